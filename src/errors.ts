@@ -1,0 +1,41 @@
+/**
+ * What went wrong, for code to branch on:
+ *
+ * - `ERR_MAXIMUM_AGE`: a `maximumAge` that is no limit (0, NaN, `{}`, `'2m'`, missing).
+ * - `ERR_ARGUMENT`: any other argument that cannot be meant.
+ * - `ERR_READ_ONLY`: `refresh()` or `delete()` on a view made by `byRef`.
+ * - `ERR_HEARTBEAT_IN_USE`: the first beat found a file that a living writer beats.
+ * - `ERR_HEARTBEAT_WRITE`: the first beat could not be recorded, or `delete()` could not remove it.
+ */
+export type ErrorCode =
+  | 'ERR_MAXIMUM_AGE'
+  | 'ERR_ARGUMENT'
+  | 'ERR_READ_ONLY'
+  | 'ERR_HEARTBEAT_IN_USE'
+  | 'ERR_HEARTBEAT_WRITE';
+
+/** Misuse, or a first beat that failed. A dead service is never an error: it is a {@link Verdict}. */
+export class LivenessError extends Error {
+  override readonly name = 'LivenessError';
+
+  constructor(
+    /** Which mistake it is. */
+    readonly code: ErrorCode,
+    message: string,
+    /** The heartbeat file it is about, where there is one. */
+    readonly path?: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** The value as a refusal shows it: short, on one line, with its type. */
+export function shown(value: unknown): string {
+  // Loaded only for a mistake: a probe starts without it.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { inspect } = require('node:util') as typeof import('node:util');
+  const type = Array.isArray(value) ? 'array' : typeof value;
+  const text = inspect(value, { depth: 1, compact: true, breakLength: Infinity }).replaceAll('\n', ' ');
+  return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (${type})`;
+}
