@@ -1,0 +1,110 @@
+import { formatLimit } from './duration';
+
+/**
+ * Why a verdict is dead, in the order of judging: the most specific first, so that a crashed process,
+ * which is both gone and stale, is `gone`.
+ *
+ * - `missing`: there is no heartbeat file.
+ * - `unreadable`: something is there, but not a regular file that may be read.
+ * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none.
+ * - `gone`: the process that beat has ended, is a zombie, was replaced, or beat before the last boot.
+ * - `failed`: the process directory's error is not 0.
+ * - `future`: the last beat lies more than 2 s ahead of the clock.
+ * - `stale`: the last beat is older than the limit: the loop does not turn.
+ */
+export type DeathReason = 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale';
+
+/** The answer to "is this loop making progress?": alive, or dead for exactly one reason. */
+export type Verdict =
+  | {
+      readonly alive: true;
+      /** The file that was judged. */
+      readonly path: string;
+      /** `uptime` does not move when the wall clock is set; `wall` is the fallback where uptime or boot is unknown. */
+      readonly clock: 'uptime' | 'wall';
+      /** When the last beat was, by the writer's wall clock. */
+      readonly value: Date;
+      /** How long ago that was, in milliseconds. */
+      readonly age: number;
+      /** The limit that counted, in milliseconds; Infinity where there is none. */
+      readonly limit: number;
+      /** The longest time between two beats so far, in milliseconds; steps are left out. */
+      readonly longestGap: number | undefined;
+      /** The process that beat. */
+      readonly pid: number | undefined;
+    }
+  | {
+      readonly alive: false;
+      /** Which of the seven it is. */
+      readonly reason: DeathReason;
+      /** The reason in words, the same from probe to probe as long as nothing changes. */
+      readonly detail: string;
+      readonly path: string;
+      readonly clock: 'uptime' | 'wall' | undefined;
+      readonly value: Date | undefined;
+      /** Infinity without a beat. */
+      readonly age: number;
+      readonly limit: number | undefined;
+      readonly longestGap: number | undefined;
+      readonly pid: number | undefined;
+    };
+
+/**
+ * The verdict on one line of less than 200 bytes of printable ASCII. It says when the last beat was, not how
+ * long ago: the kubelet folds events into one only while their text stays the same.
+ */
+export function describe(verdict: Verdict): string {
+  const words = verdict.alive
+    ? `alive: ${lastBeat(verdict.value, verdict.limit, verdict.clock)}`
+    : `dead: ${verdict.reason}: ${verdict.detail}`;
+  const path = printable(verdict.path);
+  return `${words} (${path.length > 80 ? `...${path.slice(-77)}` : path})`;
+}
+
+/** One line for several verdicts: the first dead one, and how many are. */
+export function describeAll(verdicts: readonly Verdict[]): string {
+  const [first] = verdicts;
+  if (first && verdicts.length === 1) return describe(first);
+  const dead = verdicts.filter((verdict) => !verdict.alive);
+  return dead[0]
+    ? `${describe(dead[0])}; ${dead.length} of ${verdicts.length} dead`
+    : `alive: ${verdicts.length} of ${verdicts.length}`;
+}
+
+/** When the last beat was, beside its limit. */
+export function lastBeat(value: Date, limit: number, clock: 'uptime' | 'wall'): string {
+  return `last beat ${instant(value)}, limit ${formatLimit(limit)}${clock === 'wall' ? ', by wall clock' : ''}`;
+}
+
+/** To the second, in UTC. */
+export function instant(value: Date): string {
+  // Not toISOString: the first one in a process takes 0.2 ms and 0.9 MiB. howardhinnant.github.io/date_algorithms.html
+  const seconds = Math.floor(value.getTime() / 1000);
+  const days = Math.floor(seconds / 86_400) + 719_468;
+  const era = Math.floor(days / 146_097);
+  const ofEra = days - era * 146_097;
+  const years = Math.floor(
+    (ofEra - Math.floor(ofEra / 1460) + Math.floor(ofEra / 36_524) - Math.floor(ofEra / 146_096)) / 365,
+  );
+  const ofYear = ofEra - (365 * years + Math.floor(years / 4) - Math.floor(years / 100));
+  const march = Math.floor((5 * ofYear + 2) / 153); // months since March
+  const month = march < 10 ? march + 3 : march - 9;
+  const year = years + era * 400 + (month <= 2 ? 1 : 0);
+  const day = ofYear - Math.floor((153 * march + 2) / 5) + 1;
+  const clock = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60];
+  return `${year}-${two(month)}-${two(day)}T${clock.map(two).join(':')}Z`;
+}
+
+function two(number: number): string {
+  return number < 10 ? `0${number}` : `${number}`;
+}
+
+/**
+ * Text as printable ASCII, a `?` for each other byte: a control character in a path could forge a second line in the
+ * kubelet's events or reach an operator's terminal.
+ */
+export function printable(text: string): string {
+  let ascii = '';
+  for (const char of text) ascii += char >= ' ' && char <= '~' ? char : '?'.repeat(Buffer.byteLength(char));
+  return ascii;
+}
