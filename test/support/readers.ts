@@ -1,0 +1,125 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { accessSync, chmodSync, constants, copyFileSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { Timestamp } from '../../src/timestamp';
+import { describe } from '../../src/verdict';
+import { scratch } from './records';
+
+/** What a reader said: `alive`, a reason, `cannot ask`, or `killed` by its own limit on processor time. */
+export interface Answer {
+  readonly reader: string;
+  readonly verdict: string;
+  readonly exit: number | null;
+  /** The line as it was printed. */
+  readonly line: string;
+}
+
+// A copy that every user can read, wherever the checkout stands.
+const shipped = scratch();
+chmodSync(shipped, 0o755);
+for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'test/python/heartbeat.py']) {
+  copyFileSync(resolve(file), join(shipped, basename(file)));
+  chmodSync(join(shipped, basename(file)), 0o644);
+}
+
+// As a file: `node -e` wants to read the working directory, which another user may not.
+const TIMESTAMP_JS = join(shipped, 'timestamp.js');
+writeFileSync(
+  TIMESTAMP_JS,
+  `const { Timestamp, probe } = require('./index.js');
+   const [limit, path] = process.argv.slice(2);
+   class Own extends Timestamp { maximumAge = Number(limit) }
+   probe((limit === '' ? Timestamp : Own).byRef(path));`,
+);
+chmodSync(TIMESTAMP_JS, 0o644);
+
+/** The shells that this machine has, of those we promise. */
+export const SHELLS: readonly (readonly string[])[] = [['dash'], ['busybox', 'sh'], ['bash']].filter(
+  ([shell = '', ...rest]) => spawnSync(shell, [...rest, '-c', ':']).status === 0,
+);
+
+/** The system's Python before one in somebody's home, which another user cannot start; undefined without any. */
+export const PYTHON = ['/usr/bin/python3', 'python3'].find((python) => spawnSync(python, ['-c', '']).status === 0);
+
+export const LIVENESS_JS = join(shipped, 'liveness.js');
+export const LIVENESS_SH = join(shipped, 'liveness.sh');
+/** The format's second implementation, made from docs/heartbeat-file.md alone. */
+export const HEARTBEAT_PY = [PYTHON ?? 'python3', '-I', join(shipped, 'heartbeat.py')] as const;
+
+export interface Asking {
+  /** A command that runs the reader in other circumstances: as another user, in another mount namespace. */
+  readonly within?: readonly string[];
+  /** The reader's own limit for plain files, in milliseconds: a subclass, or `--maximum-age`. Shells have none. */
+  readonly limit?: number;
+  readonly cwd?: string;
+  /** Asks heartbeat.py too, which says no more than the word. */
+  readonly python?: boolean;
+}
+
+/** Asks every reader about one path: Timestamp, liveness.js, liveness.sh under each shell, and perhaps heartbeat.py. */
+export function ask(path: string, { within = [], limit, cwd, python = false }: Asking = {}): Promise<Answer[]> {
+  const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
+  const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
+  const commands: [string, string[]][] = [['liveness.js', [node, LIVENESS_JS, ...maximumAge, '--', path]]];
+  if (limit === undefined) {
+    for (const shell of SHELLS) commands.push([`liveness.sh (${shell.join(' ')})`, [...shell, LIVENESS_SH, '--', path]]);
+  }
+  if (python && PYTHON !== undefined) {
+    const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
+    commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
+  }
+  const timestamp =
+    within.length === 0
+      ? askTimestamp(path, limit)
+      : run('Timestamp', [...within, node, TIMESTAMP_JS, limit === undefined ? '' : String(limit), path]);
+  return Promise.all([timestamp, ...commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))]);
+}
+
+/** The library itself, in this process. */
+function askTimestamp(path: string, limit: number | undefined): Answer {
+  class Own extends Timestamp {
+    readonly maximumAge = limit ?? NaN;
+  }
+  const verdict = (limit === undefined ? Timestamp : Own).byRef(path).verdict();
+  return {
+    reader: 'Timestamp',
+    verdict: verdict.alive ? 'alive' : verdict.reason,
+    exit: verdict.alive ? 0 : 1,
+    line: describe(verdict),
+  };
+}
+
+/** Runs one probe and says what it said. */
+export function run(reader: string, [command = '', ...args]: readonly string[], cwd?: string): Promise<Answer> {
+  const env = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
+  return new Promise((settle) => {
+    const child = execFile(command, args, { cwd, env, timeout: 15_000 }, (_, stdout, stderr) => {
+      const line = (stdout + stderr).trimEnd();
+      const [, reason] = /^(?:dead: (?=[a-z]+:))?(alive|cannot ask|[a-z]+):/.exec(line) ?? [];
+      const killed = child.signalCode !== null || (child.exitCode ?? 0) > 128;
+      settle({ reader, verdict: killed ? 'killed' : (reason ?? line), exit: child.exitCode, line });
+    });
+  });
+}
+
+let copy: string | undefined;
+
+/** This very Node, where another user can start it. */
+function anyonesNode(): string {
+  if (copy !== undefined) return copy;
+  const asNobody = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '--version']);
+  if (asNobody.status === 0) return (copy = process.execPath);
+  copy = join(shipped, 'node');
+  copyFileSync(process.execPath, copy);
+  chmodSync(copy, 0o755);
+  accessSync(copy, constants.X_OK);
+  return copy;
+}
+
+/** Runs in a mount namespace of its own after `setup`, a line of shell. */
+export function mounted(setup: string): readonly string[] {
+  return ['unshare', '--mount', 'sh', '-c', `${setup} && exec "$@"`, 'sh'];
+}
+
+/** As a user who owns nothing here. */
+export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];

@@ -1,0 +1,60 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { self, systemClock } from '../../src/proc';
+import { serialise, type HeartbeatRecord } from '../../src/record';
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** A new empty folder, removed when the test file has run. */
+export function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'k8s-liveness-test-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** Centiseconds since boot. */
+export function uptime(): number {
+  return Math.floor((systemClock.uptime() ?? 0) / 10);
+}
+
+/** The record of a beat that this process makes now, with a limit of ten minutes. */
+export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
+  const { pid, start } = self();
+  return {
+    beat: 7,
+    uptime: uptime(),
+    limit: 60_000,
+    kind: 'own',
+    window: 100,
+    pid,
+    start,
+    boot: systemClock.bootId(),
+    wall: Date.now(),
+    gap: 12,
+    writer: '0-1a2b3c4d',
+    ...changes,
+  };
+}
+
+/** The same beat, made `cs` earlier by both clocks. */
+export function aged(cs: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
+  const now = record();
+  return { ...now, uptime: (now.uptime ?? 0) - cs, wall: now.wall - cs * 10, ...changes };
+}
+
+/** Writes a heartbeat, or any other content, into a new folder and returns its path. */
+export function fileOf(content: HeartbeatRecord | string | Buffer): string {
+  const path = join(scratch(), 'timestamp');
+  writeFileSync(path, typeof content === 'string' || Buffer.isBuffer(content) ? content : serialise(content));
+  return path;
+}
+
+/** Field 22 of /proc/PID/stat. */
+export function startOf(stat: string): number {
+  const text = readFileSync(stat, 'latin1');
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
+}

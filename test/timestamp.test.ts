@@ -1,0 +1,867 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  chmodSync, chownSync, closeSync, existsSync, fstatSync, lchownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync,
+  readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { Duration } from 'date-fns';
+import { LivenessError, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
+import { parse, type HeartbeatRecord } from '../src/record';
+import { manualClock, type ManualClock } from './support/clock';
+import { describeIf } from './support/need';
+import { mounted } from './support/readers';
+import { fileOf, record, scratch } from './support/records';
+
+class TwoMinutes extends Timestamp {
+  readonly maximumAge: number | Duration = { minutes: 2 };
+}
+
+const LIMIT = 120_000;
+const WINDOW = 1000;
+const TICK = 10;
+const isRoot = process.geteuid?.() === 0;
+
+let path: string;
+let clock: ManualClock;
+beforeEach(() => {
+  path = join(scratch(), 'liveness', 'timestamp');
+  clock = manualClock();
+});
+
+function beating(options: TimestampOptions = { clock }): TwoMinutes {
+  return new TwoMinutes(path, options);
+}
+
+function recorded(at = path): HeartbeatRecord {
+  const parsed = parse(readFileSync(at, 'latin1').trimEnd());
+  if (parsed.kind !== 'record') throw new Error(`expected a record; got ${parsed.kind}`);
+  return parsed.record;
+}
+
+function thrown(act: () => unknown): LivenessError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof LivenessError) return error;
+    throw error;
+  }
+  throw new Error('expected a LivenessError; nothing was thrown');
+}
+
+describe('alive', () => {
+  test('is true just after a beat', () => {
+    expect(beating().refresh().alive).toBe(true);
+  });
+
+  test('is true at the limit, its window and one tick of the clock, and false after', () => {
+    const timestamp = beating().refresh();
+    clock.advance(LIMIT + WINDOW + TICK);
+    expect(timestamp.alive).toBe(true);
+    clock.advance(TICK);
+    expect(timestamp.alive).toBe(false);
+  });
+
+  test('is true again when the loop beats again', () => {
+    const timestamp = beating().refresh();
+    clock.advance(10 * LIMIT);
+    expect(timestamp.alive).toBe(false);
+    expect(timestamp.refresh().alive).toBe(true);
+  });
+
+  test('is never early: a coalesced beat has its whole limit', () => {
+    const timestamp = beating().refresh();
+    clock.advance(WINDOW - 1);
+    timestamp.refresh();
+    clock.advance(LIMIT);
+    expect(timestamp.alive).toBe(true);
+  });
+
+  test('does not move with the wall clock', () => {
+    const timestamp = beating().refresh();
+    for (const step of [-315_360_000_000, 315_360_000_000]) {
+      const stepped = TwoMinutes.byRef(path, {
+        clock: { ...clock, wall: () => clock.wall() + step },
+      });
+      expect(stepped.alive).toBe(true);
+    }
+    expect(timestamp.alive).toBe(true);
+  });
+
+  test('without an uptime is judged by wall clock, and the verdict says so', () => {
+    const walled = { ...clock, uptime: () => undefined };
+    const timestamp = beating({ clock: walled }).refresh();
+    expect(timestamp.verdict()).toMatchObject({ alive: true, clock: 'wall' });
+    expect(String(timestamp)).toContain(', by wall clock');
+    clock.advance(2 * LIMIT);
+    expect(timestamp.verdict()).toMatchObject({ alive: false, reason: 'stale', clock: 'wall' });
+  });
+});
+
+describe('verdict', () => {
+  test('of a living heartbeat is written out in full', () => {
+    const wall = clock.wall();
+    const timestamp = beating().refresh();
+    clock.advance(1500);
+    timestamp.refresh();
+    clock.advance(250);
+    expect(timestamp.verdict()).toEqual({
+      alive: true,
+      path,
+      clock: 'uptime',
+      value: new Date(wall + 1500),
+      age: expect.closeTo(250, -1) as number,
+      limit: LIMIT,
+      longestGap: 1500,
+      pid: process.pid,
+    });
+  });
+
+  test('of a missing heartbeat knows the limit and nothing else', () => {
+    expect(beating().verdict()).toEqual({
+      alive: false,
+      reason: 'missing',
+      detail: 'no such file',
+      path,
+      clock: undefined,
+      value: undefined,
+      age: Infinity,
+      limit: LIMIT,
+      longestGap: undefined,
+      pid: undefined,
+    });
+    expect(beating().value).toBeUndefined();
+    expect(beating().age).toBe(Infinity);
+  });
+
+  test('of a beat that was made while it was judged is alive: a held-up probe does not kill', () => {
+    const timestamp = beating().refresh();
+    let held = false;
+    const probe = TwoMinutes.byRef(path, {
+      clock: {
+        ...clock,
+        uptime: () => {
+          if (!held) {
+            held = true; // between the file and the clock the probe stood still, and the loop went on
+            clock.advance(2 * LIMIT);
+            timestamp.refresh();
+          }
+          return clock.uptime();
+        },
+      },
+    });
+    expect(probe.verdict()).toMatchObject({ alive: true, age: 0 });
+  });
+
+  test('of another pid namespace leaves pid and boot aside and goes by wall clock', () => {
+    const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
+    expect(TwoMinutes.byRef(foreign).verdict()).toMatchObject({ reason: 'gone' });
+    expect(TwoMinutes.byRef(foreign, { otherPidNamespace: true }).verdict()).toMatchObject({ alive: true, clock: 'wall' });
+    const old = fileOf(record({ wall: Date.now() - 2 * LIMIT }));
+    expect(TwoMinutes.byRef(old, { otherPidNamespace: true }).verdict()).toMatchObject({ reason: 'stale', clock: 'wall' });
+  });
+
+  test('in words says when the last beat was, not how long ago', () => {
+    const timestamp = beating().refresh();
+    const words = String(timestamp);
+    clock.advance(1000);
+    expect(String(timestamp)).toBe(words);
+    expect(words).toMatch(/^alive: last beat \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, limit 2m \(.*timestamp\)$/);
+  });
+});
+
+describe('whose limit counts', () => {
+  test("a subclass's own before the file's", () => {
+    class Patient extends Timestamp {
+      readonly maximumAge = { hours: 1 };
+    }
+    beating().refresh();
+    clock.advance(2 * LIMIT);
+    expect(TwoMinutes.byRef(path, { clock }).alive).toBe(false);
+    expect(Patient.byRef(path, { clock }).verdict()).toMatchObject({ alive: true, limit: 3_600_000 });
+  });
+
+  test("the file's, for Timestamp itself", () => {
+    beating().refresh();
+    const view = Timestamp.byRef(path, { clock });
+    expect(view.maximumAge).toBe(LIMIT);
+    expect(view.alive).toBe(true);
+    clock.advance(2 * LIMIT);
+    expect(view.verdict()).toMatchObject({ alive: false, reason: 'stale', limit: LIMIT });
+  });
+
+  test("a step's before everyone's, until the next plain beat", () => {
+    const timestamp = beating().refresh({ maximumAge: { minutes: 30 } });
+    clock.advance(10 * LIMIT);
+    for (const reader of [timestamp, TwoMinutes.byRef(path, { clock }), Timestamp.byRef(path, { clock })]) {
+      expect(reader.verdict()).toMatchObject({ alive: true, limit: 1_800_000 });
+    }
+    timestamp.refresh();
+    clock.advance(2 * LIMIT);
+    expect(timestamp.verdict()).toMatchObject({ alive: false, limit: LIMIT });
+  });
+
+  test('none, with Infinity: only its process can be gone', () => {
+    class Endless extends Timestamp {
+      readonly maximumAge = Infinity;
+    }
+    const timestamp = new Endless(path, { clock }).refresh();
+    clock.advance(1e12);
+    expect(timestamp.verdict()).toMatchObject({ alive: true, limit: Infinity });
+    expect(String(Timestamp.byRef(path, { clock }))).toContain('limit none');
+  });
+});
+
+describe('maximumAge', () => {
+  const refused: [string, unknown][] = [
+    ['0', 0], ['NaN', NaN], ['-1', -1], ['{}', {}], ['{ minute: 5 }', { minute: 5 }], ["'2m'", '2m'], ['undefined', undefined],
+    ['null', null], ['{ minutes: -1 }', { minutes: -1 }], ['{ seconds: NaN }', { seconds: NaN }], ["{ minutes: '2' }", { minutes: '2' }],
+    ['[ 5 ]', [5]], ['true', true], ['1e+300', 1e300],
+  ];
+
+  test.each(refused)('of %s is refused at first use, with what was expected and what came', (text, value) => {
+    class Wrong extends Timestamp {
+      readonly maximumAge = value as number;
+    }
+    const wrong = new Wrong(path);
+    for (const use of [() => wrong.refresh(), () => wrong.alive, () => Wrong.byRef(path).verdict()]) {
+      expect(thrown(use)).toMatchObject({
+        code: 'ERR_MAXIMUM_AGE',
+        message: expect.stringContaining(`Wrong.maximumAge must be milliseconds above 0, Infinity or a Duration`) as string,
+      });
+      expect(thrown(use).message).toContain(`got ${text} (`);
+    }
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test.each<[number | Duration, number]>([
+    [1500, 1500], [{ seconds: 1.5 }, 1500], [{ hours: 1, minutes: 30 }, 5_400_000], [{ months: 1 }, 2_629_746_000],
+  ])('of %j is a limit of %d ms', (maximumAge, limit) => {
+    class Any extends Timestamp {
+      readonly maximumAge = maximumAge;
+    }
+    expect(new Any(path).refresh().verdict().limit).toBe(limit);
+    expect(Timestamp.byRef(path).maximumAge).toBe(limit);
+  });
+});
+
+describe('the constructor', () => {
+  test.each([null, 5, {}, Buffer.from('/x')])('refuses a path of %p', (given) => {
+    expect(thrown(() => new TwoMinutes(given as never))).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringMatching(/^TwoMinutes expected its path as a string; got /) as string,
+    });
+  });
+
+  test('takes an empty path, which no beat can', () => {
+    expect(new TwoMinutes('').verdict()).toMatchObject({ reason: 'missing' });
+    expect(thrown(() => new TwoMinutes('').refresh())).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('a path') as string });
+  });
+
+  test('writes nothing and validates no maximumAge', () => {
+    expect(new TwoMinutes('/proc/no/such/place').path).toBe('/proc/no/such/place');
+    expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  test.each([
+    ['/elsewhere/beat', '/elsewhere/beat'],
+    ['', '/tmp/liveness/timestamp'],
+    [undefined, '/tmp/liveness/timestamp'],
+  ])('goes by LIVENESS_PATH=%s to %s', (LIVENESS_PATH, expected) => {
+    const script = `
+      const { Timestamp, TIMESTAMP_PATH } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 1000 }
+      console.log(TIMESTAMP_PATH === new T().path && T.byRef().path === TIMESTAMP_PATH && TIMESTAMP_PATH)`;
+    const env = { ...process.env, LIVENESS_PATH };
+    expect(spawnSync(process.execPath, ['-e', script], { env }).stdout.toString().trim()).toBe(expected);
+    expect(new TwoMinutes().path).toBe(TIMESTAMP_PATH);
+  });
+});
+
+describe('byRef', () => {
+  test('is an instance of its subclass that neither beats nor deletes', () => {
+    beating().refresh();
+    const view = TwoMinutes.byRef(path, { clock });
+    expect(view).toBeInstanceOf(TwoMinutes);
+    expect(view.maximumAge).toEqual({ minutes: 2 });
+    expect(thrown(() => view.refresh())).toMatchObject({ code: 'ERR_READ_ONLY', path });
+    expect(thrown(() => { view.delete(); })).toMatchObject({ code: 'ERR_READ_ONLY', path });
+    expect(view.alive).toBe(true);
+  });
+
+  test('throws rather than judge another file than it was given', () => {
+    class Fixed extends Timestamp {
+      readonly maximumAge = 1000;
+      constructor() {
+        super('/fixed');
+      }
+    }
+    expect(Fixed.byRef().path).toBe('/fixed');
+    expect(thrown(() => Fixed.byRef('/other')).message).toContain('/other was given, /fixed came out');
+  });
+
+  test('gives its options also to a subclass whose constructor takes only a path', () => {
+    class PathOnly extends Timestamp {
+      readonly maximumAge = { minutes: 2 };
+      constructor(path?: string) {
+        super(path, {});
+      }
+    }
+    beating().refresh();
+    clock.advance(2 * LIMIT);
+    expect(PathOnly.byRef(path, { clock }).alive).toBe(false);
+    expect(PathOnly.byRef(fileOf(record({ boot: '0-0-0-0-1' })), { otherPidNamespace: true }).alive).toBe(true);
+  });
+});
+
+describe('refresh', () => {
+  test('is written at most once in a window, by the monotonic clock', () => {
+    const timestamp = beating();
+    for (let turn = 0; turn < 10; turn++) timestamp.refresh();
+    expect(recorded().beat).toBe(1);
+    clock.advance(WINDOW - 1);
+    expect(timestamp.refresh().beats).toBe(11);
+    expect(recorded().beat).toBe(1);
+    clock.advance(1);
+    timestamp.refresh();
+    expect(recorded().beat).toBe(12);
+  });
+
+  test.each([[200, 10], [50_000, 500], [3_600_000, 1000], [Infinity, 1000]])('with a limit of %d ms has a window of %d ms', (limit, window) => {
+    class Any extends Timestamp {
+      readonly maximumAge = limit;
+    }
+    const timestamp = new Any(path, { clock }).refresh();
+    expect(recorded().window).toBe(window / 10);
+    clock.advance(window - 0.5);
+    timestamp.refresh();
+    expect(recorded().beat).toBe(1);
+    clock.advance(0.5);
+    timestamp.refresh();
+    expect(recorded().beat).toBe(3);
+  });
+
+  test('writes a step at once, and the next plain beat at once', () => {
+    const timestamp = beating().refresh();
+    timestamp.refresh({ maximumAge: 600_000 });
+    expect(recorded()).toMatchObject({ beat: 2, kind: 'step', limit: 60_000 });
+    timestamp.refresh({ maximumAge: { minutes: 10 } });
+    expect(recorded().beat).toBe(2);
+    timestamp.refresh();
+    expect(recorded()).toMatchObject({ beat: 4, kind: 'own', limit: 12_000 });
+  });
+
+  test.each([[5], [null], ['2m'], [[]], [{ maximumAge: null }], [{ maximumage: 5 }], [{ maximumAge: 0 }], [{ maximumAge: Infinity }], [{ maximumAge: '2m' }]])(
+    'refuses %j, also after the first beat',
+    (options) => {
+      const timestamp = beating().refresh();
+      expect(thrown(() => timestamp.refresh(options as never)).code).toMatch(/^ERR_(MAXIMUM_AGE|ARGUMENT)$/);
+      expect(timestamp.beats).toBe(1);
+    },
+  );
+
+  test('writes a step at once also when its limit is the usual one', () => {
+    const timestamp = beating().refresh();
+    timestamp.refresh({ maximumAge: LIMIT });
+    expect(recorded()).toMatchObject({ beat: 2, kind: 'step' });
+  });
+
+  test('rounds limit, window and gap up, never down', () => {
+    class Odd extends Timestamp {
+      readonly maximumAge = 1234;
+    }
+    const timestamp = new Odd(path, { clock }).refresh();
+    clock.advance(101);
+    timestamp.refresh();
+    expect(recorded()).toMatchObject({ limit: 124, window: 2, gap: 11 });
+  });
+
+  test('counts beats and the longest gap, steps left out', () => {
+    const timestamp = beating().refresh();
+    clock.advance(3000);
+    timestamp.refresh();
+    clock.advance(1000);
+    timestamp.refresh({ maximumAge: 600_000 });
+    clock.advance(60_000);
+    timestamp.refresh();
+    expect(timestamp).toMatchObject({ beats: 4, longestGap: 3000, failedWrites: 0 });
+    expect(recorded().gap).toBe(300);
+  });
+
+  test('overwrites in place: the same file, always 192 bytes', () => {
+    const timestamp = beating().refresh();
+    const { ino } = statSync(path);
+    for (let turn = 0; turn < 5; turn++) {
+      clock.advance(WINDOW);
+      timestamp.refresh();
+      expect(statSync(path)).toMatchObject({ ino, size: 192 });
+    }
+  });
+
+  test('makes file and folder readable for any probe, whatever the umask', () => {
+    const umask = process.umask(0o077);
+    try {
+      beating().refresh();
+    } finally {
+      process.umask(umask);
+    }
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o755);
+    expect(readdirSync(dirname(path))).toEqual(['timestamp']);
+  });
+
+  test('keeps to its file when the working directory changes', () => {
+    const cwd = process.cwd();
+    const folder = scratch();
+    let timestamp;
+    try {
+      process.chdir(folder);
+      timestamp = new TwoMinutes('timestamp', { clock }).refresh();
+      process.chdir(cwd);
+      clock.advance(WINDOW);
+      timestamp.refresh();
+    } finally {
+      process.chdir(cwd);
+    }
+    expect(recorded(join(folder, 'timestamp')).beat).toBe(2);
+    expect(timestamp.alive).toBe(true);
+  });
+
+  test('never writes into a descriptor that somebody closed under it', () => {
+    const timestamp = beating().refresh();
+    const ours = readdirSync('/proc/self/fd').find((fd) => link(fd) === path);
+    closeSync(Number(ours));
+    const other = fileOf('precious');
+    const reused = openSync(other, 'r+');
+    expect(reused).toBe(Number(ours));
+    clock.advance(WINDOW);
+    expect(timestamp.refresh().alive).toBe(true);
+    expect(readFileSync(other, 'latin1')).toBe('precious');
+    timestamp.delete();
+    expect(fstatSync(reused).size).toBe(8); // and never closed it
+    closeSync(reused);
+  });
+
+  function link(fd: string): string | undefined {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return undefined;
+    }
+  }
+});
+
+describe('the first beat', () => {
+  test('throws when it cannot be recorded, and says what to do', () => {
+    const below = join(fileOf('a file'), 'timestamp');
+    const timestamp = new TwoMinutes(below);
+    const error = thrown(() => timestamp.refresh());
+    expect(error).toMatchObject({ name: 'LivenessError', code: 'ERR_HEARTBEAT_WRITE', path: below });
+    expect(error.message).toMatch(/^cannot record the first heartbeat at .*: (ENOTDIR|EEXIST).*; expected a writable directory/);
+    expect(error.message).not.toContain('\n');
+    expect(thrown(() => timestamp.refresh()).code).toBe('ERR_HEARTBEAT_WRITE');
+  });
+
+  test('that fails does not count', () => {
+    const timestamp = new TwoMinutes(join(fileOf('a file'), 'timestamp'), { clock });
+    thrown(() => timestamp.refresh());
+    clock.advance(1000);
+    thrown(() => timestamp.refresh());
+    expect(timestamp).toMatchObject({ beats: 0, longestGap: 0, failedWrites: 0 });
+  });
+
+  test('leaves no descriptor open when it fails or is refused', () => {
+    const other = beating().refresh();
+    const full = fileOf('not 192 bytes');
+    const count = readdirSync('/proc/self/fd').length;
+    for (let turn = 0; turn < 20; turn++) {
+      thrown(() => beating().refresh());
+      thrown(() => { beating().delete(); });
+      thrown(() => new TwoMinutes(dirname(path)).refresh());
+      thrown(() => new TwoMinutes(join(full, 'below')).refresh());
+    }
+    expect(readdirSync('/proc/self/fd').length).toBe(count);
+    expect(other.alive).toBe(true);
+  });
+
+  test("works under Node's permission model", () => {
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      console.log(new T(process.env.HEARTBEAT).refresh().alive)`;
+    const model = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
+    const { stdout } = spawnSync(process.execPath, [model, '--allow-fs-read=*', `--allow-fs-write=${scratch()}/*`, `--allow-fs-write=${dirname(dirname(path))}/*`, '-e', script], {
+      env: { ...process.env, HEARTBEAT: path, NODE_NO_WARNINGS: '1' },
+    });
+    expect(stdout.toString().trim()).toBe('true');
+  });
+
+  test('throws below a place where no folder can be made, rather than try for ever', () => {
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      try { new T('/proc/nope/timestamp').refresh() } catch (error) { console.log(error.code) }`;
+    expect(spawnSync(process.execPath, ['-e', script], { timeout: 10_000 }).stdout.toString().trim()).toBe('ERR_HEARTBEAT_WRITE');
+  });
+
+  test.each([['symlink', symlinkSync], ['hard link', linkSync]] as const)('never writes through a %s to a file of the right size', (_, plant) => {
+    const precious = 'x'.repeat(192);
+    const victim = fileOf(precious);
+    mkdirSync(dirname(path));
+    plant(victim, path);
+    expect(beating().refresh().alive).toBe(true);
+    expect(readFileSync(victim, 'latin1')).toBe(precious);
+    expect(lstatSync(path)).toMatchObject({ nlink: 1 });
+  });
+
+  test('replaces a FIFO, a symlink and a hard link and leaves what they lead to alone', () => {
+    const victim = fileOf('precious');
+    const plant: (() => void)[] = [
+      () => execFileSync('mkfifo', [path]),
+      () => { symlinkSync(victim, path); },
+      () => { linkSync(victim, path); },
+      () => { symlinkSync('/nowhere/at/all', path); },
+      () => { writeFileSync(path, 'not a heartbeat'); },
+    ];
+    mkdirSync(dirname(path));
+    for (const planted of plant) {
+      planted();
+      const timestamp = beating();
+      expect(timestamp.refresh().alive).toBe(true);
+      expect(lstatSync(path)).toMatchObject({ nlink: 1, size: 192 });
+      expect(readFileSync(victim, 'latin1')).toBe('precious');
+      timestamp.delete();
+    }
+  });
+
+  test('throws for a directory and leaves it there', () => {
+    mkdirSync(path, { recursive: true });
+    expect(thrown(() => beating().refresh()).message).toContain('it is a directory');
+    expect(readdirSync(dirname(path))).toEqual(['timestamp']);
+  });
+
+  test('goes through a symlinked folder of our own', () => {
+    const real = scratch();
+    symlinkSync(real, dirname(path));
+    expect(beating().refresh().alive).toBe(true);
+  });
+
+  test('reuses a leftover in place, so that a full disk does not matter', () => {
+    mkdirSync(dirname(path));
+    renameSync(fileOf(record({ pid: spawnSync('true').pid })), path);
+    chmodSync(path, 0o600);
+    const { ino } = statSync(path);
+    beating().refresh();
+    expect(statSync(path).ino).toBe(ino);
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+    expect(recorded().pid).toBe(process.pid);
+  });
+});
+
+describe('later beats', () => {
+  let warnings: jest.SpiedFunction<typeof process.emitWarning>;
+  beforeEach(() => {
+    warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  });
+  afterEach(() => { warnings.mockRestore(); });
+
+  test('never throw: one warning an outage, and recovery by itself', () => {
+    const timestamp = beating().refresh();
+    for (const outage of [1, 2]) {
+      rmSync(dirname(path), { recursive: true });
+      writeFileSync(dirname(path), 'in the way');
+      clock.advance(WINDOW);
+      for (let turn = 0; turn < 3; turn++) {
+        for (let beat = 0; beat < 1000; beat++) timestamp.refresh(); // tried once in 10 ms, not a thousand times
+        clock.advance(10); // a failed write does not advance the window
+      }
+      expect(warnings).toHaveBeenCalledTimes(outage);
+      expect(warnings).toHaveBeenLastCalledWith(
+        expect.stringContaining(`${path}: cannot record a heartbeat: `),
+        { type: 'LivenessWarning', code: 'HEARTBEAT_NOT_WRITTEN' },
+      );
+      expect(timestamp.failedWrites).toBe(outage * 3);
+      rmSync(dirname(path));
+      expect(timestamp.refresh().alive).toBe(true);
+    }
+  });
+
+  test('that state another limit are tried at once also in an outage', () => {
+    const timestamp = beating().refresh();
+    rmSync(dirname(path), { recursive: true });
+    writeFileSync(dirname(path), 'in the way');
+    clock.advance(WINDOW);
+    timestamp.refresh();
+    rmSync(dirname(path));
+    timestamp.refresh({ maximumAge: { hours: 1 } });
+    expect(recorded().kind).toBe('step');
+  });
+
+  test('restore a file that was deleted, renamed away, replaced or truncated', () => {
+    const timestamp = beating().refresh();
+    const harm: (() => void)[] = [
+      () => { rmSync(path); },
+      () => { renameSync(path, `${path}.old`); },
+      () => { renameSync(fileOf('another'), path); },
+      () => { rmSync(dirname(path), { recursive: true }); },
+      () => { writeFileSync(path, ''); },
+      () => { writeFileSync(path, 'x'.repeat(500)); },
+      () => { rmSync(path); symlinkSync('/nowhere', path); },
+    ];
+    for (const done of harm) {
+      done();
+      expect(Timestamp.byRef(path, { clock }).alive).toBe(false);
+      clock.advance(WINDOW);
+      expect(timestamp.refresh().verdict()).toMatchObject({ alive: true });
+    }
+    expect(timestamp.failedWrites).toBe(0);
+  });
+
+  test('warn once when another writer beats the same file, and go on', () => {
+    const timestamp = beating().refresh();
+    for (let turn = 0; turn < 3; turn++) {
+      renameSync(fileOf(record({ writer: '0-abc' })), path);
+      clock.advance(WINDOW);
+      expect(timestamp.refresh().alive).toBe(true);
+    }
+    expect(warnings).toHaveBeenCalledTimes(1);
+    expect(warnings).toHaveBeenCalledWith(expect.stringContaining('beats the same file'), { type: 'LivenessWarning', code: 'HEARTBEAT_SHARED' });
+  });
+});
+
+describe('one writer per file: the first beat', () => {
+  const holder = `
+    const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+    class T extends Timestamp { maximumAge = 60000 }
+    new T(process.env.HEARTBEAT).refresh();`;
+
+  test('refuses a file that another instance beats, until that one lets go', () => {
+    const first = beating().refresh();
+    const second = beating();
+    const error = thrown(() => second.refresh());
+    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', path });
+    expect(error.message).toContain(`a Timestamp of process ${process.pid}`);
+    expect(error.message).toContain('give each its own path, or delete() the other first');
+    expect(first.alive).toBe(true);
+    first.delete();
+    expect(second.refresh().alive).toBe(true);
+  });
+
+  test('refuses a file whose writer lives but is wedged', () => {
+    beating().refresh();
+    clock.advance(10 * LIMIT);
+    expect(thrown(() => beating().refresh()).code).toBe('ERR_HEARTBEAT_IN_USE');
+  });
+
+  test('refuses a file that another process beats, and takes it over when that has ended', () => {
+    const script = `${holder}
+      const child = require('node:child_process').spawnSync(process.execPath, ['-e', ${JSON.stringify(holder)}]);
+      console.log(/ERR_HEARTBEAT_IN_USE/.test(child.stderr), child.status);`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path } });
+    expect(stdout.toString().trim()).toBe('true 1');
+    expect(beating().refresh().alive).toBe(true);
+  });
+
+  test('refuses a file that another thread beats, and takes it over when that thread has ended', async () => {
+    const script = `${holder} require('node:worker_threads').parentPort.postMessage('beaten'); setInterval(() => {}, 1e6)`;
+    const thread = new Worker(script, { eval: true, env: { HEARTBEAT: path } });
+    try {
+      await new Promise((settle, fail) => thread.once('message', settle).once('error', fail));
+      expect(thrown(() => beating().refresh()).code).toBe('ERR_HEARTBEAT_IN_USE');
+    } finally {
+      await thread.terminate();
+    }
+    expect(beating().refresh().alive).toBe(true);
+  });
+
+  test.each<[string, Partial<HeartbeatRecord>]>([
+    ['of another boot', { boot: '0-0-0-0-1' }],
+    ['without a pid', { pid: undefined, start: undefined }],
+    ['whose pid was reused', { start: 1 }],
+    ['of unknown start and an hour ahead', { start: undefined, wall: Date.now() + 3_600_000 }],
+    ['of unknown start and without a limit', { start: undefined, limit: Infinity }],
+    ['of unknown start and past its limit', { start: undefined, wall: Date.now() - 3_600_000 }],
+  ])('takes over a leftover %s', (_, changes) => {
+    mkdirSync(dirname(path));
+    renameSync(fileOf(record(changes)), path);
+    expect(beating().refresh().alive).toBe(true);
+  });
+
+  test('refuses a fresh one of unknown start', () => {
+    mkdirSync(dirname(path));
+    renameSync(fileOf(record({ start: undefined })), path);
+    expect(thrown(() => beating().refresh()).code).toBe('ERR_HEARTBEAT_IN_USE');
+  });
+});
+
+describe('delete', () => {
+  test('removes the heartbeat and frees its path; the next beat is a first one', () => {
+    const timestamp = beating().refresh();
+    timestamp.delete();
+    expect(existsSync(path)).toBe(false);
+    timestamp.delete();
+    expect(timestamp.refresh().alive).toBe(true);
+    timestamp.delete();
+    mkdirSync(path);
+    expect(thrown(() => timestamp.refresh()).code).toBe('ERR_HEARTBEAT_WRITE');
+  });
+
+  test('leaves what another writer has put there since', () => {
+    const timestamp = beating().refresh();
+    renameSync(fileOf(record({ pid: undefined, start: undefined, writer: '0-abc' })), path);
+    timestamp.delete();
+    expect(recorded().writer).toBe('0-abc');
+  });
+
+  test('begins anew: the time in between is no gap', () => {
+    const timestamp = beating().refresh();
+    timestamp.delete();
+    clock.advance(3_600_000);
+    timestamp.refresh();
+    expect(timestamp.longestGap).toBe(0);
+  });
+
+  test('is no error when the folder has gone or become a file', () => {
+    const timestamp = beating().refresh();
+    rmSync(dirname(path), { recursive: true });
+    writeFileSync(dirname(path), '');
+    timestamp.delete();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('without a beat removes a leftover, and refuses what another living writer beats', () => {
+    const other = beating().refresh();
+    expect(thrown(() => { beating().delete(); }).code).toBe('ERR_HEARTBEAT_IN_USE');
+    expect(other.alive).toBe(true);
+    other.delete();
+    renameSync(fileOf(record({ pid: spawnSync('true').pid })), path);
+    beating().delete();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test('leaves no descriptor open', () => {
+    const open = (): number => readdirSync('/proc/self/fd').length;
+    beating().refresh().delete();
+    const before = open();
+    for (let turn = 0; turn < 20; turn++) {
+      const timestamp = beating().refresh();
+      rmSync(path);
+      clock.advance(WINDOW);
+      timestamp.refresh();
+      timestamp.delete();
+    }
+    expect(open()).toBe(before);
+  });
+});
+
+describeIf(isRoot, 'root, to give files to another user')('files of others', () => {
+  test('a file of another user is replaced, not written', () => {
+    mkdirSync(dirname(path));
+    renameSync(fileOf(record({ pid: spawnSync('true').pid })), path);
+    chownSync(path, 12345, 12345);
+    const { ino } = statSync(path);
+    expect(beating().refresh().alive).toBe(true);
+    expect(statSync(path)).toMatchObject({ uid: 0 });
+    expect(statSync(path).ino).not.toBe(ino);
+  });
+
+  test.each(['an empty folder', 'a leftover of ours'])('%s behind a symlink of another user is refused', (what) => {
+    const folder = scratch();
+    if (what !== 'an empty folder') renameSync(fileOf(record({ pid: undefined })), join(folder, 'timestamp'));
+    symlinkSync(folder, dirname(path));
+    lchownSync(dirname(path), 12345, 12345);
+    expect(thrown(() => beating().refresh()).message).toContain('is a symbolic link of another user (uid 12345)');
+  });
+
+  test('a device is refused and stays', () => {
+    mkdirSync(dirname(path));
+    execFileSync('mknod', [path, 'c', '1', '3']);
+    expect(thrown(() => beating().refresh()).message).toContain('it is a device');
+    expect(lstatSync(path).isCharacterDevice()).toBe(true);
+  });
+});
+
+const canMount = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
+
+describeIf(canMount, 'root, to mount')('where the disk is full or read-only', () => {
+  /** Runs a script in a mount namespace of its own, so that nothing is left to clean up. */
+  function within(setup: string, script: string): string {
+    const folder = scratch();
+    const [command, ...args] = [
+      ...mounted(setup.replaceAll('@', folder)),
+      process.execPath,
+      '-e',
+      `const fs = require('node:fs');
+       const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+       const folder = ${JSON.stringify(folder)}, path = folder + '/timestamp';
+       let now = 0;
+       const { systemClock } = require(${JSON.stringify(resolve('dist/index.js'))});
+       const clock = { ...systemClock, monotonic: () => now };
+       class T extends Timestamp { maximumAge = 60000 }
+       const code = (act) => { try { return act() } catch (error) { return error.code + ' ' + (error.cause?.code ?? '') } };
+       ${script}`,
+    ];
+    const { stdout, stderr } = spawnSync(command, args, { timeout: 10_000 });
+    return `${stdout.toString()}${stderr.toString()}`.trim();
+  }
+
+  const TMPFS = 'mount -t tmpfs -o size=64k tmpfs @';
+  const FILL = `try { for (;;) fs.appendFileSync(folder + '/fill', Buffer.alloc(4096)) } catch (error) { console.log(error.code) }`;
+
+  test('beats go on when the disk fills up, also after a restart over the leftover', () => {
+    const output = within(
+      TMPFS,
+      `const first = new T(path, { clock }).refresh();
+       ${FILL}
+       now += 1e4;
+       console.log(first.refresh().alive, first.failedWrites);
+       const { execFileSync } = require('node:child_process');
+       const again = "const { Timestamp } = require('" + ${JSON.stringify(resolve('dist/index.js'))} + "');" +
+         "class T extends Timestamp { maximumAge = 60000 } console.log(new T('" + path + "').refresh().alive)";
+       fs.writeFileSync(folder + '/fill', '');
+       first.delete();
+       console.log(String(execFileSync(process.execPath, ['-e', again])).trim());
+       ${FILL}
+       console.log(String(execFileSync(process.execPath, ['-e', again])).trim());`,
+    );
+    expect(output.split('\n')).toEqual(['ENOSPC', 'true 0', 'true', 'ENOSPC', 'true']);
+  });
+
+  test('the first beat onto a full disk without a leftover throws, and leaves nothing behind', () => {
+    const output = within(TMPFS, `${FILL} console.log(code(() => new T(path).refresh()), fs.readdirSync(folder).join());`);
+    expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
+  });
+
+  test('a folder that was unlinked under its mount stops no loop: the beat fails and the loop goes on', () => {
+    const output = within(
+      'mkdir @/source @/target && mount --bind @/source @/target',
+      `const timestamp = new T(folder + '/target/live/timestamp', { clock }).refresh();
+       fs.rmSync(folder + '/target/live', { recursive: true });
+       fs.rmdirSync(folder + '/source');
+       now += 1e4;
+       timestamp.refresh();
+       console.log(timestamp.failedWrites);`,
+    );
+    expect(output.split('\n')[0]).toBe('1');
+  });
+
+  test('a masked /proc/uptime costs no descriptors', () => {
+    const output = within(
+      'mount --bind /dev/null /proc/uptime',
+      `const open = () => fs.readdirSync('/proc/self/fd').length;
+       const timestamp = new T(path, { clock }).refresh();
+       const before = open();
+       for (let turn = 0; turn < 50; turn++) { now += 1e4; timestamp.refresh().alive; }
+       console.log(timestamp.verdict().clock, open() - before);`,
+    );
+    expect(output).toBe('wall 0');
+  });
+
+  test('the first beat onto a read-only mount throws', () => {
+    const output = within('mount -t tmpfs -o ro tmpfs @', `console.log(code(() => new T(path).refresh()));`);
+    expect(output).toBe('ERR_HEARTBEAT_WRITE EROFS');
+  });
+
+  test('a folder without the right to write throws for an ordinary user', () => {
+    const output = within(':', `fs.chmodSync(folder, 0o555); process.setuid(65534); console.log(code(() => new T(path).refresh()));`);
+    expect(output).toBe('ERR_HEARTBEAT_WRITE EACCES');
+  });
+});
