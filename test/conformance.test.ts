@@ -1,0 +1,484 @@
+// One table of cases, four readers, one answer. Whatever bug is found in a reader becomes a row here.
+
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import { systemClock } from '../src/proc';
+import { parse, serialise, type HeartbeatRecord } from '../src/record';
+import { Timestamp } from '../src/timestamp';
+import type { DeathReason } from '../src/verdict';
+import { describeIf } from './support/need';
+import { AS_NOBODY, ask, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer, type Asking } from './support/readers';
+import { aged, fileOf, record, scratch, startOf, uptime } from './support/records';
+
+/** A whole record, to be spoiled. */
+const text = serialise(record()).toString();
+
+interface Case extends Asking {
+  readonly name: string;
+  readonly expect: 'alive' | DeathReason;
+  readonly path: () => string | Promise<string>;
+  /** A shell may be ended by its own limit on processor time instead: a failure too. */
+  readonly mayBeKilled?: true;
+}
+
+const isRoot = process.geteuid?.() === 0;
+const children: ChildProcess[] = [];
+const servers: Server[] = [];
+const far: string[] = [];
+afterAll(() => {
+  for (const path of far) rmSync(join(path, '..'), { recursive: true });
+  for (const child of children) child.kill('SIGKILL');
+  for (const server of servers) server.close();
+});
+
+function living(script: string): ChildProcess {
+  const child = spawn(process.execPath, ['-e', `${script}; process.stdout.write('.'); setInterval(() => {}, 1e6)`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  children.push(child);
+  return child;
+}
+
+function ready(child: ChildProcess): Promise<number> {
+  return new Promise((settle) => child.stdout?.once('data', () => { settle(child.pid ?? 0); }));
+}
+
+function ended(): number {
+  return spawnSync('true').pid;
+}
+
+/** A process that has ended and whose parent never asks for it. */
+async function zombie(): Promise<number> {
+  const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  children.push(parent);
+  const pid = await new Promise<number>((settle) => parent.stdout.once('data', (data) => { settle(Number(data)); }));
+  // As long as it is a shell, it does ask.
+  while (readFileSync(`/proc/${parent.pid ?? 0}/comm`, 'latin1') !== 'sleep\n') await new Promise(setImmediate);
+  process.kill(pid, 'SIGKILL');
+  while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await new Promise(setImmediate);
+  return pid;
+}
+
+/** A process whose first thread has ended while another works: shown as Z, and no zombie. */
+async function headless(): Promise<number> {
+  const script = `import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print(flush=True)
+ctypes.CDLL(None).pthread_exit(None)`;
+  const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+  children.push(child);
+  const pid = await ready(child);
+  while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await new Promise(setImmediate);
+  return pid;
+}
+
+/** A thread of this process that is not its first. */
+function threadOfOurs(): { pid: number; start: number } {
+  const pid = Number(readdirSync('/proc/self/task').find((id) => Number(id) !== process.pid));
+  return { pid, start: startOf(`/proc/self/task/${pid}/stat`) };
+}
+
+function node(kind: 'p' | 'l' | 'd'): string {
+  const path = join(scratch(), 'timestamp');
+  if (kind === 'p') execFileSync('mkfifo', [path]);
+  if (kind === 'l') symlinkSync(fileOf(record()), path);
+  if (kind === 'd') mkdirSync(path);
+  return path;
+}
+
+function socket(): Promise<string> {
+  const path = join(scratch(), 'timestamp');
+  return new Promise((settle) => {
+    servers.push(createServer().listen(path, () => { settle(path); }));
+  });
+}
+
+function touched(ageSeconds: number): string {
+  const path = fileOf('');
+  const time = Date.now() / 1000 - ageSeconds;
+  utimesSync(path, time, time);
+  return path;
+}
+
+/** Where times may lie beyond the year 9999, as on tmpfs. */
+function farFuture(): string {
+  const path = join(mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/k8s-liveness-test-' : `${scratch()}/`), 'timestamp');
+  far.push(path);
+  execFileSync('touch', ['-d', '@1515000000000', path]);
+  return path;
+}
+
+function forbidden(): string {
+  const path = fileOf(record());
+  chmodSync(path, 0);
+  return path;
+}
+
+function unsearchable(): string {
+  const path = join(scratch(), 'closed', 'within', 'timestamp');
+  mkdirSync(join(path, '..'), { recursive: true });
+  writeFileSync(path, serialise(record()));
+  chmodSync(join(path, '..', '..'), 0o600);
+  return path;
+}
+
+/** A record whose fields were edited as text, with a fresh sum unless the edit is meant to break it. */
+function edited(edit: (fields: string[]) => void): string {
+  const fields = text.trim().split(/ +/);
+  edit(fields);
+  return `${fields.join(' ')}\n`;
+}
+
+const PLACES: Case[] = [
+  { name: 'a beat just made', expect: 'alive', path: () => fileOf(record()) },
+  { name: 'no such file', expect: 'missing', path: () => join(scratch(), 'timestamp') },
+  { name: 'an empty path', expect: 'missing', path: () => '' },
+  { name: 'a path below a file', expect: 'missing', path: () => join(fileOf(record()), 'timestamp') },
+  { name: 'a path below a dangling symlink', expect: 'missing', path: () => join(danglingLink(), 'timestamp') },
+  { name: 'a path below a loop of symlinks', expect: 'missing', path: () => join(loop(), 'timestamp') },
+  { name: 'a path that is too long', expect: 'missing', path: () => `/tmp/${'x'.repeat(5000)}` },
+  { name: 'a file with a slash behind it', expect: 'missing', path: () => `${fileOf(record())}/` },
+  { name: 'a directory', expect: 'unreadable', path: () => node('d') },
+  { name: 'a FIFO', expect: 'unreadable', path: () => node('p') },
+  { name: 'a socket', expect: 'unreadable', path: socket },
+  { name: 'a symlink to a living heartbeat', expect: 'unreadable', path: () => node('l') },
+  { name: 'a dangling symlink', expect: 'unreadable', path: danglingLink },
+  { name: 'a symlink to itself', expect: 'unreadable', path: loop },
+  { name: 'a device', expect: 'unreadable', path: () => '/dev/zero' },
+  { name: '10 MB in one line', expect: 'malformed', mayBeKilled: true, path: () => fileOf(Buffer.alloc(10_000_000, '7')) },
+  { name: 'a sparse terabyte', expect: 'malformed', mayBeKilled: true, path: sparse },
+];
+
+function danglingLink(): string {
+  const path = join(scratch(), 'timestamp');
+  symlinkSync(join(scratch(), 'nowhere'), path);
+  return path;
+}
+
+function loop(): string {
+  const path = join(scratch(), 'timestamp');
+  symlinkSync(path, path);
+  return path;
+}
+
+function sparse(): string {
+  const path = fileOf('');
+  truncateSync(path, 2 ** 40);
+  return path;
+}
+
+const CONTENT: Case[] = [
+  { name: 'random bytes', expect: 'malformed', path: () => fileOf(Buffer.from([0xff, 0xfe, 0, 0x80, 0xc3, 0x28, 7, 27])) },
+  { name: 'a thousand zero bytes', expect: 'malformed', path: () => fileOf(Buffer.alloc(1000)) },
+  { name: 'NULs inserted into a record', expect: 'alive', path: () => fileOf(text.replaceAll(/(.{5})/g, '$1\0\0')) },
+  { name: 'ten thousand NULs before a record', expect: 'alive', path: () => fileOf('\0'.repeat(10_000) + text) },
+  { name: 'a single newline', expect: 'malformed', path: () => fileOf('\n') },
+  { name: 'empty lines before a record', expect: 'malformed', path: () => fileOf(`\n\n${text}`) },
+  { name: 'a record, then other lines', expect: 'alive', path: () => fileOf(`${text}rubbish\n\n${text}`) },
+  { name: 'a record without its newline', expect: 'alive', path: () => fileOf(text.trimEnd()) },
+  { name: 'spaces before a record', expect: 'alive', path: () => fileOf(`   ${text}`) },
+  { name: 'a record ended by CRLF', expect: 'malformed', path: () => fileOf(text.replace(/ *\n/, '\r\n')) },
+  { name: 'tabs between the fields', expect: 'malformed', path: () => fileOf(text.replaceAll(' ', '\t')) },
+  { name: 'another version', expect: 'malformed', path: () => fileOf(text.replace('liveness/1', 'liveness/2')) },
+  { name: 'a version that begins alike', expect: 'malformed', path: () => fileOf(text.replace('liveness/1', 'liveness/10')) },
+  { name: 'just the version', expect: 'malformed', path: () => fileOf('k8s-liveness/1\n') },
+  { name: 'a backslash at the end of a line', expect: 'malformed', path: () => fileOf(`${text.slice(0, 50)}\\\n${text.slice(50)}`) },
+  { name: 'later fields that mean nothing yet', expect: 'alive', path: () => fileOf(withLater('5', '-', '999999999999999')) },
+  { name: 'a later field that is no number', expect: 'malformed', path: () => fileOf(withLater('x')) },
+  { name: 'a line of 4096 characters', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096)}\n`) },
+  { name: 'a line of 4097 characters', expect: 'malformed', path: () => fileOf(`${text.trimEnd().padEnd(4097)}\n`) },
+  { name: 'a line of 4096 characters and as many NULs', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096).replaceAll(/./g, '$&\0')}\n`) },
+  { name: 'latin-1 letters in a field', expect: 'malformed', path: () => fileOf(Buffer.from(text.replace('own', 'öwn'), 'latin1')) },
+  { name: 'a window of more than a second', expect: 'malformed', path: () => fileOf(resummed((f) => (f[5] = '101'))) },
+  ...([['own1'], ['own-zzz'], ['stepown'], ['own1', '0'], ['step5', '-']] as const).map(([kind, limit]): Case => ({
+    name: `a kind of ${kind}${limit === undefined ? '' : ` and a limit of ${limit}`}`,
+    expect: 'malformed',
+    path: () => fileOf(resummed((f) => { f[4] = kind; f[3] = limit ?? '6000'; })),
+  })),
+  { name: 'a limit of 0', expect: 'malformed', path: () => fileOf(resummed((f) => (f[3] = '0'))) },
+  { name: 'a step without a limit', expect: 'malformed', path: () => fileOf(record({ kind: 'step', limit: Infinity })) },
+  { name: 'pid 0', expect: 'malformed', path: () => fileOf(resummed((f) => (f[6] = '0'))) },
+  { name: 'a date after the year 9999', expect: 'malformed', path: () => fileOf(record({ wall: 253_402_300_800_000 })) },
+  { name: 'a beat of none', expect: 'malformed', path: () => fileOf(resummed((f) => (f[1] = '-'))) },
+  { name: 'a boot id of four groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4'))) },
+  { name: 'a boot id of six groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4-5-6'))) },
+  { name: 'a boot id in capitals', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = f[8]?.toUpperCase() ?? ''))) },
+  { name: 'a writer of one group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = 'ab'))) },
+  { name: 'a writer with an empty group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = 'ab-'))) },
+  { name: 'a writer of thirteen digits', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = '1-1234567890abc'))) },
+];
+
+/** As a writer of a later version would, which knows the sum but not our meaning of the fields. */
+function withLater(...later: string[]): string {
+  return resummed((fields) => fields.splice(12, 0, ...later));
+}
+
+function resummed(edit: (fields: string[]) => unknown): string {
+  return edited((fields) => {
+    edit(fields);
+    let sum = 0;
+    const fold = (n: number): void => { sum = (sum * 31 + n) % 2_147_483_647; };
+    fields.slice(0, -1).forEach((field, at) => {
+      if (at === 0) fold(1);
+      else if (at === 4) fold(field === 'step' ? 1 : 0);
+      else if (at === 8 || at === 11) for (const group of field.split('-')) fold(parseInt(group, 16) || 0);
+      else fold(field === '-' ? 0 : Number(field));
+    });
+    fields[fields.length - 1] = String(sum);
+  });
+}
+
+const CLOCKS: Case[] = [
+  { name: 'the largest record there is', expect: 'gone', path: () => fileOf(largest()) },
+  { name: 'a beat within its limit', expect: 'alive', path: () => fileOf(aged(59_000)) },
+  { name: 'a beat within its limit and window', expect: 'alive', path: () => fileOf(aged(1020, { limit: 1000, window: 100 })) },
+  { name: 'a beat past its limit and window', expect: 'stale', path: () => fileOf(aged(1120, { limit: 1000, window: 100 })) },
+  { name: 'a beat past its limit', expect: 'stale', path: () => fileOf(aged(70_000)) },
+  { name: 'a beat past every limit but without one', expect: 'alive', path: () => fileOf(aged(70_000, { limit: Infinity })) },
+  { name: 'a step within its limit', expect: 'alive', path: () => fileOf(aged(70_000, { kind: 'step', limit: 90_000 })) },
+  { name: 'a step past its limit', expect: 'stale', path: () => fileOf(aged(70_000, { kind: 'step', limit: 6_000 })) },
+  { name: 'a beat from another boot', expect: 'gone', path: () => fileOf(record({ boot: '0-0-0-0-1' })) },
+  { name: 'a beat 1 s ahead', expect: 'alive', path: () => fileOf(aged(-100)) },
+  { name: 'a beat 1.9 s ahead', expect: 'alive', path: () => fileOf(aged(-190)) },
+  { name: 'a beat 6 s ahead', expect: 'future', path: () => fileOf(aged(-600)) },
+  { name: 'a beat an hour ahead', expect: 'future', path: () => fileOf(aged(-360_000)) },
+  { name: 'a wall clock an hour ahead', expect: 'alive', path: () => fileOf(record({ wall: Date.now() + 3_600_000 })) },
+  { name: 'a wall clock ten years behind', expect: 'alive', path: () => fileOf(record({ wall: Date.now() - 315_360_000_000 })) },
+  { name: 'no uptime: by wall clock, fresh', expect: 'alive', path: () => fileOf(record({ uptime: undefined })) },
+  { name: 'no uptime: by wall clock, old', expect: 'stale', path: () => fileOf(aged(70_000, { uptime: undefined })) },
+  { name: 'no boot id: by wall clock, old', expect: 'stale', path: () => fileOf(aged(70_000, { boot: undefined, uptime: uptime() })) },
+  { name: 'no boot id: by wall clock, an hour ahead', expect: 'future', path: () => fileOf(aged(-360_000, { boot: undefined })) },
+  { name: 'at the epoch', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: 0 })) },
+  { name: 'on a leap day', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2024, 1, 29, 23, 59, 59) })) },
+  { name: 'on the last day of a year', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2000, 11, 31, 1, 2, 3) })) },
+  { name: 'on the last day there is', expect: 'future', path: () => fileOf(record({ boot: undefined, wall: 253_402_300_799_999 })) },
+  { name: 'a limit of days, hours, minutes and less than seconds', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: 1, limit: 9_006_157 })) },
+];
+
+function largest(): HeartbeatRecord {
+  return record({
+    beat: 999_999_999_999_999, uptime: 999_999_999_999, limit: 999_999_999_999_999, kind: 'step', pid: 4_294_967_295,
+    start: 999_999_999_999, boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff', gap: 999_999_999_999, writer: 'ffffffff-ffffffff',
+  });
+}
+
+const IDENTITY: Case[] = [
+  { name: 'a process that has ended', expect: 'gone', path: () => fileOf(record({ pid: ended() })) },
+  { name: 'a process that has ended, and a stale beat', expect: 'gone', path: () => fileOf(aged(70_000, { pid: ended() })) },
+  { name: 'a pid beyond every pid', expect: 'gone', path: () => fileOf(record({ pid: 999_999_999_999_999 })) },
+  { name: 'a pid that was reused', expect: 'gone', path: () => fileOf(record({ start: startOf('/proc/self/stat') - 1 })) },
+  { name: 'a pid without a start', expect: 'alive', path: () => fileOf(record({ start: undefined })) },
+  { name: 'no pid', expect: 'alive', path: () => fileOf(record({ pid: undefined, start: undefined })) },
+  { name: 'a zombie', expect: 'gone', path: async () => fileOf(record({ pid: await zombie(), start: undefined })) },
+  { name: 'a process whose first thread has ended', expect: 'alive', path: async () => fileOf(record({ pid: await headless(), start: undefined })) },
+  { name: "a thread's id", expect: 'gone', path: () => fileOf(record(threadOfOurs())) },
+  { name: "a thread's id without a start", expect: 'gone', path: () => fileOf(record({ ...threadOfOurs(), start: undefined })) },
+  { name: 'a comm with a newline and ") "', expect: 'alive', path: () => named('a) Z 1\n) Z') },
+  { name: 'a comm that looks like a zombie', expect: 'alive', path: () => named(') Z (') },
+];
+
+async function named(comm: string): Promise<string> {
+  const pid = await ready(living(`require('fs').writeFileSync('/proc/self/comm', ${JSON.stringify(comm)})`));
+  return fileOf(record({ pid, start: startOf(`/proc/${pid}/stat`) }));
+}
+
+const PLAIN: Case[] = [
+  { name: 'a touched file, without a limit', expect: 'malformed', path: () => touched(0) },
+  { name: 'a touched file within the limit', expect: 'alive', limit: 60_000, path: () => touched(30) },
+  { name: 'a touched file past the limit', expect: 'stale', limit: 60_000, path: () => touched(90) },
+  { name: 'a file touched in the future', expect: 'future', limit: 60_000, path: () => touched(-3600) },
+  { name: 'an epoch file, without a limit', expect: 'malformed', path: () => fileOf(String(Date.now() / 1000)) },
+  { name: 'an epoch file within the limit', expect: 'alive', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 - 30)) },
+  { name: 'an epoch file with a newline', expect: 'alive', limit: 60_000, path: () => fileOf(`${Math.floor(Date.now() / 1000)}\n`) },
+  { name: 'an epoch file between spaces', expect: 'alive', limit: 60_000, path: () => fileOf(`  ${Date.now() / 1000}  \n`) },
+  { name: 'an epoch file with NULs in it', expect: 'alive', limit: 60_000, path: () => fileOf(`\0${Math.floor(Date.now() / 1000)}\0`) },
+  { name: 'an epoch file ended by CRLF', expect: 'malformed', limit: 60_000, path: () => fileOf(`${Math.floor(Date.now() / 1000)}\r\n`) },
+  { name: 'a NUL, and a limit', expect: 'malformed', limit: 60_000, path: () => fileOf('\0') },
+  { name: 'a lone newline, and a limit', expect: 'malformed', limit: 60_000, path: () => fileOf('\n') },
+  { name: 'an epoch file past the limit', expect: 'stale', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 - 90)) },
+  { name: 'an epoch file in the future', expect: 'future', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 + 3600)) },
+  { name: 'a file touched in the year 50000', expect: 'future', limit: 60_000, path: farFuture },
+  ...['inf', 'nan', '-1', '1e9', '0x10', '01700000000', '1.', '.5', '1.1.1', '1 2', '1.1234567890', '999999999999', 'boom'].map(
+    (content): Case => ({ name: `${content} is no time`, expect: 'malformed', limit: 60_000, path: () => fileOf(content) }),
+  ),
+];
+
+async function expectOneAnswer(the: Case): Promise<void> {
+  const path = await the.path();
+  const answers = await ask(path, { ...the, python: true });
+  const asked = answers.filter((answer) => !(the.mayBeKilled && answer.verdict === 'killed'));
+  const exit = the.expect === 'alive' ? 0 : 1;
+  expect(asked.map(({ reader, verdict, exit }) => ({ reader, verdict, exit }))).toEqual(
+    asked.map(({ reader }) => ({ reader, verdict: the.expect, exit })),
+  );
+  // To the letter, and short enough for the kubelet to fold its events.
+  const lines = asked.filter(({ reader }) => reader !== 'heartbeat.py').map(({ line }) => line);
+  expect(new Set(lines).size).toBe(1);
+  for (const line of lines) expect(line).toMatch(/^[ -~]{1,199}$/);
+  const survivors = asked.map(({ reader }) => reader);
+  expect(survivors).toEqual(expect.arrayContaining(['Timestamp', 'liveness.js', ...(PYTHON === undefined ? [] : ['heartbeat.py'])]));
+}
+
+const linux = describeIf(existsSync('/proc/self/stat'), 'Linux with /proc');
+
+linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', () => {
+  for (const reader of ['dash', 'busybox', 'bash', 'python3']) {
+    const present = reader === 'python3' ? PYTHON !== undefined : SHELLS.some(([shell]) => shell === reader);
+    describeIf(present, `${reader} (apt-get install ${reader})`)(reader, () => {
+      test('is asked', () => { expect(present).toBe(true); });
+    });
+  }
+
+  describe('where the path leads', () => {
+    test.each(PLACES)('$name: $expect', expectOneAnswer);
+  });
+  describe('what the file says', () => {
+    test.each(CONTENT)('$name: $expect', expectOneAnswer);
+  });
+  describe('when the beat was', () => {
+    test.each(CLOCKS)('$name: $expect', expectOneAnswer);
+  });
+  describe('who beat', () => {
+    test.each(IDENTITY)('$name: $expect', expectOneAnswer);
+  });
+  describe('plain files', () => {
+    test.each(PLAIN)('$name: $expect', expectOneAnswer);
+  });
+
+  test('a record truncated at any byte is malformed, until its sum is whole', async () => {
+    const whole = text.trimEnd().length;
+    await expectEach(
+      Array.from({ length: text.length - 1 }, (_, at) => at + 1).map((length) => ({
+        name: `${length} bytes`,
+        content: text.slice(0, length),
+        expect: length < whole ? 'malformed' : 'alive',
+      })),
+    );
+  }, 120_000);
+
+  const WRONG: [string, (field: string) => string[]][] = [
+    ['another value', (field) => [field === 'own' ? 'step' : field.replace(/.$/, (digit) => (digit === '1' ? '2' : '1'))]],
+    ['negative', (field) => [`-${field}`]],
+    ['huge', () => ['99999999999999999999']],
+    // A leading zero is harmless in a hexadecimal group.
+    ['octal-looking', (field) => [field.includes('-') ? '08' : `0${field}`]],
+    ['missing', () => []],
+    ['doubled', (field) => [field, field]],
+    ['an arithmetic injection', () => ['a[$(touch${IFS}pwned)]']],
+    ['a substitution', () => ['$(touch${IFS}pwned)']],
+    ['a backquote', () => ['`touch${IFS}pwned`']],
+    ['a separator', () => [';touch${IFS}pwned;']],
+    ['a glob', () => ['*']],
+    ['a variable', () => ['k_sum']],
+  ];
+
+  test.each(WRONG)('a field that is %s makes a record malformed and is never executed', async (_, change) => {
+    const cwd = scratch();
+    const names = ['version', 'beat', 'uptime', 'limit', 'kind', 'window', 'pid', 'start', 'boot', 'wall', 'gap', 'writer', 'sum'];
+    const fields = (at: number): string => edited((all) => all.splice(at, 1, ...change(all[at] ?? '')));
+    const cases = names.map((name, at) => ({ name, content: fields(at), expect: 'malformed' }));
+    await expectEach(cases, cwd);
+    expect(readdirSync(cwd)).toEqual([]);
+  }, 120_000);
+});
+
+/** Asks about many contents and expects no answer to differ. */
+async function expectEach(cases: { name: string; content: string; expect: string }[], cwd?: string): Promise<void> {
+  const queue = [...cases];
+  const wrong: (Answer & { name: string })[] = [];
+  const worker = async (): Promise<void> => {
+    for (let the = queue.pop(); the; the = queue.pop()) {
+      const answers = await ask(fileOf(the.content), cwd === undefined ? {} : { cwd });
+      const { name, expect: expected } = the;
+      const lines = new Set(answers.map(({ line }) => line.replace(/\(.*\)$/, '')));
+      wrong.push(...answers.filter(({ verdict }) => verdict !== expected || lines.size > 1).map((answer) => ({ name, ...answer })));
+    }
+  };
+  await Promise.all([worker(), worker()]);
+  expect(wrong).toEqual([]);
+}
+
+/** Lets others into the scratch folder itself. */
+function open(path: string): string {
+  const [name = ''] = relative(tmpdir(), path).split('/');
+  chmodSync(join(tmpdir(), name), 0o755);
+  return path;
+}
+
+describeIf(isRoot, 'root, to become another user')('as another user', () => {
+  test.each<Case>([
+    { name: 'an unreadable file', expect: 'unreadable', within: AS_NOBODY, path: () => open(forbidden()) },
+    { name: 'an unsearchable folder', expect: 'unreadable', within: AS_NOBODY, path: () => open(unsearchable()) },
+    { name: "another user's living process", expect: 'alive', within: AS_NOBODY, path: () => open(fileOf(record())) },
+  ])('$name: $expect', expectOneAnswer);
+});
+
+const canMount = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
+const masked = mounted('mount --bind /dev/null /proc/uptime');
+const lxcfs = mounted('echo "1.00 1.00" >"${TMPDIR:-/tmp}/uptime.$$" && mount --bind "${TMPDIR:-/tmp}/uptime.$$" /proc/uptime && rm "${TMPDIR:-/tmp}/uptime.$$"');
+// PID 3 is root's; the reader becomes PID 1 and nobody.
+const hiddenFromPid1 = [
+  'unshare', '--mount', '--pid', '--fork', ...mounted('mount -t proc -o hidepid=invisible proc /proc && { sleep 60 & }').slice(2), ...AS_NOBODY,
+];
+const hidden = [...mounted('mount -t proc -o hidepid=invisible proc /proc'), ...AS_NOBODY];
+
+describeIf(canMount, 'root, to mount')('under another /proc', () => {
+  test.each<Case>([
+    { name: 'masked /proc/uptime, a fresh beat', expect: 'alive', within: masked, path: () => fileOf(record()) },
+    { name: 'masked /proc/uptime, an old beat', expect: 'stale', within: masked, path: () => fileOf(aged(70_000)) },
+    { name: 'masked /proc/uptime, a beat an hour ahead', expect: 'future', within: masked, path: () => fileOf(aged(-360_000)) },
+    { name: "lxcfs, which tells the container's own uptime: a fresh beat by wall clock", expect: 'alive', within: lxcfs, path: () => fileOf(record({ uptime: undefined })) },
+    { name: "lxcfs, which tells the container's own uptime: an old beat by wall clock", expect: 'stale', within: lxcfs, path: () => fileOf(aged(70_000, { uptime: undefined })) },
+    { name: "hidepid, another user's living process", expect: 'alive', within: hidden, path: () => open(fileOf(record())) },
+    { name: 'hidepid, a process that has ended: its age decides', expect: 'alive', within: hidden, path: () => open(fileOf(record({ pid: ended() }))) },
+    { name: "hidepid, another user's living process, when PID 1 is ours", expect: 'alive', within: hiddenFromPid1, path: () => open(fileOf(record({ pid: 3, start: undefined }))) },
+    { name: 'hidepid, a stale beat', expect: 'stale', within: hidden, path: () => open(fileOf(aged(70_000))) },
+  ])('$name: $expect', expectOneAnswer);
+});
+
+describe('a reader beside a writer', () => {
+  const hot = `
+    const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+    class T extends Timestamp { maximumAge = 60000 }
+    const t = new T(process.env.HEARTBEAT).refresh();
+    process.stdout.write('.');
+    for (;;) { t.refresh({ maximumAge: 600000 }); t.refresh(); }`;
+
+  test('that never pauses is never misled: torn reads are read again', async () => {
+    const path = join(scratch(), 'timestamp');
+    const child = spawn(process.execPath, ['-e', hot], { env: { ...process.env, HEARTBEAT: path }, stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    await ready(child);
+    for (let reads = 0; reads < 20_000; reads++) expect(Timestamp.byRef(path).verdict().alive).toBe(true);
+    for (let turn = 0; turn < 30; turn++) {
+      for (const { verdict } of await ask(path)) expect(verdict).toBe('alive');
+    }
+    child.kill('SIGKILL');
+  }, 120_000);
+
+  const strace = spawnSync('strace', ['-V']).status === 0;
+  describeIf(strace, 'strace (apt-get install strace)')('when it is held up between file and clock', () => {
+    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('judges the newer beat (%s)', async (_, shell) => {
+      class Second extends Timestamp {
+        readonly maximumAge = 1000;
+      }
+      const timestamp = new Second(join(scratch(), 'timestamp')).refresh();
+      const beating = setInterval(() => timestamp.refresh(), 50);
+      const delay = ['strace', '-o', '/dev/null', '-P', '/proc/uptime', '-e', 'trace=openat', '-e', 'inject=openat:delay_enter=1500000:when=1'];
+      const began = Date.now();
+      const answer = await run('sh', [...delay, ...shell, LIVENESS_SH, timestamp.path]);
+      clearInterval(beating);
+      expect(Date.now() - began).toBeGreaterThan(1400); // it was held up
+      expect(answer).toMatchObject({ verdict: 'alive', exit: 0 });
+    });
+  });
+});
+
+test('the table itself: its records are whole before they are spoiled', () => {
+  expect(parse(text.trimEnd()).kind).toBe('record');
+  expect(parse(withLater('5').trimEnd()).kind).toBe('record');
+  expect(systemClock.bootId()).toMatch(/^[0-9a-f-]{36}$/);
+});
