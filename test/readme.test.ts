@@ -1,0 +1,229 @@
+// Whatever README and docs show is run here.
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Pod } from 'kubernetes-models/v1/Pod';
+import { parse as parseYaml } from 'yaml';
+import { SHELLS } from './support/readers';
+import { aged, fileOf, record, scratch } from './support/records';
+
+const readme = readFileSync('README.md', 'utf8');
+const TSC = resolve('node_modules/typescript/bin/tsc');
+
+interface Block {
+  readonly language: string;
+  readonly code: string;
+  /** The HTML comment above it. */
+  readonly note: string;
+}
+
+function blocksOf(markdown: string): Block[] {
+  return [...markdown.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n([^]*?)```/g)].map(([, note = '', language = '', code = '']) => ({
+    language,
+    code,
+    note,
+  }));
+}
+
+const blocks = blocksOf(readme);
+
+function snippet(beginning: string): string {
+  const found = blocks.find(({ code }) => code.startsWith(beginning));
+  if (!found) throw new Error(`README has no snippet that begins with ${beginning}`);
+  return found.code;
+}
+
+/** An empty project that has installed the package. */
+function project(): string {
+  const folder = scratch();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(resolve('.'), join(folder, 'node_modules', 'k8s-liveness'));
+  for (const name of ['@types', 'undici-types', 'typescript']) {
+    symlinkSync(resolve('node_modules', name), join(folder, 'node_modules', name));
+  }
+  return folder;
+}
+
+function compile(folder: string): void {
+  const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node,jest', '--outDir', 'dist', '--rootDir', '.'];
+  const { status, stdout } = spawnSync(process.execPath, [TSC, ...options, ...readdirSync(folder).filter((name) => name.endsWith('.ts'))], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect([status, stdout]).toEqual([0, '']);
+}
+
+describe('README', () => {
+  const transcripts = blocks.filter(({ language }) => language === 'console');
+
+  test('shows transcripts', () => {
+    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale']);
+  });
+
+  test.each(transcripts.map((block) => [block.note, block.code] as const))('transcript of a %s is what a user sees', (note, code) => {
+    const heartbeat = note.endsWith('alive') ? fileOf(record({ limit: 12_000 })) : fileOf(aged(70_000, { limit: 12_000 }));
+    const folder = project();
+    for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {
+      const { stdout } = spawnSync('bash', ['-c', command], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: { ...process.env, LIVENESS_PATH: heartbeat, LOG_LEVEL: '' },
+      });
+      const instant = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
+      expect(stdout.replaceAll(heartbeat, '/tmp/liveness/timestamp').replace(instant, 'T')).toBe(output.trimEnd().replace(instant, 'T') + '\n');
+    }
+  });
+
+  test('the code a service needs is 20 lines', () => {
+    const files = ['timestamp.ts', 'main.ts', 'liveness.ts'].map((name) => snippet(`// ${name}`));
+    const lines = files.flatMap((code) => code.split('\n')).filter((line) => line.trim() !== '' && !line.startsWith('//'));
+    expect(lines).toHaveLength(20);
+    expect(readme).toContain('and 20 lines (');
+  });
+
+  test('the code a service needs compiles, beats, is probed, drains and leaves', async () => {
+    const folder = project();
+    for (const name of ['timestamp.ts', 'main.ts', 'liveness.ts']) writeFileSync(join(folder, name), snippet(`// ${name}`));
+    writeFileSync(
+      join(folder, 'yours.d.ts'),
+      `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
+       declare function handle(job: string): Promise<void>;`,
+    );
+    // What the snippet leaves to its reader: a queue that has a job now and then, and something to do with it.
+    writeFileSync(
+      join(folder, 'yours.js'),
+      `globalThis.queue = { poll: () => new Promise((settle) => setTimeout(settle, 20, 'job')) };
+       globalThis.handle = async () => console.log('handled');`,
+    );
+    compile(folder);
+    const { spawn } = await import('node:child_process');
+    const env = { ...process.env, LIVENESS_PATH: join(folder, 'run', 'timestamp'), LOG_LEVEL: '' };
+    const service = spawn(process.execPath, ['-r', './yours.js', 'dist/main.js'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const probe = (): string => spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env, encoding: 'utf8' }).stdout;
+    try {
+      await new Promise((settle) => service.stdout.once('data', settle));
+      expect(probe()).toMatch(/^alive: last beat .*, limit 2m /);
+      const left = new Promise((settle) => service.once('exit', settle));
+      service.kill('SIGTERM');
+      expect(await left).toBe(0);
+      expect(probe()).toMatch(/^dead: missing: /);
+    } finally {
+      service.kill('SIGKILL');
+    }
+  }, 60_000);
+
+  test('the test of a loop is six lines inside, compiles, and passes', () => {
+    const folder = project();
+    const code = snippet("test('the loop beats");
+    const inside = code.trimEnd().split('\n').slice(1, -1);
+    expect(inside.filter((line) => !line.startsWith('  let ')).length).toBe(6);
+    writeFileSync(join(folder, 'timestamp.ts'), snippet('// timestamp.ts'));
+    const imports = `import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from 'k8s-liveness';
+import { WorkerTimestamp } from './timestamp.js';
+const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.refresh(); await Promise.resolve(); };
+`;
+    writeFileSync(join(folder, 'loop.test.ts'), imports + code);
+    writeFileSync(join(folder, 'package.json'), '{}');
+    compile(folder);
+    const jest = resolve('node_modules/jest/bin/jest.js');
+    const { status, stderr } = spawnSync(process.execPath, [jest, '--rootDir', folder, '--testMatch', '**/dist/*.test.js'], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    expect(stderr).toContain('Tests:       1 passed, 1 total');
+    expect(status).toBe(0);
+  }, 60_000);
+
+  test('the pod is one that the API server would take, and its two probes ask the same', () => {
+    const pod = new Pod(parseYaml(snippet('apiVersion: v1')) as ConstructorParameters<typeof Pod>[0]);
+    pod.validate();
+    const [container] = pod.spec?.containers ?? [];
+    const { startupProbe, livenessProbe, volumeMounts, env } = container ?? {};
+    expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
+    expect(env?.[0]?.value?.startsWith(`${volumeMounts?.[0]?.mountPath ?? '?'}/`)).toBe(true);
+    const { periodSeconds: P = 0, failureThreshold: F = 0, timeoutSeconds: T = 0 } = livenessProbe ?? {};
+    const A = 120;
+    expect(readme).toContain(`(here ${A + F * P + T} s;`);
+    expect(readme).toContain(`(${A + (F - 1) * P} s) never restarts it`);
+    expect((startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0)).toBe(A);
+  });
+
+  test('the Helm snippet is the one in the example chart, with its values filled in', () => {
+    const chart = readdirSync('examples/chart/templates').map((name) => readFileSync(join('examples/chart/templates', name), 'utf8')).join('\n');
+    const commands = [...snippet('livenessProbe:').matchAll(/command: (\[.*\])/g)].map(([, command = '']) => JSON.parse(command) as string[]);
+    expect(commands).toHaveLength(2);
+    for (const word of commands.flat()) expect(chart).toContain(word);
+  });
+
+  test("Docker Compose's health check runs the probe", () => {
+    const { services } = parseYaml(snippet('services:')) as { services: { worker: { healthcheck: { test: string[] } } } };
+    const [kind, ...command] = services.worker.healthcheck.test;
+    expect(kind).toBe('CMD');
+    expect(runs(command, project(), fileOf(record()))).toBe(0);
+  });
+
+  const commands = [...readme.matchAll(/^\| .*? \| .*?`(\[".*?\])`.*\|$/gm)].map(([, command = '']) => JSON.parse(command) as string[]);
+
+  test('there is a command for every image', () => {
+    expect(commands).toHaveLength(7);
+  });
+
+  test.each(commands.map((command) => [command.join(' '), command] as const))('%s answers', (_, command) => {
+    const folder = project();
+    const heartbeat = fileOf(record());
+    // The probe that a user compiles, the file that a user copies, the paths that a user has.
+    mkdirSync(join(folder, 'dist'));
+    writeFileSync(
+      join(folder, 'dist', 'liveness.js'),
+      `const { Timestamp, probe } = require('k8s-liveness'); class W extends Timestamp { maximumAge = 120000 } probe(W.byRef());`,
+    );
+    const app = join(folder, 'app');
+    mkdirSync(app);
+    copyFileSync('dist/liveness.sh', join(app, 'liveness.sh'));
+    const placed = command.map((word) =>
+      word
+        .replace('/nodejs/bin/node', process.execPath)
+        .replace('/app/', `${app}/`)
+        .replace(/^\/run\/liveness\/.*|^\/tmp\/alive$/, heartbeat),
+    );
+    expect(runs(placed, folder, heartbeat)).toBe(0);
+    expect(runs(placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)), folder, `${heartbeat}.gone`)).toBe(1);
+  });
+
+  test('each shipped probe stands alone: copied out of node_modules into an empty folder', () => {
+    const folder = scratch();
+    for (const name of ['liveness.js', 'liveness.sh']) copyFileSync(join('dist', name), join(folder, name));
+    expect(runs([process.execPath, 'liveness.js'], folder, fileOf(record()))).toBe(0);
+    for (const shell of SHELLS) expect(runs([...shell, 'liveness.sh'], folder, fileOf(record()))).toBe(0);
+  });
+
+  test('names every reason in the order of judging, and every quiet LOG_LEVEL', () => {
+    const reasons = [...readme.matchAll(/^\| `(\w+)` \| /gm)].map(([, reason]) => reason);
+    expect(reasons).toEqual(['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'stale']);
+    const [, levels = ''] = /`LOG_LEVEL` at `warning` or above \((.*?)\) silences/s.exec(readme) ?? [];
+    const heartbeat = fileOf(record());
+    for (const [, LOG_LEVEL = ''] of levels.matchAll(/`(\w+)`/g)) {
+      for (const command of [[process.execPath, 'dist/liveness.js'], ['sh', 'dist/liveness.sh']]) {
+        const [name = '', ...args] = command;
+        expect(execFileSync(name, args, { env: { ...process.env, LOG_LEVEL, LIVENESS_PATH: heartbeat }, encoding: 'utf8' })).toBe('');
+      }
+    }
+  });
+
+  test('links only to what is there', () => {
+    for (const page of ['README.md', 'docs/heartbeat-file.md', 'CONTRIBUTING.md']) {
+      const base = join(page, '..');
+      for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+        expect([page, target, spawnSync('test', ['-e', join(base, target)]).status]).toEqual([page, target, 0]);
+      }
+    }
+  });
+});
+
+function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {
+  return spawnSync(command, args, { cwd, env: { ...process.env, LIVENESS_PATH: heartbeat, NODE_OPTIONS: '' } }).status;
+}
+
