@@ -256,7 +256,7 @@ function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, 0o755); // not open to others for a moment, where there is no umask
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return; // made by another process just now
     throw error;
