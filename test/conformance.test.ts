@@ -188,6 +188,7 @@ const CONTENT: Case[] = [
   { name: 'a backslash at the end of a line', expect: 'malformed', path: () => fileOf(`${text.slice(0, 50)}\\\n${text.slice(50)}`) },
   { name: 'later fields that mean nothing yet', expect: 'alive', path: () => fileOf(withLater('5', '-', '999999999999999')) },
   { name: 'a later field that is no number', expect: 'malformed', path: () => fileOf(withLater('x')) },
+  { name: 'a later field with an exponent', expect: 'malformed', path: () => fileOf(withLater('1e+21')) },
   { name: 'a line of 4096 characters', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096)}\n`) },
   { name: 'a line of 4097 characters', expect: 'malformed', path: () => fileOf(`${text.trimEnd().padEnd(4097)}\n`) },
   { name: 'a line of 4096 characters and as many NULs', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096).replaceAll(/./g, '$&\0')}\n`) },
