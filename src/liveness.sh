@@ -307,17 +307,21 @@ k_judge() {
   k_before=
   while :; do
     k_reads=0
+    k_still=0
+    k_previous=
     while :; do
       k_reason=
       k_read
       [ -z "$k_reason" ] || return
       k_parse
       [ -z "$k_reason" ] && break
-      # A torn read: a writer was in the middle of it. Without a pause between, only many reads outlast one; but of a
-      # long line that stays wrong they would use up the second.
-      k_reads=$((k_reads + 1))
       [ -n "$k_torn" ] || return
-      [ $k_reads -lt 25 ] || [ $((k_reads * ${#k_line})) -lt 40000 ] || return
+      # A writer was in the middle of it. Without a pause between, only many reads outlast one that never pauses; but what
+      # stays as it is, is wrong.
+      if [ "$k_line" = "$k_previous" ]; then k_still=$((k_still + 1)); else k_still=0 k_previous=$k_line; fi
+      k_reads=$((k_reads + 1))
+      [ $k_still -lt 25 ] || return
+      [ $((k_reads * ${#k_line})) -lt 300000 ] || return
     done
     k_weigh
     case $k_reason in stale | future) ;; *) return ;; esac
