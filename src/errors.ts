@@ -3,16 +3,20 @@
  *
  * - `ERR_MAXIMUM_AGE`: a `maximumAge` that is no limit (0, NaN, `{}`, `'2m'`, missing).
  * - `ERR_ARGUMENT`: any other argument that cannot be meant.
- * - `ERR_READ_ONLY`: `refresh()` or `delete()` on a view made by `byRef`.
+ * - `ERR_READ_ONLY`: a method that writes, on a view made by `byRef`.
  * - `ERR_HEARTBEAT_IN_USE`: the first beat found a file that a living writer beats.
- * - `ERR_HEARTBEAT_WRITE`: the first beat could not be recorded, or `delete()` could not remove it.
+ * - `ERR_HEARTBEAT_WRITE`: a first beat, a pid or an error number could not be recorded, or could not be removed.
+ * - `ERR_HEALTH_CHECK`: a health check given to `load()` answered false.
+ * - `ERR_NOT_LOADED`: `refresh()` or `set()` of a `ProcessTimestamp` before `load()` or after `reset()`.
  */
 export type ErrorCode =
   | 'ERR_MAXIMUM_AGE'
   | 'ERR_ARGUMENT'
   | 'ERR_READ_ONLY'
   | 'ERR_HEARTBEAT_IN_USE'
-  | 'ERR_HEARTBEAT_WRITE';
+  | 'ERR_HEARTBEAT_WRITE'
+  | 'ERR_HEALTH_CHECK'
+  | 'ERR_NOT_LOADED';
 
 /** Misuse, or a first beat that failed. A dead service is never an error: it is a {@link Verdict}. */
 export class LivenessError extends Error {

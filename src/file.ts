@@ -6,12 +6,14 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   unlinkSync,
   writeSync,
   type Stats,
@@ -29,10 +31,34 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
 // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
 export const TIMESTAMP_PATH: string = process.env.LIVENESS_PATH || '/tmp/liveness/timestamp';
 
+/**
+ * Where a process directory stands unless one is given: `LIVENESS_UNIT_NAME`, else the host's name, below
+ * `LIVENESS_RUNDIR`, else `/run`.
+ */
+export function processDirectory(): string {
+  const { LIVENESS_RUNDIR, LIVENESS_UNIT_NAME } = process.env;
+  /* eslint-disable @typescript-eslint/prefer-nullish-coalescing -- empty is unset, as above */
+  return `${LIVENESS_RUNDIR || '/run'}/${LIVENESS_UNIT_NAME || hostname()}`;
+  /* eslint-enable */
+}
+
+function hostname(): string {
+  // Loaded only here: a probe of a heartbeat starts without it.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  return (require('node:os') as typeof import('node:os')).hostname();
+}
+
 /** What stands at a path. */
 export type Reading =
-  | { readonly kind: 'line'; readonly line: string; readonly empty: boolean; readonly modified: number }
-  | { readonly kind: 'missing' | 'unreadable'; readonly detail: string };
+  | {
+      readonly kind: 'line';
+      readonly line: string;
+      /** Whether anything but NULs follows the line's newline. */
+      readonly more: boolean;
+      readonly empty: boolean;
+      readonly modified: number;
+    }
+  | { readonly kind: 'missing' | 'unreadable' | 'directory'; readonly detail: string };
 
 /** Bytes read before a file without a newline is given up: a sparse terabyte must not hold a probe. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -50,9 +76,9 @@ export function readLine(path: string): Reading {
   }
   try {
     const stat = fstatSync(fd);
-    if (stat.isDirectory()) return { kind: 'unreadable', detail: 'is a directory' };
+    if (stat.isDirectory()) return DIRECTORY;
     if (!stat.isFile()) return { kind: 'unreadable', detail: 'is not a regular file' };
-    return { kind: 'line', line: firstLine(fd, stat.size), empty: stat.size === 0, modified: stat.mtimeMs };
+    return { kind: 'line', ...firstLine(fd, stat.size), empty: stat.size === 0, modified: stat.mtimeMs };
   } catch {
     return { kind: 'unreadable', detail: 'cannot be read' };
   } finally {
@@ -60,7 +86,11 @@ export function readLine(path: string): Reading {
   }
 }
 
+const DIRECTORY: Reading = { kind: 'directory', detail: 'is a directory' };
+
 function obstacle(path: string, code: string | undefined): Reading {
+  // One that may be entered but not listed, or the target of a symbolic link.
+  if ((code === 'EACCES' || code === 'ELOOP') && isDirectory(path)) return DIRECTORY;
   const missing: Reading = { kind: 'missing', detail: 'no such file' };
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return missing;
   // A loop among the folders above is also ELOOP; there is no file then.
@@ -70,21 +100,34 @@ function obstacle(path: string, code: string | undefined): Reading {
   return { kind: 'unreadable', detail: 'cannot be read' };
 }
 
-function firstLine(fd: number, size: number): string {
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function firstLine(fd: number, size: number): { line: string; more: boolean } {
   // Any heartbeat there is. As UTF-8, which Node reads in one call: 0.2 ms less of a probe's start-up.
-  if (size > 0 && size <= LONGEST_LINE) return (readFileSync(fd, 'utf8').split('\n', 1)[0] ?? '').replaceAll('\0', '');
+  if (size > 0 && size <= LONGEST_LINE) return split(readFileSync(fd, 'utf8'));
   const chunk = Buffer.allocUnsafe(LONGEST_LINE);
-  let line = '';
-  for (let total = 0; total < MOST_BYTES && line.length <= LONGEST_LINE; ) {
+  let text = '';
+  for (let total = 0; total < MOST_BYTES && text.length <= LONGEST_LINE; ) {
     const count = readSync(fd, chunk, 0, chunk.length, total);
     if (count === 0) break;
     total += count;
-    const text = chunk.toString('latin1', 0, count);
+    text += chunk.toString('latin1', 0, count).replaceAll('\0', '');
     const end = text.indexOf('\n');
-    line += (end < 0 ? text : text.slice(0, end)).replaceAll('\0', '');
-    if (end >= 0) break;
+    if (end >= 0 && end < text.length - 1) break;
   }
-  return line;
+  return split(text);
+}
+
+function split(text: string): { line: string; more: boolean } {
+  const plain = text.replaceAll('\0', '');
+  const end = plain.indexOf('\n');
+  return end < 0 ? { line: plain, more: false } : { line: plain.slice(0, end), more: end < plain.length - 1 };
 }
 
 /**
@@ -112,15 +155,19 @@ export class HeartbeatFile {
   write(record: Buffer, inspect: (line: string) => void): void {
     this.#look(inspect);
     if (this.#fd === undefined) this.#replace(record);
-    else writeRecord(this.#fd, record);
+    else write(this.#fd, record);
     record.copy(this.#last);
   }
 
-  /** Removes the file, unless `isOthers` says of its line that it is somebody else's, or throws; lets go of it. */
-  remove(isOthers: (line: string) => boolean): void {
+  /**
+   * Removes the file, unless `isOthers` says of its line that it is somebody else's, or throws; lets go of it.
+   *
+   * @param companions files that go before it, and stay with it.
+   */
+  remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const others = this.#look(isOthers) ?? false;
     this.#release();
-    if (!others) unlink(this.#path);
+    if (!others) for (const path of [...companions, this.#path]) remove(path);
   }
 
   #look<T>(inspect: (line: string) => T): T | undefined {
@@ -179,51 +226,93 @@ export class HeartbeatFile {
     this.#fd = this.#opened = undefined;
   }
 
-  // No O_CREAT (in a sticky directory fs.protected_regular refuses it even to root) and no O_TRUNC (an empty
-  // moment, and a flush to disk). Looked at before it is opened: opening some devices does something.
   #open(): void {
-    if (!lstat(this.#path)?.isFile()) return;
-    let fd: number;
-    try {
-      fd = openSync(this.#path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-    } catch {
-      return;
+    const file = openOurs(this.#path);
+    if (file?.stat.size === RECORD_SIZE) {
+      makeReadable(file.fd, file.stat);
+      this.#fd = file.fd;
+      this.#opened = file.stat;
+    } else if (file) {
+      closeSync(file.fd);
     }
-    const stat = fstatSync(fd);
-    const ours = stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.() && stat.size === RECORD_SIZE;
-    if (!ours) {
-      closeSync(fd);
-      return;
-    }
-    makeReadable(fd, stat);
-    this.#fd = fd;
-    this.#opened = stat;
   }
 
   #replace(record: Buffer): void {
-    makeFolder(dirname(this.#path));
-    const present = lstat(this.#path);
-    if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
-      throw new Error(present.isDirectory() ? 'it is a directory' : 'it is a device');
-    }
-    // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
-    const temporary = `${this.#path}.${randomHex()}.tmp`;
-    const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+    this.#fd = create(this.#path, record);
+    this.#opened = fstatSync(this.#fd);
+  }
+}
+
+/**
+ * Lets the file at `path` hold `text` and no more. By rename, so that a reader finds the old text or the new one; on a full
+ * disk in place, where for a moment the end of a longer old text stands behind the new one.
+ */
+export function replaceText(path: string, text: string): void {
+  const bytes = Buffer.from(text);
+  refuseStrangersLinks(path);
+  try {
+    closeSync(create(path, bytes));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if ((code !== 'ENOSPC' && code !== 'EDQUOT') || !overwrite(path, bytes)) throw error;
+  }
+}
+
+function overwrite(path: string, bytes: Buffer): boolean {
+  const file = openOurs(path);
+  if (!file) return false;
+  try {
+    write(file.fd, bytes);
+    ftruncateSync(file.fd, bytes.length);
+    return true;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/**
+ * The file at `path`, open for reading and writing, if it is regular, ours, and nobody's by another name.
+ *
+ * No O_CREAT (in a sticky directory fs.protected_regular refuses it even to root) and no O_TRUNC (an empty moment, and a
+ * flush to disk). Looked at before it is opened: opening some devices does something.
+ */
+function openOurs(path: string): { fd: number; stat: Stats } | undefined {
+  if (!lstat(path)?.isFile()) return undefined;
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+  const stat = fstatSync(fd);
+  if (stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.()) return { fd, stat };
+  closeSync(fd);
+  return undefined;
+}
+
+/** A new file beside `path`, renamed over it: the descriptor stays open. */
+function create(path: string, bytes: Buffer): number {
+  makeFolder(dirname(path));
+  const present = lstat(path);
+  if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
+    throw new Error(present.isDirectory() ? 'it is a directory' : 'it is a device');
+  }
+  // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
+  const temporary = `${path}.${randomHex()}.tmp`;
+  const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+  try {
+    makeReadable(fd, fstatSync(fd));
+    write(fd, bytes);
+    renameSync(temporary, path);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
     try {
-      makeReadable(fd, fstatSync(fd));
-      writeRecord(fd, record);
-      renameSync(temporary, this.#path);
-      this.#opened = fstatSync(fd);
-      this.#fd = fd;
-    } catch (error) {
-      closeSync(fd);
-      try {
-        unlinkSync(temporary);
-      } catch {
-        // What kept it from being written may keep it from being removed; the first error says more.
-      }
-      throw error;
+      unlinkSync(temporary);
+    } catch {
+      // What kept it from being written may keep it from being removed; the first error says more.
     }
+    throw error;
   }
 }
 
@@ -237,8 +326,8 @@ export function randomHex(): string {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(16);
 }
 
-function writeRecord(fd: number, record: Buffer): void {
-  if (writeSync(fd, record, 0, RECORD_SIZE, 0) !== RECORD_SIZE) throw new Error('the write came up short');
+function write(fd: number, bytes: Buffer): void {
+  if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('the write came up short');
 }
 
 /** Another user could lead us, and every probe, to a heartbeat of their choice. */
@@ -264,7 +353,8 @@ function makeFolder(folder: string): void {
   chmodSync(folder, 0o755);
 }
 
-function unlink(path: string): void {
+/** Removes the file at `path`, if there is one. */
+export function remove(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {

@@ -1,8 +1,9 @@
-// What a heartbeat file means, for every reader: Timestamp, the shipped probe, and liveness.sh in its own words.
+// What a heartbeat file or a process directory means, for every reader: Timestamp, the shipped probe, and liveness.sh in
+// its own words.
 
 import { readLine } from './file';
 import { presence, type Clock } from './proc';
-import { LAST_WALL, parse, type HeartbeatRecord } from './record';
+import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
 import { instant, lastBeat, type DeathReason, type Verdict } from './verdict';
 
 /** Who asks. */
@@ -10,6 +11,10 @@ export interface Reader {
   readonly clock: Clock;
   /** Leave pid and boot aside and judge by wall time. */
   readonly otherPidNamespace: boolean;
+  /** Leave a process directory's error aside. */
+  readonly ignoreError: boolean;
+  /** The path is a process directory's, whatever stands there. Else only a directory is judged as one. */
+  readonly process: boolean;
   /** The reader's own limit in milliseconds, which overrules the file's unless that is a step's. */
   readonly limit: number | undefined;
   /** The limit for plain files, which state none. */
@@ -19,42 +24,128 @@ export interface Reader {
 /** Beyond this a beat ahead of the clock is `future`: two processors' readings may differ by less. */
 const FUTURE_CS = 200;
 
-/** Reads of a torn record before it is `malformed`, and how many of them do not wait in between. */
+/**
+ * Reads before a torn record is `malformed`, and an empty pid or error, which a writer held up by a limit on its processor
+ * time may leave so for most of 100 ms; and how many of them do not wait in between.
+ */
 const READS = 25;
+const READS_OF_NUMBER = 100;
 const EAGER_READS = 5;
 
-/** Times a stale beat is judged again because a newer one came in between. */
+const NO_LIMIT = 'a plain file states no limit';
+
+/** Times that something dead is judged again because something newer stood there. */
 const JUDGEMENTS = 5;
 
 /** Is the loop that beats into `path` making progress? Never throws for what stands there. */
 export function judge(path: string, reader: Reader): Verdict {
-  let seen = look(path);
+  let seen = look(path, reader);
   for (let judgement = 1; ; judgement++) {
     const verdict = weigh(path, seen, reader);
-    if (verdict.alive || (verdict.reason !== 'stale' && verdict.reason !== 'future')) return verdict;
-    // The clock was read after the file. If this process was held up in between, a newer beat tells.
-    const again = look(path);
+    if (verdict.alive || !isPassing(verdict.reason, seen)) return verdict;
+    // If this process was held up between file and clock, or between two files, what is there now tells.
+    const again = look(path, reader);
     if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(seen)) return verdict;
     seen = again;
   }
 }
 
-/** What stands at a path: a beat, or nothing that could be one. */
-type Seen = Beat | { readonly kind: 'none'; readonly reason: DeathReason; readonly detail: string };
+/** Whether a living service may look dead for that reason for a moment. */
+function isPassing(reason: DeathReason, { pid }: Seen): boolean {
+  return reason === 'stale' || reason === 'future' || (reason === 'gone' && pid !== undefined);
+}
+
+/** What stands at a path. */
+interface Seen {
+  /** Why there is nothing to judge. */
+  readonly obstacle?: Obstacle;
+  readonly beat?: Beat | undefined;
+  /** What a process directory names. */
+  readonly pid?: number | undefined;
+  readonly error?: number | undefined;
+}
+interface Obstacle {
+  readonly reason: 'missing' | 'unreadable' | 'malformed';
+  readonly detail: string;
+}
 type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
   | { readonly kind: 'record'; readonly record: HeartbeatRecord };
 
-function look(path: string): Seen {
+function look(path: string, reader: Reader): Seen {
+  return reader.process ? lookInto(path, reader) : (lookAt(path) ?? lookInto(path, reader));
+}
+
+/** The heartbeat at `path`, unless that is a directory. */
+function lookAt(path: string): Seen | undefined {
   for (let reads = 1; ; reads++) {
     const reading = readLine(path);
-    if (reading.kind !== 'line') return { kind: 'none', reason: reading.kind, detail: reading.detail };
+    if (reading.kind === 'directory') return undefined;
+    if (reading.kind !== 'line') return none(reading.kind, reading.detail);
     // A file that was only touched: its modification time is the beat.
-    if (reading.empty) return { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) };
+    if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
-    if (parsed.kind !== 'malformed') return parsed;
-    if (!parsed.torn || reads === READS) return { kind: 'none', reason: 'malformed', detail: parsed.detail };
+    if (parsed.kind !== 'malformed') return { beat: parsed };
+    if (!parsed.torn || reads === READS) return none('malformed', parsed.detail);
     // A writer that was held up in the middle of its write needs the processor, not another read.
+    if (reads >= EAGER_READS) pause(1);
+  }
+}
+
+function none(reason: Obstacle['reason'], detail: string): { readonly obstacle: Obstacle } {
+  return { obstacle: { reason, detail } };
+}
+
+/** The process directory at `path`. */
+function lookInto(path: string, reader: Reader): Seen {
+  const pid = about('pid', readPid(path));
+  const error = about('error', reader.ignoreError ? {} : readError(path));
+  const beat = about('timestamp', lookAtBeat(`${path}/timestamp`, reader));
+
+  const obstacles = [pid.obstacle, error.obstacle, beat.obstacle];
+  for (const reason of ['missing', 'unreadable', 'malformed'] as const) {
+    const worst = obstacles.find((one) => one?.reason === reason);
+    if (worst) return { obstacle: worst };
+  }
+  return { ...beat, pid: pid.value, error: error.value };
+}
+
+function lookAtBeat(path: string, reader: Reader): Seen {
+  const found: Seen = lookAt(path) ?? none('unreadable', 'is a directory');
+  // Others write none. But in another pid namespace the pid says nothing, so that only a beat can vouch.
+  if (found.obstacle?.reason === 'missing' && !reader.otherPidNamespace) return {};
+  return found.beat?.kind === 'plain' && reader.plainLimit === undefined ? none('malformed', NO_LIMIT) : found;
+}
+
+/** Lets the obstacle say which file it is about. */
+function about<T extends { readonly obstacle?: Obstacle }>(name: string, found: T): T {
+  const { obstacle } = found;
+  return obstacle ? { ...found, obstacle: { ...obstacle, detail: `${name} file: ${obstacle.detail}` } } : found;
+}
+
+/** A number in a process directory, or what keeps it from being one. */
+export interface FoundNumber {
+  readonly value?: number;
+  readonly obstacle?: Obstacle;
+}
+
+export function readPid(directory: string): FoundNumber {
+  return readNumber(`${directory}/pid`, parsePid, 'holds no pid');
+}
+
+export function readError(directory: string): FoundNumber {
+  return readNumber(`${directory}/error`, parseError, 'holds no integer');
+}
+
+function readNumber(path: string, parse: (text: string) => number | undefined, otherwise: string): FoundNumber {
+  for (let reads = 1; ; reads++) {
+    const reading = readLine(path);
+    if (reading.kind === 'directory') return none('unreadable', reading.detail);
+    if (reading.kind !== 'line') return none(reading.kind, reading.detail);
+    const value = reading.more ? undefined : parse(reading.line);
+    if (value !== undefined) return { value };
+    // Writers other than ours empty the file before they write it.
+    if (reading.line !== '' || reading.more || reads === READS_OF_NUMBER) return none('malformed', otherwise);
     if (reads >= EAGER_READS) pause(1);
   }
 }
@@ -64,30 +155,33 @@ function pause(ms: number): void {
 }
 
 function weigh(path: string, seen: Seen, reader: Reader): Verdict {
-  const nothing = { path, clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined };
-  if (seen.kind === 'none') {
-    return { alive: false, reason: seen.reason, detail: seen.detail, limit: reader.limit, ...nothing };
+  const { obstacle, beat } = seen;
+  const record = beat?.kind === 'record' ? beat.record : undefined;
+  const pid = seen.pid ?? record?.pid;
+  if (obstacle) {
+    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid };
+    return { alive: false, ...obstacle, path, limit: reader.limit, ...nothing };
   }
-  const record = seen.kind === 'record' ? seen.record : undefined;
-  const gone = record && !reader.otherPidNamespace ? departure(record, reader.clock) : undefined;
+  const limit = beat ? limitOf(record, reader) : Infinity;
+  const gone = reader.otherPidNamespace ? undefined : departure(seen, record, limit, reader.clock);
   // Last of all: everything read before it is at least as old as the clock says.
-  const { clock, age } = elapsed(seen, reader);
-  const limit = limitOf(record, reader);
-  const value = new Date(seen.kind === 'record' ? seen.record.wall : seen.wall);
-  const beat = {
+  const { clock, age } = elapsed(beat, reader);
+  const value = beat && new Date(wallOf(beat));
+  const facts = {
     path,
     clock,
     value,
     age: Math.max(age, 0) * 10,
     longestGap: record?.gap === undefined ? undefined : record.gap * 10,
-    pid: record?.pid,
+    pid,
   };
-  const dead = (reason: DeathReason, detail: string): Verdict => ({ alive: false, reason, detail, limit, ...beat });
-  if (limit === undefined) return dead('malformed', 'a plain file states no limit');
-  if (gone !== undefined) return dead('gone', `${gone}, last beat ${instant(value)}`);
-  if (age < -FUTURE_CS) return dead('future', `last beat ${instant(value)}, ahead of the clock`);
-  if (age > allowance(limit, record?.window ?? 0)) return dead('stale', lastBeat(value, limit, clock));
-  return { alive: true, limit, ...beat };
+  const dead = (reason: DeathReason, detail: string): Verdict => ({ alive: false, reason, detail, limit, ...facts });
+  if (limit === undefined) return dead('malformed', NO_LIMIT);
+  if (gone !== undefined) return dead('gone', value ? `${gone}, last beat ${instant(value)}` : gone);
+  if (seen.error) return dead('failed', `error ${seen.error}`);
+  if (value && age < -FUTURE_CS) return dead('future', `last beat ${instant(value)}, ahead of the clock`);
+  if (value && age > allowance(limit, record?.window ?? 0)) return dead('stale', lastBeat(value, limit, clock));
+  return { alive: true, limit, ...facts };
 }
 
 /** A step's limit first, else the reader's own, else the one in the file. */
@@ -101,21 +195,30 @@ function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 
-function departure(record: HeartbeatRecord, clock: Clock): string | undefined {
+function departure(seen: Seen, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): string | undefined {
   const boot = clock.bootId();
-  if (record.boot !== undefined && boot !== undefined && record.boot !== boot) return 'beat in another boot';
-  if (record.pid === undefined) return undefined;
-  const found = presence(record.pid, record.start);
-  return found.state === 'gone' ? found.detail : undefined;
+  if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return 'beat in another boot';
+  const pid = seen.pid ?? record?.pid;
+  if (pid === undefined) return undefined;
+  if (record?.pid !== undefined && record.pid !== pid) return `process ${pid} is not the one that beat`;
+  const found = presence(pid, record?.start);
+  if (found.state === 'gone') return found.detail;
+  // A fresh beat vouches for a process that cannot be seen; a pid alone does not.
+  const vouched = seen.pid === undefined || limit !== Infinity;
+  return found.state === 'unknown' && !vouched ? `process ${pid} has ended or is hidden` : undefined;
 }
 
 /** Centiseconds since the beat, and the clock that says so. */
-function elapsed(beat: Beat, { clock, otherPidNamespace }: Reader): { clock: 'uptime' | 'wall'; age: number } {
+function elapsed(beat: Beat | undefined, { clock, otherPidNamespace }: Reader): { clock: Verdict['clock']; age: number } {
+  if (!beat) return { clock: undefined, age: Infinity };
   if (beat.kind === 'record' && !otherPidNamespace) {
     const { boot, uptime } = beat.record;
     const now = boot !== undefined && clock.bootId() === boot ? clock.uptime() : undefined;
     if (now !== undefined && uptime !== undefined) return { clock: 'uptime', age: Math.floor(now / 10) - uptime };
   }
-  const wall = beat.kind === 'record' ? beat.record.wall : beat.wall;
-  return { clock: 'wall', age: Math.floor(clock.wall() / 10) - Math.floor(wall / 10) };
+  return { clock: 'wall', age: Math.floor(clock.wall() / 10) - Math.floor(wallOf(beat) / 10) };
+}
+
+function wallOf(beat: Beat): number {
+  return beat.kind === 'record' ? beat.record.wall : beat.wall;
 }

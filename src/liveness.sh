@@ -18,11 +18,17 @@ k_version=@VERSION@
 
 k_help() {
   printf '%s\n' \
-    'usage: sh liveness.sh [--other-pid-namespace] [PATH...]' \
+    'usage: sh liveness.sh [OPTION...] [PATH...]' \
     '' \
     'Is every main loop that beats into these heartbeat files still making progress?' \
+    'A PATH that is a directory is a process directory: its pid must live, its error be' \
+    '0, and its last beat, if it has a timestamp, be young enough.' \
     'Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.' \
     '' \
+    '  --process               the default process directory: $LIVENESS_UNIT_NAME, else' \
+    "                          the host's name, below \$LIVENESS_RUNDIR, else /run" \
+    '  --ignore-error          leave the error of process directories aside: for' \
+    '                          liveness, where readiness looks at it' \
     '  --other-pid-namespace   the writer is in another container: leave its pid and' \
     '                          boot aside and judge by wall time' \
     '  --help, --version' \
@@ -124,21 +130,21 @@ k_is_epoch() {
   k_number "${1%.*}" && [ "${1%.*}" -le 253402300799 ]
 }
 
-# Reads k_path into k_line, or k_reason and k_detail.
+# Reads k_file into k_line, or k_reason and k_detail.
 k_read() {
   k_line=
-  if [ -f "$k_path" ] && [ ! -L "$k_path" ] && [ -r "$k_path" ] && [ -s "$k_path" ]; then
+  if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ] && [ -s "$k_file" ]; then
     # The last line may lack its newline: read says 1 and has set the variable.
-    { IFS= read -r k_line || :; } <"$k_path" || k_reason=unreadable k_detail='cannot be read'
-  elif [ -L "$k_path" ]; then
+    { IFS= read -r k_line || :; } <"$k_file" || k_reason=unreadable k_detail='cannot be read'
+  elif [ -L "$k_file" ]; then
     k_reason=unreadable k_detail='is a symbolic link'
-  elif [ ! -e "$k_path" ]; then
+  elif [ ! -e "$k_file" ]; then
     k_absent
-  elif [ -d "$k_path" ]; then
+  elif [ -d "$k_file" ]; then
     k_reason=unreadable k_detail='is a directory'
-  elif [ ! -f "$k_path" ]; then
+  elif [ ! -f "$k_file" ]; then
     k_reason=unreadable k_detail='is not a regular file'
-  elif [ ! -r "$k_path" ]; then
+  elif [ ! -r "$k_file" ]; then
     k_reason=unreadable k_detail='permission denied'
   else
     # A touched file. Its age would take a fork to learn, and it states no limit.
@@ -146,10 +152,10 @@ k_read() {
   fi
 }
 
-# Nothing at k_path: missing, unless a folder above keeps us from looking.
+# Nothing at k_file: missing, unless a folder above keeps us from looking.
 k_absent() {
   k_reason=missing k_detail='no such file'
-  k_above=$k_path
+  k_above=$k_file
   case $k_above in /*) ;; *) k_above=./$k_above ;; esac
   while [ ! -e "$k_above" ]; do
     case $k_above in */*) k_above=${k_above%/*} ;; *) return ;; esac
@@ -157,11 +163,39 @@ k_absent() {
   [ ! -d "$k_above" ] || [ -x "$k_above" ] || k_reason=unreadable k_detail='permission denied'
 }
 
-# Is the process that beat gone? -> k_detail
+# Reads the number in the file $1 of the process directory k_path -> k_line, or k_reason and k_detail.
+k_read_number() {
+  k_file=$k_path/$1
+  k_reads=0
+  while :; do
+    k_reason=
+    k_more=
+    if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ]; then
+      k_line=
+      { IFS= read -r k_line && { ! IFS= read -r k_more || k_more=yes; }; } <"$k_file" || :
+    else
+      k_read
+      [ -z "$k_reason" ] || return 0
+      k_line=
+    fi
+    [ -z "$k_line$k_more" ] || break
+    # Writers other than ours empty the file before they write it. Without a pause between, only many looks outlast that.
+    while [ ! -s "$k_file" ] && [ -f "$k_file" ] && [ $k_reads -lt 20000 ]; do k_reads=$((k_reads + 1)); done
+    k_reads=$((k_reads + 100))
+    [ $k_reads -lt 20000 ] || { k_tried=yes && break; }
+  done
+  k_number "${k_line#-}" && [ "$k_line" != -0 ] && [ -z "$k_more" ] || k_reason=malformed k_detail='holds no integer'
+}
+
+# Is the process that beat, or that the process directory names, gone? -> k_detail
 k_gone() {
   if [ "$k_boot" != - ] && [ -n "$k_this_boot" ] && [ "$k_boot" != "$k_this_boot" ]; then
     k_detail='beat in another boot'
     return
+  fi
+  if [ -n "$k_named" ]; then
+    k_detail="process $k_named is not the one that beat"
+    case $k_pid in - | "$k_named") k_pid=$k_named ;; *) return 0 ;; esac
   fi
   [ "$k_pid" != - ] || return
   k_stat=
@@ -172,8 +206,12 @@ k_gone() {
     *)
       k_detail="process $k_pid has ended"
       # Absence counts only where every process is visible.
-      [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! k_hiding </proc/self/mounts
-      return
+      [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! k_hiding </proc/self/mounts && return
+      # A fresh beat vouches for a process that cannot be seen; a pid alone does not.
+      [ -n "$k_named" ] && [ "$k_limit" = - ] || return
+      [ -e /proc/version ] || k_cannot_ask "expected /proc, to look for process $k_pid; there is none"
+      k_detail="process $k_pid has ended or is hidden"
+      return 0
       ;;
   esac
   k_split_stat
@@ -238,16 +276,27 @@ k_wall_now() {
   k_now=$((k_boot_time * 100 + 50 + k_now))
 }
 
-# The record in k_line, which parsed, against the clock -> k_reason and k_detail, empty when alive.
+# The record in k_line, which parsed, if k_beat, and a process directory's k_named and k_error -> k_reason and k_detail,
+# empty when alive.
 k_weigh() {
   if [ -z "$k_other" ]; then
     [ -n "$k_this_boot" ] || [ ! -r /proc/sys/kernel/random/boot_id ] || read -r k_this_boot </proc/sys/kernel/random/boot_id
     if k_gone; then
+      k_reason=gone
+      [ -n "$k_beat" ] || return 0
       k_instant
-      k_reason=gone k_detail="$k_detail, last beat $k_when"
+      k_detail="$k_detail, last beat $k_when"
       return
     fi
   fi
+  case $k_error in
+    '' | 0) ;;
+    *)
+      k_reason=failed k_detail="error $k_error"
+      return
+      ;;
+  esac
+  [ -n "$k_beat" ] || return 0
   # The clock is read last: everything read before is at least as old as it says.
   k_by=
   if [ -z "$k_other" ] && [ "$k_uptime" != - ] && [ "$k_boot" != - ] && [ "$k_boot" = "$k_this_boot" ] && k_uptime_now; then
@@ -301,28 +350,39 @@ k_last_beat() {
   k_last="last beat $k_when, limit $k_words$k_by"
 }
 
+# Reads the heartbeat k_file, again while it is torn -> k_line and its fields, or k_reason and k_detail.
+k_read_beat() {
+  k_reads=0
+  k_still=0
+  k_previous=
+  while :; do
+    k_reason=
+    k_read
+    [ -z "$k_reason" ] || return 0
+    k_parse
+    [ -n "$k_reason" ] && [ -n "$k_torn" ] || return 0
+    # A writer was in the middle of it. Without a pause between, only many reads outlast one that never pauses; but what
+    # stays as it is, is wrong.
+    if [ "$k_line" = "$k_previous" ]; then k_still=$((k_still + 1)); else k_still=0 k_previous=$k_line; fi
+    k_reads=$((k_reads + 1))
+    [ $k_still -lt 25 ] || break
+    [ $((k_reads * ${#k_line})) -lt 300000 ] || break
+  done
+  k_tried=yes
+}
+
 # Judges k_path -> k_reason (empty when alive) and k_detail.
 k_judge() {
+  if [ -d "$k_path" ] || { [ -n "$k_default" ] && [ "$k_path" = "$k_default" ]; }; then
+    k_judge_directory
+    return
+  fi
+  k_file=$k_path k_beat=yes k_named='' k_error=''
   k_judgements=0
   k_before=
   while :; do
-    k_reads=0
-    k_still=0
-    k_previous=
-    while :; do
-      k_reason=
-      k_read
-      [ -z "$k_reason" ] || return
-      k_parse
-      [ -z "$k_reason" ] && break
-      [ -n "$k_torn" ] || return
-      # A writer was in the middle of it. Without a pause between, only many reads outlast one that never pauses; but what
-      # stays as it is, is wrong.
-      if [ "$k_line" = "$k_previous" ]; then k_still=$((k_still + 1)); else k_still=0 k_previous=$k_line; fi
-      k_reads=$((k_reads + 1))
-      [ $k_still -lt 25 ] || return
-      [ $((k_reads * ${#k_line})) -lt 300000 ] || return
-    done
+    k_read_beat
+    [ -z "$k_reason" ] || return
     k_weigh
     case $k_reason in stale | future) ;; *) return ;; esac
     # Confirmed by the same record twice, or by five verdicts in a row.
@@ -330,6 +390,54 @@ k_judge() {
     [ "$k_line" != "$k_before" ] && [ $k_judgements -lt 5 ] || return
     k_before=$k_line
   done
+}
+
+# Judges the process directory k_path -> k_reason and k_detail.
+k_judge_directory() {
+  k_judgements=0
+  k_same=0
+  k_before=
+  while :; do
+    k_look_into_directory
+    case $k_reason in '' | missing | unreadable) return ;; esac
+    # read takes a byte at a time: of 12 that is written anew it may find 1. Ten times in a row it does not.
+    k_seen="$k_named $k_error $k_line"
+    if [ "$k_seen" = "$k_before" ]; then k_same=$((k_same + 1)); else k_same=0 k_before=$k_seen; fi
+    k_judgements=$((k_judgements + 1))
+    [ $k_same -lt 10 ] && [ $k_judgements -lt 100 ] && [ -z "$k_tried" ] || return
+  done
+}
+
+k_look_into_directory() {
+  k_worst=
+  k_tried=
+  k_read_number pid
+  case $k_reason:$k_line in malformed:* | :0 | :-*) k_reason=malformed k_detail='holds no pid' ;; esac
+  k_note pid
+  k_named=$k_line
+  k_error=
+  if [ -z "$k_ignore" ]; then
+    k_read_number error
+    k_note error
+    k_error=$k_line
+  fi
+  k_file=$k_path/timestamp k_beat=yes
+  k_read_beat
+  # Others write none. But in another pid namespace the pid says nothing, so that only a beat can vouch.
+  if [ "$k_reason" = missing ] && [ -z "$k_other" ]; then
+    k_reason='' k_beat='' k_line='' k_boot=- k_pid=- k_start=- k_limit=-
+  fi
+  k_note timestamp
+  k_reason=$k_worst k_detail=$k_worst_detail
+  [ -n "$k_reason" ] || k_weigh
+}
+
+# Keeps k_reason, about the file $1, if it comes before the one that was kept.
+k_note() {
+  case $k_worst:$k_reason in
+    *:) ;;
+    :* | malformed:unreadable | malformed:missing | unreadable:missing) k_worst=$k_reason k_worst_detail="$1 file: $k_detail" ;;
+  esac
 }
 
 # The path in printable ASCII, at most 80 characters: it must not forge a second line -> k_shown
@@ -349,6 +457,9 @@ k_show() {
 }
 
 k_other=
+k_ignore=
+k_process=
+k_default=
 k_this_boot=
 k_answer=
 case " $*" in *' -'*) k_left=$# ;; *) k_left=0 ;; esac # no options, no loop
@@ -367,6 +478,8 @@ while [ $k_left -gt 0 ]; do
       ;;
     --help | -h) k_answer=help ;;
     --version) k_answer=${k_answer:-version} ;;
+    --process) k_process=yes ;;
+    --ignore-error) k_ignore=yes ;;
     --other-pid-namespace) k_other=yes ;;
     --maximum-age*) k_cannot_ask 'a shell cannot read the age of a plain file; expected liveness.js for --maximum-age' ;;
     -?*) k_show "$k_word" && k_cannot_ask "expected PATH... and the options that --help lists; got $k_shown" ;;
@@ -377,6 +490,13 @@ case $k_answer in
   help) k_help && exit 0 ;;
   version) printf '%s\n' "$k_version" && exit 0 ;;
 esac
+if [ -n "$k_process" ]; then
+  k_unit=${LIVENESS_UNIT_NAME:-}
+  [ -n "$k_unit" ] || [ ! -r /proc/sys/kernel/hostname ] || read -r k_unit </proc/sys/kernel/hostname
+  [ -n "$k_unit" ] || k_cannot_ask 'expected LIVENESS_UNIT_NAME or /proc/sys/kernel/hostname; neither tells'
+  k_default=${LIVENESS_RUNDIR:-/run}/$k_unit
+  set -- "$k_default" "$@"
+fi
 [ $# -gt 0 ] || set -- "${LIVENESS_PATH:-/tmp/liveness/timestamp}"
 
 k_total=$#
@@ -403,7 +523,7 @@ esac
 if [ $k_total -gt 1 ]; then
   k_line_out="alive: $k_total of $k_total"
 else
-  k_last_beat
+  if [ -n "$k_beat" ]; then k_last_beat; else k_last="process $k_named"; fi
   k_show "$k_path"
   k_line_out="alive: $k_last ($k_shown)"
 fi

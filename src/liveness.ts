@@ -2,18 +2,24 @@
 
 import type { ParseArgsConfig } from 'node:util';
 import { parseLimit } from './duration';
-import { TIMESTAMP_PATH } from './file';
+import { processDirectory, TIMESTAMP_PATH } from './file';
 import { judge } from './judge';
 import { conclude, print } from './probe';
 import { systemClock } from './proc';
 
 declare const VERSION: string;
 
-const HELP = `usage: node liveness.js [--maximum-age DURATION] [--other-pid-namespace] [PATH...]
+const HELP = `usage: node liveness.js [OPTION...] [PATH...]
 
 Is every main loop that beats into these heartbeat files still making progress?
+A PATH that is a directory is a process directory: its pid must live, its error be
+0, and its last beat, if it has a timestamp, be young enough.
 Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.
 
+  --process               the default process directory: $LIVENESS_UNIT_NAME, else
+                          the host's name, below $LIVENESS_RUNDIR, else /run
+  --ignore-error          leave the error of process directories aside: for
+                          liveness, where readiness looks at it
   --maximum-age DURATION  judge plain files too (touched, or holding a time in
                           seconds since the epoch), which state no limit:
                           500ms, 90s, 2m, 1h30m, 1d; a heartbeat keeps its own
@@ -31,15 +37,22 @@ LOG_LEVEL=warning or above silences the line of a probe that is alive.
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
+  process: { type: 'boolean' },
+  'ignore-error': { type: 'boolean' },
   'maximum-age': { type: 'string' },
   'other-pid-namespace': { type: 'boolean' },
 } satisfies ParseArgsConfig['options'];
 
 interface Request {
   readonly paths: readonly string[];
+  /** Ask about the default process directory, before the paths. */
+  readonly process: boolean;
+  readonly ignoreError: boolean;
   readonly otherPidNamespace: boolean;
   readonly plainLimit: number | undefined;
 }
+
+const PLAIN_REQUEST = { process: false, ignoreError: false, otherPidNamespace: false, plainLimit: undefined };
 
 function parseCommandLine(args: string[]): Request {
   // Loaded only for options: a probe that has none starts without it.
@@ -59,7 +72,13 @@ function parseCommandLine(args: string[]): Request {
   if (given !== undefined && plainLimit === undefined) {
     throw new Error(`--maximum-age expected a duration such as 500ms, 90s, 2m or 1h30m; got ${JSON.stringify(given)}`);
   }
-  return { paths: positionals, otherPidNamespace: values['other-pid-namespace'] ?? false, plainLimit };
+  return {
+    paths: positionals,
+    process: values.process ?? false,
+    ignoreError: values['ignore-error'] ?? false,
+    otherPidNamespace: values['other-pid-namespace'] ?? false,
+    plainLimit,
+  };
 }
 
 function firstSentence(message: string): string {
@@ -73,9 +92,11 @@ function answer(text: string): never {
 
 conclude(() => {
   const args = process.argv.slice(2);
-  const { paths, ...asked }: Request = args.some((argument) => argument.startsWith('-'))
+  const request: Request = args.some((argument) => argument.startsWith('-'))
     ? parseCommandLine(args)
-    : { paths: args, otherPidNamespace: false, plainLimit: undefined };
-  const reader = { clock: systemClock, limit: undefined, ...asked };
-  return (paths.length > 0 ? paths : [TIMESTAMP_PATH]).map((path) => judge(path, reader));
+    : { paths: args, ...PLAIN_REQUEST };
+  const reader = { clock: systemClock, limit: undefined, ...request, process: false };
+  const directories = request.process ? [judge(processDirectory(), { ...reader, process: true })] : [];
+  const paths = request.paths.length > 0 || request.process ? request.paths : [TIMESTAMP_PATH];
+  return [...directories, ...paths.map((path) => judge(path, reader))];
 });

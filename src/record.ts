@@ -147,6 +147,17 @@ function isNumberOrNone(field: string | undefined): field is string {
   return field === '-' || isNumber(field);
 }
 
+/** What a process directory's `pid` holds: a decimal of 1 or more. */
+export function parsePid(text: string): number | undefined {
+  return isNumber(text) && text !== '0' ? Number(text) : undefined;
+}
+
+/** What a process directory's `error` holds: any integer of at most 15 digits, just as it would be written. */
+export function parseError(text: string): number | undefined {
+  const digits = text.startsWith('-') ? text.slice(1) : text;
+  return isNumber(digits) && text !== '-0' ? Number(text) : undefined;
+}
+
 function value(field: string | undefined): number | undefined {
   return field === '-' ? undefined : Number(field);
 }

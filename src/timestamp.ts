@@ -1,8 +1,8 @@
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import type { Duration } from 'date-fns';
 import { milliseconds } from './duration';
 import { LivenessError, shown } from './errors';
-import { HeartbeatFile, randomHex, TIMESTAMP_PATH } from './file';
+import { HeartbeatFile, randomHex, readLine, TIMESTAMP_PATH } from './file';
 import { judge } from './judge';
 import { hasThread, presence, self, systemClock, type Clock, type Identity } from './proc';
 import { parse, serialise, type HeartbeatRecord } from './record';
@@ -12,6 +12,11 @@ import { describe, type Verdict } from './verdict';
 export interface TimestampOptions {
   /** Where time comes from. Default: {@link systemClock}. */
   readonly clock?: Clock | undefined;
+  /**
+   * Leave a process directory's error number aside: for liveness, so that an outage which the error reports does not
+   * restart the service. Readiness looks at it.
+   */
+  readonly ignoreError?: boolean | undefined;
   /**
    * The writer lives in another pid namespace or on another machine (a sidecar over a shared volume): its pid and
    * boot mean nothing here, so only wall time judges.
@@ -35,14 +40,16 @@ export abstract class Timestamp {
   /** How old the last beat may become before the loop counts as wedged: milliseconds or a date-fns `Duration`. */
   abstract readonly maximumAge: number | Duration;
 
-  /** The heartbeat file. */
+  /** The heartbeat file, or the process directory. */
   readonly path: string;
 
   /** Where `path` led when this was made: a later chdir must not move it. */
   readonly #absolute: string;
+  readonly #layout: Layout;
   readonly #readOnly = viewing;
   #clock: Clock;
   #otherPidNamespace: boolean;
+  #ignoreError: boolean;
   #file: HeartbeatFile | undefined;
 
   // The last beat, and what of it stands in the file.
@@ -59,14 +66,20 @@ export abstract class Timestamp {
   #warnedOfOther = false;
 
   /** Neither reads nor writes: a path that cannot be written shows at the first `refresh()`. */
-  constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}) {
+  constructor(path?: string, options?: TimestampOptions);
+  /** @internal */
+  // eslint-disable-next-line @typescript-eslint/unified-signatures -- not part of the published types
+  constructor(path?: string, options?: TimestampOptions, layout?: Layout);
+  constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}, layout: Layout = HEARTBEAT) {
     if (typeof path !== 'string') {
       throw new LivenessError('ERR_ARGUMENT', `${new.target.name} expected its path as a string; got ${shown(path)}`);
     }
     this.path = path;
     this.#absolute = path === '' || isAbsolute(path) ? path : resolve(path);
+    this.#layout = layout;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;
+    this.#ignoreError = options.ignoreError ?? false;
   }
 
   /**
@@ -99,6 +112,7 @@ export abstract class Timestamp {
     // A subclass whose constructor takes only a path still gets them.
     view.#clock = options?.clock ?? view.#clock;
     view.#otherPidNamespace = options?.otherPidNamespace ?? view.#otherPidNamespace;
+    view.#ignoreError = options?.ignoreError ?? view.#ignoreError;
     return view;
   }
 
@@ -111,7 +125,7 @@ export abstract class Timestamp {
    *   does not work must be loud at start-up, and must not stop a working loop later.
    */
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
-    if (this.#readOnly) throw this.#refuseReadOnly('refresh');
+    this.assertWritable('refresh');
     const given = options === undefined ? undefined : stepOf(options);
     const limit = this.#limitFor(given ?? this.maximumAge, given !== undefined);
     const now = this.#clock.monotonic();
@@ -164,11 +178,15 @@ export abstract class Timestamp {
     // Timestamp.byRef has no limit of its own, and only it: a subclass without one must not pass as one that has.
     const limit =
       this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, `${this.constructor.name}.maximumAge`);
+    // A process directory's own limit is none unless a subclass has one: none must not overrule what the file states.
+    const own = this.#layout.process && limit === Infinity ? undefined : limit;
     return judge(this.#absolute, {
       clock: this.#clock,
       otherPidNamespace: this.#otherPidNamespace,
-      limit,
-      plainLimit: limit,
+      ignoreError: this.#ignoreError,
+      process: this.#layout.process,
+      limit: own,
+      plainLimit: own,
     });
   }
 
@@ -180,16 +198,16 @@ export abstract class Timestamp {
    *   `ERR_HEARTBEAT_WRITE` if it cannot be removed. A file that is not there is no error.
    */
   delete(): void {
-    if (this.#readOnly) throw this.#refuseReadOnly('delete');
+    this.assertWritable('delete');
     const hasBeaten = this.#written !== undefined;
     try {
       this.#heartbeatFile().remove((line) => {
         if (hasBeaten) return this.#otherWriter(line) !== undefined;
         this.#refuseLivingWriter(line);
         return false;
-      });
+      }, this.#layout.companions.map((name) => this.file(name)));
     } catch (error) {
-      throw this.#wrapped(error, 'cannot remove the heartbeat');
+      throw this.wrapped(error, 'cannot remove the heartbeat');
     }
     this.#written = this.#beatAt = this.#failed = undefined;
   }
@@ -237,7 +255,7 @@ export abstract class Timestamp {
       if (first) {
         this.#beats--; // it did not happen
         this.#beatAt = undefined;
-        throw this.#wrapped(error, 'cannot record the first heartbeat');
+        throw this.wrapped(error, 'cannot record the first heartbeat');
       }
       this.#failedWrites++;
       if (!this.#failed) {
@@ -253,7 +271,38 @@ export abstract class Timestamp {
 
   #heartbeatFile(): HeartbeatFile {
     if (this.path === '') throw new LivenessError('ERR_ARGUMENT', "a heartbeat needs a path to stand at; got ''", '');
-    return (this.#file ??= new HeartbeatFile(this.#absolute));
+    return (this.#file ??= new HeartbeatFile(this.file(this.#layout.heartbeat)));
+  }
+
+  /** Where that file of the layout stands; '' is the path itself. @internal */
+  protected file(name: string): string {
+    return name === '' ? this.#absolute : join(this.#absolute, name);
+  }
+
+  /** Throws unless this may write: it is no view. @internal */
+  protected assertWritable(method: string): void {
+    if (!this.#readOnly) return;
+    throw new LivenessError(
+      'ERR_READ_ONLY',
+      `${method}() needs a Timestamp made by new; this one was made by byRef and only reads ${this.path}`,
+      this.path,
+    );
+  }
+
+  /** Throws if another living writer beats there. @internal */
+  protected assertFree(): void {
+    this.#heartbeatFile();
+    const found = readLine(this.file(this.#layout.heartbeat));
+    if (found.kind === 'line') this.#refuseLivingWriter(found.line);
+  }
+
+  /** What failed, and what to do about it. @internal */
+  protected wrapped(error: unknown, what: string): LivenessError {
+    if (error instanceof LivenessError) return error;
+    const cause = error instanceof Error ? error : new Error(String(error));
+    return new LivenessError('ERR_HEARTBEAT_WRITE', `${what} at ${this.path}: ${cause.message}; ${this.#layout.remedy}`, this.path, {
+      cause,
+    });
   }
 
   #otherWriter(line: string): HeartbeatRecord | undefined {
@@ -295,27 +344,29 @@ export abstract class Timestamp {
     return record.limit !== Infinity && age >= -2000 && age <= (record.limit + record.window) * 10;
   }
 
-  #wrapped(error: unknown, what: string): LivenessError {
-    if (error instanceof LivenessError) return error;
-    const cause = error instanceof Error ? error : new Error(String(error));
-    const remedy = 'expected a writable directory for it: set LIVENESS_PATH or pass a path';
-    return new LivenessError('ERR_HEARTBEAT_WRITE', `${what} at ${this.path}: ${cause.message}; ${remedy}`, this.path, {
-      cause,
-    });
-  }
-
-  #refuseReadOnly(method: string): LivenessError {
-    return new LivenessError(
-      'ERR_READ_ONLY',
-      `${method}() needs a Timestamp made by new; this one was made by byRef and only reads ${this.path}`,
-      this.path,
-    );
-  }
-
   #warn(message: string, code: string): void {
     process.emitWarning(`${this.path}: ${message}`, { type: 'LivenessWarning', code });
   }
 }
+
+/** Which files stand behind a path: what a heartbeat and a process directory differ in. @internal */
+export interface Layout {
+  /** Whether the path is a process directory's. */
+  readonly process: boolean;
+  /** The heartbeat's name below the path; '' where the path is its own. */
+  readonly heartbeat: string;
+  /** The files that are removed with it. */
+  readonly companions: readonly string[];
+  /** What to do where it cannot be written. */
+  readonly remedy: string;
+}
+
+const HEARTBEAT: Layout = {
+  process: false,
+  heartbeat: '',
+  companions: [],
+  remedy: 'expected a writable directory for it: set LIVENESS_PATH or pass a path',
+};
 
 /** What `Timestamp.byRef` makes: a view without a limit of its own, so that the file's own limit counts. */
 class StatedTimestamp extends Timestamp {

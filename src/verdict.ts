@@ -4,10 +4,11 @@ import { formatLimit } from './duration';
  * Why a verdict is dead, in the order of judging: the most specific first, so that a crashed process,
  * which is both gone and stale, is `gone`.
  *
- * - `missing`: there is no heartbeat file.
+ * - `missing`: there is no heartbeat file, or a process directory lacks its `pid` or `error`.
  * - `unreadable`: something is there, but not a regular file that may be read.
- * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none.
- * - `gone`: the process that beat has ended, is a zombie, was replaced, or beat before the last boot.
+ * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none; a pid or error that
+ *   is no number.
+ * - `gone`: the process has ended, is a zombie, was replaced, or beat before the last boot.
  * - `failed`: the process directory's error is not 0.
  * - `future`: the last beat lies more than 2 s ahead of the clock.
  * - `stale`: the last beat is older than the limit: the loop does not turn.
@@ -18,19 +19,22 @@ export type DeathReason = 'missing' | 'unreadable' | 'malformed' | 'gone' | 'fai
 export type Verdict =
   | {
       readonly alive: true;
-      /** The file that was judged. */
+      /** The heartbeat file or process directory that was judged. */
       readonly path: string;
-      /** `uptime` does not move when the wall clock is set; `wall` is the fallback where uptime or boot is unknown. */
-      readonly clock: 'uptime' | 'wall';
-      /** When the last beat was, by the writer's wall clock. */
-      readonly value: Date;
-      /** How long ago that was, in milliseconds. */
+      /**
+       * `uptime` does not move when the wall clock is set; `wall` is the fallback where uptime or boot is unknown;
+       * undefined without a beat.
+       */
+      readonly clock: 'uptime' | 'wall' | undefined;
+      /** When the last beat was, by the writer's wall clock; undefined in a process directory that holds only pid and error. */
+      readonly value: Date | undefined;
+      /** How long ago that was, in milliseconds; Infinity without a beat. */
       readonly age: number;
       /** The limit that counted, in milliseconds; Infinity where there is none. */
       readonly limit: number;
       /** The longest time between two beats so far, in milliseconds; steps are left out. */
       readonly longestGap: number | undefined;
-      /** The process that beat. */
+      /** The process that beat, or that the process directory names. */
       readonly pid: number | undefined;
     }
   | {
@@ -42,7 +46,6 @@ export type Verdict =
       readonly path: string;
       readonly clock: 'uptime' | 'wall' | undefined;
       readonly value: Date | undefined;
-      /** Infinity without a beat. */
       readonly age: number;
       readonly limit: number | undefined;
       readonly longestGap: number | undefined;
@@ -54,9 +57,7 @@ export type Verdict =
  * long ago: the kubelet folds events into one only while their text stays the same.
  */
 export function describe(verdict: Verdict): string {
-  const words = verdict.alive
-    ? `alive: ${lastBeat(verdict.value, verdict.limit, verdict.clock)}`
-    : `dead: ${verdict.reason}: ${verdict.detail}`;
+  const words = verdict.alive ? `alive: ${evidence(verdict)}` : `dead: ${verdict.reason}: ${verdict.detail}`;
   const path = printable(verdict.path);
   return `${words} (${path.length > 80 ? `...${path.slice(-77)}` : path})`;
 }
@@ -71,8 +72,12 @@ export function describeAll(verdicts: readonly Verdict[]): string {
     : `alive: ${verdicts.length} of ${verdicts.length}`;
 }
 
+function evidence({ value, limit, clock, pid }: Verdict & { readonly alive: true }): string {
+  return value ? lastBeat(value, limit, clock) : `process ${pid ?? '(unknown)'}`;
+}
+
 /** When the last beat was, beside its limit. */
-export function lastBeat(value: Date, limit: number, clock: 'uptime' | 'wall'): string {
+export function lastBeat(value: Date, limit: number, clock: Verdict['clock']): string {
   return `last beat ${instant(value)}, limit ${formatLimit(limit)}${clock === 'wall' ? ', by wall clock' : ''}`;
 }
 

@@ -1,85 +1,28 @@
 // One table of cases, four readers, one answer. Whatever bug is found in a reader becomes a row here.
 
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { systemClock } from '../src/proc';
 import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { Timestamp } from '../src/timestamp';
-import type { DeathReason } from '../src/verdict';
+import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf } from './support/need';
-import { AS_NOBODY, ask, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer, type Asking } from './support/readers';
-import { aged, fileOf, record, scratch, startOf, uptime } from './support/records';
+import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
+import { AS_NOBODY, ask, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer } from './support/readers';
+import { aged, fileOf, open, record, scratch, startOf, uptime } from './support/records';
 
 /** A whole record, to be spoiled. */
 const text = serialise(record()).toString();
 
-interface Case extends Asking {
-  readonly name: string;
-  readonly expect: 'alive' | DeathReason;
-  readonly path: () => string | Promise<string>;
-  /** A shell may be ended by its own limit on processor time instead: a failure too. */
-  readonly mayBeKilled?: true;
-}
-
 const isRoot = process.geteuid?.() === 0;
-const children: ChildProcess[] = [];
 const servers: Server[] = [];
 const far: string[] = [];
 afterAll(() => {
   for (const path of far) rmSync(join(path, '..'), { recursive: true });
-  for (const child of children) child.kill('SIGKILL');
   for (const server of servers) server.close();
 });
-
-function living(script: string): ChildProcess {
-  const child = spawn(process.execPath, ['-e', `${script}; process.stdout.write('.'); setInterval(() => {}, 1e6)`], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  children.push(child);
-  return child;
-}
-
-function ready(child: ChildProcess): Promise<number> {
-  return new Promise((settle) => child.stdout?.once('data', () => { settle(child.pid ?? 0); }));
-}
-
-function ended(): number {
-  return spawnSync('true').pid;
-}
-
-/** A process that has ended and whose parent never asks for it. */
-async function zombie(): Promise<number> {
-  const parent = spawn('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600'], { stdio: ['ignore', 'pipe', 'ignore'] });
-  children.push(parent);
-  const pid = await new Promise<number>((settle) => parent.stdout.once('data', (data) => { settle(Number(data)); }));
-  // As long as it is a shell, it does ask.
-  while (readFileSync(`/proc/${parent.pid ?? 0}/comm`, 'latin1') !== 'sleep\n') await new Promise(setImmediate);
-  process.kill(pid, 'SIGKILL');
-  while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await new Promise(setImmediate);
-  return pid;
-}
-
-/** A process whose first thread has ended while another works: shown as Z, and no zombie. */
-async function headless(): Promise<number> {
-  const script = `import ctypes, threading, time
-threading.Thread(target=time.sleep, args=(600,)).start()
-print(flush=True)
-ctypes.CDLL(None).pthread_exit(None)`;
-  const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
-  children.push(child);
-  const pid = await ready(child);
-  while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await new Promise(setImmediate);
-  return pid;
-}
-
-/** A thread of this process that is not its first. */
-function threadOfOurs(): { pid: number; start: number } {
-  const pid = Number(readdirSync('/proc/self/task').find((id) => Number(id) !== process.pid));
-  return { pid, start: startOf(`/proc/self/task/${pid}/stat`) };
-}
 
 function node(kind: 'p' | 'l' | 'd'): string {
   const path = join(scratch(), 'timestamp');
@@ -141,7 +84,7 @@ const PLACES: Case[] = [
   { name: 'a path below a loop of symlinks', expect: 'missing', path: () => join(loop(), 'timestamp') },
   { name: 'a path that is too long', expect: 'missing', path: () => `/tmp/${'x'.repeat(5000)}` },
   { name: 'a file with a slash behind it', expect: 'missing', path: () => `${fileOf(record())}/` },
-  { name: 'a directory', expect: 'unreadable', path: () => node('d') },
+  { name: 'a directory, which is a process directory', expect: 'missing', python: false, directory: true, path: () => node('d') },
   { name: 'a FIFO', expect: 'unreadable', path: () => node('p') },
   { name: 'a socket', expect: 'unreadable', path: socket },
   { name: 'a symlink to a living heartbeat', expect: 'unreadable', path: () => node('l') },
@@ -282,7 +225,7 @@ const IDENTITY: Case[] = [
 ];
 
 async function named(comm: string): Promise<string> {
-  const pid = await ready(living(`require('fs').writeFileSync('/proc/self/comm', ${JSON.stringify(comm)})`));
+  const pid = await living(`require('fs').writeFileSync('/proc/self/comm', ${JSON.stringify(comm)})`);
   return fileOf(record({ pid, start: startOf(`/proc/${pid}/stat`) }));
 }
 
@@ -306,22 +249,6 @@ const PLAIN: Case[] = [
     (content): Case => ({ name: `${content} is no time`, expect: 'malformed', limit: 60_000, path: () => fileOf(content) }),
   ),
 ];
-
-async function expectOneAnswer(the: Case): Promise<void> {
-  const path = await the.path();
-  const answers = await ask(path, { ...the, python: true });
-  const asked = answers.filter((answer) => !(the.mayBeKilled && answer.verdict === 'killed'));
-  const exit = the.expect === 'alive' ? 0 : 1;
-  expect(asked.map(({ reader, verdict, exit }) => ({ reader, verdict, exit }))).toEqual(
-    asked.map(({ reader }) => ({ reader, verdict: the.expect, exit })),
-  );
-  // To the letter, and short enough for the kubelet to fold its events.
-  const lines = asked.filter(({ reader }) => reader !== 'heartbeat.py').map(({ line }) => line);
-  expect(new Set(lines).size).toBe(1);
-  for (const line of lines) expect(line).toMatch(/^[ -~]{1,199}$/);
-  const survivors = asked.map(({ reader }) => reader);
-  expect(survivors).toEqual(expect.arrayContaining(['Timestamp', 'liveness.js', ...(PYTHON === undefined ? [] : ['heartbeat.py'])]));
-}
 
 const linux = describeIf(existsSync('/proc/self/stat'), 'Linux with /proc');
 
@@ -402,13 +329,6 @@ async function expectEach(cases: { name: string; content: string; expect: string
   expect(wrong).toEqual([]);
 }
 
-/** Lets others into the scratch folder itself. */
-function open(path: string): string {
-  const [name = ''] = relative(tmpdir(), path).split('/');
-  chmodSync(join(tmpdir(), name), 0o755);
-  return path;
-}
-
 describeIf(isRoot, 'root, to become another user')('as another user', () => {
   test.each<Case>([
     { name: 'an unreadable file', expect: 'unreadable', within: AS_NOBODY, path: () => open(forbidden()) },
@@ -450,8 +370,7 @@ describe('a reader beside a writer', () => {
 
   test('that never pauses is never misled: torn reads are read again', async () => {
     const path = join(scratch(), 'timestamp');
-    const child = spawn(process.execPath, ['-e', hot], { env: { ...process.env, HEARTBEAT: path }, stdio: ['ignore', 'pipe', 'inherit'] });
-    children.push(child);
+    const child = start(process.execPath, ['-e', hot], { ...process.env, HEARTBEAT: path });
     await ready(child);
     for (let reads = 0; reads < 20_000; reads++) expect(Timestamp.byRef(path).verdict().alive).toBe(true);
     for (let turn = 0; turn < 30; turn++) {

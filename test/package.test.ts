@@ -21,12 +21,14 @@ describe('who may import whom', () => {
     'verdict.ts': ['./duration'],
     'record.ts': [],
     'proc.ts': ['node:fs'],
-    'file.ts': ['./record', 'node:fs', 'node:path'],
+    'file.ts': ['./record', 'node:fs', 'node:os', 'node:path'],
+    'health.ts': ['./errors', 'node:module', 'node:url'],
     'judge.ts': ['./file', './proc', './record', './verdict'],
     'timestamp.ts': ['./duration', './errors', './file', './judge', './proc', './record', './verdict', 'date-fns', 'node:path'],
+    'process-timestamp.ts': ['./errors', './file', './health', './judge', './proc', './record', './timestamp', 'date-fns'],
     'probe.ts': ['./errors', './timestamp', './verdict', 'node:fs'],
     'liveness.ts': ['./duration', './file', './judge', './probe', './proc', 'node:util'],
-    'index.ts': ['./errors', './file', './probe', './proc', './timestamp', './verdict'],
+    'index.ts': ['./errors', './file', './health', './probe', './proc', './process-timestamp', './timestamp', './verdict'],
   };
 
   test('every source file has its line here', () => {
@@ -49,7 +51,7 @@ describe('the package', () => {
   const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, never>;
 
   test('exports these names and no more', () => {
-    expect(Object.keys(door).sort()).toEqual(['LivenessError', 'TIMESTAMP_PATH', 'Timestamp', 'describe', 'probe', 'systemClock']);
+    expect(Object.keys(door).sort()).toEqual(['LivenessError', 'ProcessTimestamp', 'TIMESTAMP_PATH', 'Timestamp', 'describe', 'probe', 'systemClock']);
   });
 
   test('asks for the Nodes it is tested on', () => {
@@ -61,7 +63,7 @@ describe('the package', () => {
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
     expect(paths.filter((path) => !path.endsWith('.d.ts')).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/heartbeat-file.md', 'package.json'].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/heartbeat-file.md', 'docs/process.md', 'package.json'].sort(),
     );
     for (const path of paths.filter((path) => path.endsWith('.d.ts'))) expect(path).toMatch(/^dist\/[a-z-]+\.d\.ts$/);
   });
@@ -74,7 +76,12 @@ describe('the package', () => {
     }
     writeFileSync(
       join(folder, 'user.ts'),
-      `import { Timestamp, probe, type Verdict } from 'k8s-liveness';
+      `import { ProcessTimestamp, Timestamp, probe, type HealthCheck, type Verdict } from 'k8s-liveness';
+       class Unit extends ProcessTimestamp { override readonly maximumAge = { minutes: 2 } }
+       const check: HealthCheck<[string, number?]> = (name: string) => name !== '';
+       void new Unit('/x', { ignoreError: true }).load([check, './x.js', { health: async () => true }], 'a', 7).then((unit: Unit) => unit.set(1).refresh());
+       // @ts-expect-error this check wants a number
+       void new ProcessTimestamp().load([(port: number) => port > 0], 'http');
        class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }
        const verdict: Verdict = new Mine('/x', { clock: undefined }).refresh({ maximumAge: undefined }).verdict();
        if (!verdict.alive) { const reason: 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale' = verdict.reason; void reason; }

@@ -10,7 +10,7 @@ import { LivenessError, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from 
 import { parse, type HeartbeatRecord } from '../src/record';
 import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
-import { mounted } from './support/readers';
+import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { fileOf, record, scratch } from './support/records';
 
 class TwoMinutes extends Timestamp {
@@ -779,33 +779,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
   });
 });
 
-const canMount = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
-
 describeIf(canMount, 'root, to mount')('where the disk is full or read-only', () => {
-  /** Runs a script in a mount namespace of its own, so that nothing is left to clean up. */
-  function within(setup: string, script: string): string {
-    const folder = scratch();
-    const [command, ...args] = [
-      ...mounted(setup.replaceAll('@', folder)),
-      process.execPath,
-      '-e',
-      `const fs = require('node:fs');
-       const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
-       const folder = ${JSON.stringify(folder)}, path = folder + '/timestamp';
-       let now = 0;
-       const { systemClock } = require(${JSON.stringify(resolve('dist/index.js'))});
-       const clock = { ...systemClock, monotonic: () => now };
-       class T extends Timestamp { maximumAge = 60000 }
-       const code = (act) => { try { return act() } catch (error) { return error.code + ' ' + (error.cause?.code ?? '') } };
-       ${script}`,
-    ];
-    const { stdout, stderr } = spawnSync(command, args, { timeout: 10_000 });
-    return `${stdout.toString()}${stderr.toString()}`.trim();
-  }
-
-  const TMPFS = 'mount -t tmpfs -o size=64k tmpfs @';
-  const FILL = `try { for (;;) fs.appendFileSync(folder + '/fill', Buffer.alloc(4096)) } catch (error) { console.log(error.code) }`;
-
   test('beats go on when the disk fills up, also after a restart over the leftover', () => {
     const output = within(
       TMPFS,

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
 import { describe } from '../../src/verdict';
 import { scratch } from './records';
@@ -26,10 +27,10 @@ for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'te
 const TIMESTAMP_JS = join(shipped, 'timestamp.js');
 writeFileSync(
   TIMESTAMP_JS,
-  `const { Timestamp, probe } = require('./index.js');
-   const [limit, path] = process.argv.slice(2);
+  `const { ProcessTimestamp, Timestamp, probe } = require('./index.js');
+   const [name, path, options, limit] = process.argv.slice(2);
    class Own extends Timestamp { maximumAge = Number(limit) }
-   probe((limit === '' ? Timestamp : Own).byRef(path));`,
+   probe({ ProcessTimestamp, Timestamp, Own }[name].byRef(path, JSON.parse(options)));`,
 );
 chmodSync(TIMESTAMP_JS, 0o644);
 
@@ -52,37 +53,55 @@ export interface Asking {
   /** The reader's own limit for plain files, in milliseconds: a subclass, or `--maximum-age`. Shells have none. */
   readonly limit?: number;
   readonly cwd?: string;
+  readonly ignoreError?: boolean;
+  readonly otherPidNamespace?: boolean;
   /** Asks heartbeat.py too, which says no more than the word. */
   readonly python?: boolean;
+  /** Asks ProcessTimestamp too: the path is a process directory's. */
+  readonly directory?: boolean;
 }
 
-/** Asks every reader about one path: Timestamp, liveness.js, liveness.sh under each shell, and perhaps heartbeat.py. */
-export function ask(path: string, { within = [], limit, cwd, python = false }: Asking = {}): Promise<Answer[]> {
+/**
+ * Asks every reader about one path: Timestamp, liveness.js, liveness.sh under each shell, and perhaps heartbeat.py and
+ * ProcessTimestamp.
+ */
+export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
+  const { within = [], limit, cwd, python = false, directory = false, ignoreError = false, otherPidNamespace = false } = asking;
   const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
+  const options = [...(ignoreError ? ['--ignore-error'] : []), ...(otherPidNamespace ? ['--other-pid-namespace'] : [])];
   const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
-  const commands: [string, string[]][] = [['liveness.js', [node, LIVENESS_JS, ...maximumAge, '--', path]]];
+  const commands: [string, string[]][] = [['liveness.js', [node, LIVENESS_JS, ...options, ...maximumAge, '--', path]]];
   if (limit === undefined) {
-    for (const shell of SHELLS) commands.push([`liveness.sh (${shell.join(' ')})`, [...shell, LIVENESS_SH, '--', path]]);
+    for (const shell of SHELLS) commands.push([`liveness.sh (${shell.join(' ')})`, [...shell, LIVENESS_SH, ...options, '--', path]]);
   }
   if (python && PYTHON !== undefined) {
     const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
     commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
   }
-  const timestamp =
-    within.length === 0
-      ? askTimestamp(path, limit)
-      : run('Timestamp', [...within, node, TIMESTAMP_JS, limit === undefined ? '' : String(limit), path]);
-  return Promise.all([timestamp, ...commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))]);
+  if (within.length > 0) {
+    const seen = JSON.stringify({ ignoreError, otherPidNamespace });
+    const timestamp = (name: string): string[] => [node, TIMESTAMP_JS, name, path, seen, String(limit)];
+    commands.push(['Timestamp', timestamp(limit === undefined ? 'Timestamp' : 'Own')]);
+    if (directory) commands.push(['ProcessTimestamp', timestamp('ProcessTimestamp')]);
+  }
+  const inProcess = within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
+  const here = inProcess.map((Class) => askTimestamp(Class, path, limit, { ignoreError, otherPidNamespace }));
+  return Promise.all(commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))).then((there) => [...here, ...there]);
 }
 
 /** The library itself, in this process. */
-function askTimestamp(path: string, limit: number | undefined): Answer {
+function askTimestamp(
+  Class: typeof Timestamp | typeof ProcessTimestamp,
+  path: string,
+  limit: number | undefined,
+  options: { ignoreError: boolean; otherPidNamespace: boolean },
+): Answer {
   class Own extends Timestamp {
     readonly maximumAge = limit ?? NaN;
   }
-  const verdict = (limit === undefined ? Timestamp : Own).byRef(path).verdict();
+  const verdict = (limit === undefined ? Class : Own).byRef(path, options).verdict();
   return {
-    reader: 'Timestamp',
+    reader: Class.name,
     verdict: verdict.alive ? 'alive' : verdict.reason,
     exit: verdict.alive ? 0 : 1,
     line: describe(verdict),

@@ -1,6 +1,6 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { self, systemClock } from '../../src/proc';
 import { serialise, type HeartbeatRecord } from '../../src/record';
 
@@ -57,4 +57,29 @@ export function fileOf(content: HeartbeatRecord | string | Buffer): string {
 export function startOf(stat: string): number {
   const text = readFileSync(stat, 'latin1');
   return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
+}
+
+/** What a process directory holds; what is left out is not there. */
+export interface Holding {
+  readonly pid?: string | number;
+  readonly error?: string | number;
+  readonly timestamp?: HeartbeatRecord | string;
+}
+
+/** A new process directory, byte for byte as the protocol's other writers write it: `str(pid)`, no newline. */
+export function directoryOf({ pid, error, timestamp }: Holding): string {
+  const directory = scratch();
+  if (pid !== undefined) writeFileSync(join(directory, 'pid'), String(pid));
+  if (error !== undefined) writeFileSync(join(directory, 'error'), String(error));
+  if (timestamp !== undefined) {
+    writeFileSync(join(directory, 'timestamp'), typeof timestamp === 'string' ? timestamp : serialise(timestamp));
+  }
+  return directory;
+}
+
+/** Lets others into the scratch folder itself. */
+export function open(path: string): string {
+  const [name = ''] = relative(tmpdir(), path).split('/');
+  chmodSync(join(tmpdir(), name), 0o755);
+  return path;
 }

@@ -1,0 +1,477 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Duration } from 'date-fns';
+import { LivenessError, ProcessTimestamp, Timestamp, type HealthCheck, type TimestampOptions } from '../src';
+import { manualClock, type ManualClock } from './support/clock';
+import { describeIf } from './support/need';
+import { canMount, FILL, TMPFS, within } from './support/mounts';
+import { ready, start } from './support/processes';
+import { directoryOf, record, scratch } from './support/records';
+
+class Daemon extends ProcessTimestamp {
+  override readonly maximumAge: number | Duration = { minutes: 2 };
+}
+
+const LIBRARY = resolve('dist/index.js');
+let directory: string;
+let clock: ManualClock;
+beforeEach(() => {
+  directory = join(scratch(), 'run', 'unit');
+  clock = manualClock();
+});
+
+async function thrown(act: () => unknown): Promise<LivenessError> {
+  try {
+    await act();
+  } catch (error) {
+    if (error instanceof LivenessError) return error;
+    throw error;
+  }
+  throw new Error('expected a LivenessError; nothing was thrown');
+}
+
+function there(): string[] {
+  return existsSync(directory) ? readdirSync(directory).sort() : [];
+}
+
+describe('load', () => {
+  test('runs functions and objects in order, sync and async, each with the arguments, and then writes the pid', async () => {
+    const calls: unknown[] = [];
+    const object = { limit: 5, health(...args: unknown[]) { calls.push(['object', this.limit, ...args, there()]); return true; } };
+    const callable = Object.assign(() => { throw new Error('not this one'); }, {
+      health: (...args: unknown[]) => { calls.push(['function with health', ...args]); },
+    });
+    const slow = async (...args: unknown[]): Promise<boolean> => {
+      await new Promise(setImmediate);
+      calls.push(['slow', ...args]);
+      return true;
+    };
+    const timestamp = await new ProcessTimestamp(directory).load([slow, object, callable, () => undefined, () => 0], 'a', 7);
+    expect(calls).toEqual([['slow', 'a', 7], ['object', 5, 'a', 7, []], ['function with health', 'a', 7]]);
+    expect(timestamp.pid).toBe(process.pid);
+    expect(there()).toEqual(['pid', 'timestamp']);
+    timestamp.reset();
+  });
+
+  test('leaves the process unhealthy until set(): missing, naming the error', async () => {
+    const timestamp = await new ProcessTimestamp(directory).load([]);
+    expect(timestamp.verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'error file: no such file' });
+    expect(timestamp.error).toBeUndefined();
+    expect(timestamp.set().alive).toBe(true);
+    timestamp.reset();
+  });
+
+  const named = (): boolean => false;
+  class Disk {
+    health(): Promise<boolean> { return Promise.resolve(false); }
+  }
+  test.each<[string, HealthCheck, string]>([
+    ['a function', named, 'named'],
+    ['a function without a name', (() => () => false)(), 'anonymous function'],
+    ['an object with a name', Object.assign({ name: 'the peer' }, { health: () => false }), 'the peer'],
+    ['an object of a class', new Disk(), 'Disk'],
+    ['an object', { health: () => false }, 'object'],
+    ['an object without a prototype', Object.assign(Object.create(null) as object, { health: () => false }), 'object'],
+  ])('rejects when %s answers false, and names it', async (_, check, name) => {
+    const later = jest.fn();
+    const error = await thrown(() => new ProcessTimestamp(directory).load([() => true, check, later]));
+    expect(error).toMatchObject({ code: 'ERR_HEALTH_CHECK', path: directory });
+    expect(error.message).toBe(`health check 2 of 3 (${name}) answered false`);
+    expect(later).not.toHaveBeenCalled();
+    expect(there()).toEqual([]);
+  });
+
+  test.each(['sync', 'async'])('lets a %s exception through untouched', async (kind) => {
+    const odd = Object.assign(new Error('mine'), { code: 'MINE' });
+    const check = (): unknown => {
+      if (kind === 'async') return Promise.reject(odd);
+      throw odd;
+    };
+    await expect(new ProcessTimestamp(directory).load([check])).rejects.toBe(odd);
+    expect(there()).toEqual([]);
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, 'load expected an array of health checks; got undefined (undefined)'],
+    ['./check.js', "load expected an array of health checks; got './check.js' (string)"],
+    [[() => true, 7], 'health check 2 of 2 expected a function, an object with a method health, or a module that exports one; got 7 (number)'],
+    [[{ health: true }], 'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got { health: true } (object)'],
+    [[null], 'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got null (object)'],
+  ])('refuses %j as checks before it runs any', async (checks, message) => {
+    expect(await thrown(() => new ProcessTimestamp(directory).load(checks as never[]))).toMatchObject({ code: 'ERR_ARGUMENT', message });
+  });
+
+  test('removes a stale error before the checks: a leftover 0 beside a pid in use again is not ours', async () => {
+    directory = directoryOf({ pid: process.pid, error: 0 });
+    expect(ProcessTimestamp.byRef(directory).alive).toBe(true);
+    let during: unknown;
+    await new ProcessTimestamp(directory).load([() => { during = ProcessTimestamp.byRef(directory).verdict(); }]);
+    expect(during).toMatchObject({ reason: 'missing', detail: 'error file: no such file' });
+  });
+
+  test('refuses a directory that another living process has, and leaves it alone', async () => {
+    const script = `new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(${JSON.stringify(directory)}).load([]).then((it) => { it.set(); process.stdout.write('.'); setInterval(() => {}, 1e6) })`;
+    const other = start(process.execPath, ['-e', script]);
+    const pid = await ready(other);
+    const mine = new ProcessTimestamp(directory);
+    const check = jest.fn();
+    expect(await thrown(() => mine.load([check]))).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', message: expect.stringContaining(`process ${pid}`) as string });
+    expect(check).not.toHaveBeenCalled();
+    expect(await thrown(() => { mine.reset(); })).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE' });
+    expect(mine.verdict()).toMatchObject({ alive: true, pid });
+    other.kill('SIGKILL');
+    await new Promise((settle) => other.once('exit', settle));
+    expect(mine.verdict()).toMatchObject({ reason: 'gone', pid });
+    expect((await mine.load([])).set().verdict()).toMatchObject({ alive: true, pid: process.pid });
+    mine.reset();
+  });
+
+  test('again runs the checks again; unhealthy until the next set()', async () => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set();
+    await expect(timestamp.load([named])).rejects.toMatchObject({ code: 'ERR_HEALTH_CHECK' });
+    expect(timestamp.verdict()).toMatchObject({ reason: 'missing', detail: 'error file: no such file' });
+    expect((await timestamp.load([])).set().alive).toBe(true);
+    timestamp.reset();
+  });
+
+  test('rejects when reset() came while the checks ran, and writes nothing', async () => {
+    const timestamp = new ProcessTimestamp(directory);
+    expect(await thrown(() => timestamp.load([() => { timestamp.reset(); }]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
+    expect(there()).toEqual([]);
+  });
+
+  test('throws where the directory cannot be written, and says what to do', async () => {
+    mkdirSync(join(directory, '..'), { recursive: true });
+    writeFileSync(directory, 'in the way');
+    const error = await thrown(() => new ProcessTimestamp(directory).load([]));
+    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', path: directory });
+    expect(error.message).toContain('expected a writable directory for it: set LIVENESS_RUNDIR or pass a path');
+    expect(error.message).not.toContain('\n');
+  });
+
+  test("throws where something stands in the pid's place", async () => {
+    mkdirSync(join(directory, 'pid'), { recursive: true });
+    const error = await thrown(() => new ProcessTimestamp(directory).load([]));
+    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the pid') as string });
+  });
+
+  test('refuses an empty path', async () => {
+    expect(await thrown(() => new ProcessTimestamp('').load([]))).toMatchObject({ code: 'ERR_ARGUMENT' });
+    expect(ProcessTimestamp.byRef('').alive).toBe(false);
+  });
+});
+
+describe('health checks that are modules', () => {
+  /** A service's folder, in which a script is run as the service would be. */
+  function service(files: Record<string, string>): string {
+    const folder = scratch();
+    for (const [name, content] of Object.entries({ ...files, 'package.json': '{}' })) {
+      mkdirSync(join(folder, name, '..'), { recursive: true });
+      writeFileSync(join(folder, name), content);
+    }
+    return folder;
+  }
+
+  function load(folder: string, check: string, args = '[]'): string {
+    const script = `new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(${JSON.stringify(directory)})
+      .load([${JSON.stringify(check)}], ...${args}).then(() => console.log('loaded'), (error) => console.log(error.code ?? '', error.message));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: folder, encoding: 'utf8' });
+    return (stdout + stderr).trim();
+  }
+
+  const SAYS = 'health = (...args) => console.log(JSON.stringify(args))';
+  const files = {
+    'cjs.js': `exports.${SAYS};`,
+    'whole.js': 'class Checker { constructor() { this.name = "mine" } health() { console.log("this is", this.name) } } module.exports = new Checker();',
+    'esm.mjs': `export const ${SAYS}; export default class { health() {} };`,
+    'default.mjs': `export default { ${SAYS.replace('=', ':')} };`,
+    'waits.mjs': `await null; export const health = async () => { await null; console.log('waited') };`,
+    'checks/index.js': `exports.${SAYS};`,
+    'none.js': 'exports.unhealthy = () => true;',
+    'false.js': 'exports.health = () => false;',
+    'throws.js': 'throw Object.assign(new Error("at the top"), { code: "MINE" });',
+    'needs.js': 'require("./not-there");',
+    'node_modules/common/package.json': '{"main":"main.js"}',
+    'node_modules/common/main.js': `exports.${SAYS};`,
+    'node_modules/common/sub.js': `exports.${SAYS};`,
+    'node_modules/both/package.json': '{"type":"module","exports":{".":{"import":"./i.js","default":"./i.js"}}}',
+    'node_modules/both/i.js': `export const ${SAYS};`,
+  };
+
+  test.each([
+    ['a CommonJS module', './cjs.js', '[1,"a"]\nloaded'],
+    ['one without its extension', './cjs', '[1,"a"]\nloaded'],
+    ['a folder', './checks', '[1,"a"]\nloaded'],
+    ['one that exports an object of a class', './whole.js', 'this is mine\nloaded'],
+    ['an ES module', './esm.mjs', '[1,"a"]\nloaded'],
+    ['one that exports it by default', './default.mjs', '[1,"a"]\nloaded'],
+    ['one that awaits', './waits.mjs', 'waited\nloaded'],
+    ['a package', 'common', '[1,"a"]\nloaded'],
+    ['a file of a package', 'common/sub.js', '[1,"a"]\nloaded'],
+    ['a package of ES modules', 'both', '[1,"a"]\nloaded'],
+    ['one without health', './none.js', 'ERR_ARGUMENT health check 1 of 1 expected that ./none.js exports a function health; it exports default, unhealthy'],
+    ['one that is part of Node', 'node:fs', 'ERR_ARGUMENT health check 1 of 1 expected that node:fs exports a function health'],
+    ['one that answers false', './false.js', 'ERR_HEALTH_CHECK health check 1 of 1 (./false.js) answered false'],
+    ['one that throws', './throws.js', 'MINE at the top'],
+    ['one whose own import is not there', './needs.js', "MODULE_NOT_FOUND Cannot find module './not-there'"],
+    ['none at all', './nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a module to be found from @; got \'./nowhere.js\' (string)'],
+    ['no package', 'nowhere', 'ERR_ARGUMENT health check 1 of 1 expected a module to be found from @; got \'nowhere\' (string)'],
+  ])('%s', (_, specifier, says) => {
+    const folder = service(files);
+    expect(load(folder, specifier, '[1,"a"]').slice(0, says.replace('@', folder).length)).toBe(says.replace('@', folder));
+  });
+
+  test('by absolute path and by file: URL', () => {
+    const folder = service(files);
+    expect(load(scratch(), join(folder, 'esm.mjs'))).toBe('[]\nloaded');
+    expect(load(scratch(), pathToFileURL(join(folder, 'cjs.js')).href)).toBe('[]\nloaded');
+  });
+
+  test('a package for import alone, from where the library is installed', () => {
+    const folder = service({
+      'node_modules/alone/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
+      'node_modules/alone/i.js': `export const ${SAYS};`,
+      'node_modules/k8s-liveness/package.json': '{}',
+      'node_modules/k8s-liveness/index.js': readFileSync(LIBRARY, 'utf8'),
+    });
+    symlinkSync(resolve('node_modules/date-fns'), join(folder, 'node_modules/date-fns'));
+    const script = `new (require('k8s-liveness').ProcessTimestamp)(${JSON.stringify(directory)}).load(['alone']).then(() => console.log('loaded'))`;
+    expect(spawnSync(process.execPath, ['-e', script], { cwd: folder, encoding: 'utf8' }).stdout).toBe('[]\nloaded\n');
+  });
+});
+
+describe('set', () => {
+  test('says how the process is', async () => {
+    const timestamp = await new ProcessTimestamp(directory).load([]);
+    expect(timestamp.set(3).verdict()).toMatchObject({ alive: false, reason: 'failed', detail: 'error 3' });
+    expect(timestamp.error).toBe(3);
+    expect(timestamp.set(-1).verdict()).toMatchObject({ reason: 'failed', detail: 'error -1' });
+    expect(timestamp.set(-0).alive).toBe(true);
+    timestamp.reset();
+  });
+
+  test.each([0.5, NaN, Infinity, 1e21, 1e15, '1', null, true, 1n])('refuses %p', async (error) => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set(4);
+    const refused = await thrown(() => timestamp.set(error as number));
+    expect(refused.code).toBe('ERR_ARGUMENT');
+    expect(refused.message).toMatch(/^set expected an integer of at most 15 digits, 0 for healthy; got /);
+    expect(timestamp.error).toBe(4);
+    timestamp.reset();
+  });
+
+  test('before load() says so, as does refresh()', async () => {
+    const timestamp = new ProcessTimestamp(directory);
+    for (const [method, call] of [['set', () => timestamp.set()], ['refresh', () => timestamp.refresh()]] as const) {
+      const error = await thrown(call);
+      expect(error).toMatchObject({ code: 'ERR_NOT_LOADED', path: directory });
+      expect(error.message).toContain(`${method}() expected load() to have succeeded first`);
+    }
+    await expect(timestamp.load([() => false])).rejects.toThrow();
+    expect((await thrown(() => timestamp.set())).code).toBe('ERR_NOT_LOADED');
+    expect(there()).toEqual([]);
+  });
+
+  test('of what stands there already writes nothing, and restores what somebody took away', async () => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set();
+    const { ino } = statSync(join(directory, 'error'));
+    timestamp.set();
+    expect(statSync(join(directory, 'error')).ino).toBe(ino);
+    rmSync(join(directory, 'error'));
+    expect(timestamp.set().alive).toBe(true);
+    timestamp.reset();
+  });
+
+  test('throws when it cannot be written: an error that is lost would pass for health', async () => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set();
+    rmSync(join(directory, 'error'));
+    mkdirSync(join(directory, 'error'));
+    const error = await thrown(() => timestamp.set(1));
+    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the error') as string });
+  });
+
+  test('leaves files that every user may read, whatever the umask', async () => {
+    const umask = process.umask(0o077);
+    try {
+      (await new ProcessTimestamp(directory).load([])).set();
+    } finally {
+      process.umask(umask);
+    }
+    expect(statSync(directory).mode & 0o777).toBe(0o755);
+    for (const name of there()) expect([name, statSync(join(directory, name)).mode & 0o777]).toEqual([name, 0o644]);
+  });
+});
+
+describe('reset', () => {
+  test('takes pid, error and timestamp away, any number of times', async () => {
+    const timestamp = new ProcessTimestamp(directory);
+    timestamp.reset();
+    (await timestamp.load([])).set();
+    expect(there()).toEqual(['error', 'pid', 'timestamp']);
+    timestamp.reset();
+    timestamp.reset();
+    expect(there()).toEqual([]);
+    expect(timestamp.verdict()).toMatchObject({ reason: 'missing', detail: 'pid file: no such file' });
+    for (const call of [() => timestamp.set(), () => timestamp.refresh()]) expect((await thrown(call)).code).toBe('ERR_NOT_LOADED');
+    expect((await timestamp.load([])).set().alive).toBe(true);
+    timestamp.delete();
+    expect(there()).toEqual([]);
+  });
+
+  test('clears what a process that has ended left behind', () => {
+    directory = directoryOf({ pid: spawnSync('true').pid, error: 0, timestamp: record({ pid: spawnSync('true').pid }) });
+    writeFileSync(join(directory, 'mine'), '');
+    new ProcessTimestamp(directory).reset();
+    expect(there()).toEqual(['mine']);
+  });
+
+  test('in try and finally serves a routine that runs once', async () => {
+    const seen: string[] = [];
+    const routine = new ProcessTimestamp(directory);
+    const run = async (): Promise<void> => {
+      try {
+        (await routine.load([() => true])).set();
+        seen.push(String(routine));
+        throw new Error('in the middle');
+      } finally {
+        routine.reset();
+      }
+    };
+    await expect(run()).rejects.toThrow('in the middle');
+    expect(seen[0]).toMatch(/^alive: /);
+    expect(there()).toEqual([]);
+  });
+});
+
+describe('as a Timestamp', () => {
+  test('a subclass with a maximumAge is stale when it no longer beats', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set();
+    clock.advance(100_000);
+    expect(timestamp.alive).toBe(true);
+    clock.advance(100_000);
+    expect(timestamp.verdict()).toMatchObject({ alive: false, reason: 'stale', limit: 120_000, pid: process.pid });
+    expect(timestamp.refresh().alive).toBe(true);
+    clock.advance(150_000);
+    expect(timestamp.refresh({ maximumAge: { hours: 1 } }).alive).toBe(true);
+    clock.advance(3_000_000);
+    expect(timestamp.alive).toBe(true);
+    expect(timestamp.beats).toBe(3);
+    timestamp.reset();
+  });
+
+  test('without one is judged by the limit that the file states', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set();
+    clock.advance(200_000);
+    for (const view of [ProcessTimestamp.byRef(directory, { clock }), Timestamp.byRef(directory, { clock })]) {
+      expect(view.verdict()).toMatchObject({ reason: 'stale', limit: 120_000 });
+    }
+    timestamp.reset();
+  });
+
+  test('is judged by pid and error alone where nobody beats', () => {
+    directory = directoryOf({ pid: process.pid, error: 0 });
+    const view = Daemon.byRef(directory);
+    expect(view).toBeInstanceOf(Daemon);
+    expect(view.verdict()).toEqual({
+      alive: true, path: directory, clock: undefined, value: undefined, age: Infinity, limit: Infinity, longestGap: undefined, pid: process.pid,
+    });
+    expect([view.alive, view.value, view.age, view.pid, view.error]).toEqual([true, undefined, Infinity, process.pid, 0]);
+    expect(String(view)).toBe(`alive: process ${process.pid} (${directory})`);
+  });
+
+  test('never takes a heartbeat file for a process directory', () => {
+    const file = join(directoryOf({ timestamp: record() }), 'timestamp');
+    expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'pid file: no such file' });
+  });
+
+  test('a view reads and does not write', async () => {
+    const view = ProcessTimestamp.byRef(directory);
+    for (const call of [() => view.load([]), () => view.set(), () => view.refresh(), () => { view.reset(); }, () => { view.delete(); }]) {
+      expect((await thrown(call)).code).toBe('ERR_READ_ONLY');
+    }
+  });
+
+  test('one directory answers two questions: liveness may leave the error aside', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set(1);
+    const answers = (options: TimestampOptions): boolean => Daemon.byRef(directory, { clock, ...options }).alive;
+    expect([answers({}), answers({ ignoreError: true })]).toEqual([false, true]);
+    expect(new Daemon(directory, { ignoreError: true }).alive).toBe(true);
+    clock.advance(200_000);
+    expect([answers({}), answers({ ignoreError: true })]).toEqual([false, false]);
+    timestamp.reset();
+  });
+});
+
+describe('the default directory', () => {
+  test.each([
+    ['both variables', { LIVENESS_RUNDIR: '/r', LIVENESS_UNIT_NAME: 'u' }, '/r/u'],
+    ['a rundir', { LIVENESS_RUNDIR: '/r' }, `/r/${hostname()}`],
+    ['a unit', { LIVENESS_UNIT_NAME: 'u' }, '/run/u'],
+    ['empty variables, which count as unset', { LIVENESS_RUNDIR: '', LIVENESS_UNIT_NAME: '' }, `/run/${hostname()}`],
+  ])('by %s, for writer and probes alike', (_, variables, expected) => {
+    const env = { PATH: process.env.PATH, ...variables } as NodeJS.ProcessEnv;
+    const script = `const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)}); console.log(new ProcessTimestamp().path, ProcessTimestamp.byRef().path)`;
+    expect(spawnSync(process.execPath, ['-e', script], { env, encoding: 'utf8' }).stdout).toBe(`${expected} ${expected}\n`);
+    for (const [command = '', ...args] of [[process.execPath, 'dist/liveness.js'], ['sh', 'dist/liveness.sh']]) {
+      const { stdout, status } = spawnSync(command, [...args, '--process'], { env, encoding: 'utf8' });
+      expect([stdout, status]).toEqual([`dead: missing: pid file: no such file (${expected})\n`, 1]);
+    }
+  });
+});
+
+describe('a child process', () => {
+  test('that was forked writes its own pid', async () => {
+    const script = join(scratch(), 'forks.js');
+    writeFileSync(
+      script,
+      `const { fork } = require('node:child_process');
+       const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)});
+       const [, , directory, child] = process.argv;
+       new ProcessTimestamp(directory).load([]).then((it) => {
+         it.set();
+         if (child) return console.log(it.pid === process.pid && it.pid !== process.ppid);
+         it.reset();
+         fork(__filename, [directory, 'child']);
+       });`,
+    );
+    const parent = start(process.execPath, [script, directory]);
+    const said = await new Promise((settle) => parent.stdout?.once('data', (data) => { settle(String(data)); }));
+    expect(said).toBe('true\n');
+  });
+});
+
+describeIf(canMount, 'root, to mount')('on a full disk', () => {
+  test('an error is still set and taken back, beats go on, and a restart over the leftover succeeds', () => {
+    const output = within(
+      TMPFS,
+      `const { execFileSync } = require('node:child_process');
+       const said = (options) => ProcessTimestamp.byRef(folder, options).verdict().reason ?? 'alive';
+       (async () => {
+         class P extends ProcessTimestamp { maximumAge = 60000 }
+         const first = (await new P(folder, { clock }).load([])).set();
+         ${FILL}
+         console.log(said(), said(first.set(12345)), first.error, said(first.set(7)), first.error, said(first.set()));
+         now += 1e4;
+         console.log(first.refresh().failedWrites, fs.readdirSync(folder).sort().join());
+         const another = "new (require('" + library + "').ProcessTimestamp)('" + folder + "').load([]).then((it) => console.log(String(it.set(0)).slice(0, 5)), console.log)";
+         const again = () => console.log(String(execFileSync(process.execPath, ['-e', another])).trim(), fs.readdirSync(folder).sort().join());
+         fs.rmSync(folder + '/fill');
+         first.reset();
+         again();
+         ${FILL}
+         again();
+       })();`,
+    );
+    expect(output.split('\n')).toEqual([
+      'ENOSPC', 'alive failed 12345 failed 7 alive', '0 error,fill,pid,timestamp',
+      'alive error,pid,timestamp', 'ENOSPC', 'alive error,fill,pid,timestamp',
+    ]);
+  });
+
+  test('that was full before, load() throws and leaves nothing behind', () => {
+    const output = within(TMPFS, `${FILL} new ProcessTimestamp(folder).load([]).catch((error) => console.log(error.code, error.cause.code, fs.readdirSync(folder).join()));`);
+    expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
+  });
+});
