@@ -1,0 +1,9 @@
+import { statfs } from 'node:fs/promises';
+import { readConfig } from '../config';
+
+/** Is there space to write what comes in? */
+export async function diskSpace(file: string): Promise<boolean> {
+  const { outbox, minimumFreeMiB } = readConfig(file);
+  const { bavail, bsize } = await statfs(outbox);
+  return bavail * bsize >= minimumFreeMiB * 1024 * 1024;
+}

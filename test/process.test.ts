@@ -1,0 +1,270 @@
+/** examples/process as its users run it: as processes, with every probe asked at each step. */
+import { spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Pod } from 'kubernetes-models/v1/Pod';
+import { parse as parseYaml } from 'yaml';
+import { start as startProcess } from './support/processes';
+import { run, SHELLS } from './support/readers';
+import { scratch } from './support/records';
+
+jest.setTimeout(120_000);
+
+const EXAMPLE = resolve('examples/process');
+
+beforeAll(() => {
+  const tsc = require.resolve('typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', EXAMPLE], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`tsc: ${stdout}`);
+});
+
+/** A peer in this process. */
+class Peer {
+  readonly got: string[] = [];
+  /** How long it takes to answer. */
+  delay = 0;
+  #server: Server | undefined;
+  port = 0;
+  readonly #sockets = new Set<Socket>();
+
+  async arrive(): Promise<number> {
+    const server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
+      createInterface(socket).on('line', (line) => {
+        if (line !== 'ping') this.got.push((JSON.parse(line) as { text: string }).text);
+        setTimeout(() => socket.write('ok\n'), this.delay);
+      });
+    });
+    this.#server = server;
+    await new Promise<void>((settle) => server.listen(this.port, '127.0.0.1', settle));
+    return (this.port = (server.address() as AddressInfo).port);
+  }
+
+  async leave(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    for (const socket of this.#sockets) socket.destroy();
+    if (server) await new Promise((settle) => server.close(settle));
+  }
+}
+
+let folder: string;
+let outbox: string;
+let peer: Peer;
+let env: NodeJS.ProcessEnv;
+
+beforeEach(async () => {
+  folder = scratch();
+  outbox = join(folder, 'outbox');
+  mkdirSync(outbox);
+  peer = new Peer();
+  configure({ outbox, port: await peer.arrive() });
+  env = {
+    ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', CONFIG: join(folder, 'config.json'), LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit',
+    MAXIMUM_AGE_SECONDS: '3',
+  };
+});
+
+afterEach(() => peer.leave());
+
+function configure(config: object): void {
+  writeFileSync(join(folder, 'config.json'), JSON.stringify(config));
+}
+
+function deliver(...texts: string[]): void {
+  for (const text of texts) {
+    writeFileSync(join(outbox, `${text}.tmp`), text);
+    renameSync(join(outbox, `${text}.tmp`), join(outbox, text));
+  }
+}
+
+function start(program: string): ChildProcess {
+  return startProcess(process.execPath, [join(EXAMPLE, 'dist', program)], env);
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  const ended = new Promise<number | null>((settle) => child.once('exit', settle));
+  child.kill(signal);
+  return ended;
+}
+
+/** Runs a program to its end. */
+async function outcome(program: string): Promise<{ status: number | null; stderr: string }> {
+  // Not by spawnSync: the peer is in this process.
+  const { exit, line } = await run(program, ['env', ...variables(), process.execPath, join(EXAMPLE, 'dist', program)]);
+  return { status: exit, stderr: line };
+}
+
+function variables(): string[] {
+  return ['CONFIG', 'LIVENESS_RUNDIR', 'LIVENESS_UNIT_NAME', 'MAXIMUM_AGE_SECONDS'].map((name) => `${name}=${env[name] ?? ''}`);
+}
+
+/** What every probe says to both questions: the same to each, whoever is asked. */
+async function probes(): Promise<{ liveness: string; readiness: string }> {
+  const shipped = (command: string[], ...options: string[]) => [...command, '--process', ...options];
+  const shells = SHELLS.map((shell) => [...shell, 'dist/liveness.sh']);
+  const node = [process.execPath, 'dist/liveness.js'];
+  const own = (name: string): string[] => [process.execPath, join(EXAMPLE, 'dist', name)];
+  const asked = async (commands: string[][]): Promise<string> => {
+    const answers = await Promise.all(commands.map((command) => run(command.join(' '), ['env', ...variables(), ...command])));
+    const said = new Set(answers.map(({ verdict, exit }) => `${verdict} ${String(exit)}`));
+    if (said.size !== 1) throw new Error(`expected one answer; got ${JSON.stringify(answers, null, 2)}`);
+    return [...said][0] ?? '';
+  };
+  const liveness = await asked([own('liveness.js'), ...[node, ...shells].map((command) => shipped(command, '--ignore-error'))]);
+  const readiness = await asked([own('readiness.js'), ...[node, ...shells].map((command) => shipped(command))]);
+  return { liveness, readiness };
+}
+
+/** Waits, as a kubelet does, until the cheapest probe says so; then all must. */
+async function until(readiness: string): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  const command = ['env', ...variables(), 'sh', 'dist/liveness.sh', '--process'];
+  while ((await run('sh', command)).verdict !== readiness) {
+    if (Date.now() > deadline) throw new Error(`expected ${readiness} within 20 s; got ${JSON.stringify(await probes())}`);
+    await sleep(20);
+  }
+}
+
+const ALIVE = { liveness: 'alive 0', readiness: 'alive 0' };
+const both = (reason: string): object => ({ liveness: `${reason} 1`, readiness: `${reason} 1` });
+
+describe('the daemon', () => {
+  test('is there, fails while its peer is away, recovers, and leaves: nothing is lost, all in order', async () => {
+    expect(await probes()).toEqual(both('missing'));
+    const daemon = start('daemon.js');
+    await until('alive');
+    expect(await probes()).toEqual(ALIVE);
+    expect(readFileSync(join(folder, 'unit', 'pid'), 'latin1')).toBe(String(daemon.pid));
+
+    deliver('1', '2');
+    while (readdirSync(outbox).length > 0) await sleep(20);
+    await peer.leave();
+    deliver('3', '4');
+    await until('failed');
+    expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
+    await sleep(4000); // longer than its limit: it beats on
+    expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
+    expect(readdirSync(outbox)).toEqual(['3', '4']);
+
+    await peer.arrive();
+    await until('alive');
+    expect(await probes()).toEqual(ALIVE);
+    while (readdirSync(outbox).length > 0) await sleep(20);
+    expect(peer.got).toEqual(['1', '2', '3', '4']);
+
+    expect(await end(daemon, 'SIGTERM')).toBe(0);
+    expect(await probes()).toEqual(both('missing'));
+    expect(readdirSync(join(folder, 'unit'))).toEqual([]);
+  });
+
+  test('fails and recovers with nothing to send: a ping tells whether the peer is there', async () => {
+    const daemon = start('daemon.js');
+    await until('alive');
+    await peer.leave();
+    await until('failed');
+    expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
+    await peer.arrive();
+    await until('alive');
+    expect(await probes()).toEqual(ALIVE);
+    await end(daemon, 'SIGTERM');
+  });
+
+  test('stopped, is stale to both; killed, gone to both; started over the leftover, alive to both', async () => {
+    const daemon = start('daemon.js');
+    await until('alive');
+    daemon.kill('SIGSTOP');
+    await until('stale');
+    expect(await probes()).toEqual(both('stale'));
+    daemon.kill('SIGCONT');
+    await until('alive');
+    await end(daemon, 'SIGKILL');
+    expect(await probes()).toEqual(both('gone'));
+    const again = start('daemon.js');
+    await until('alive');
+    expect(await probes()).toEqual(ALIVE);
+
+    const second = await outcome('daemon.js');
+    expect(second.status).toBe(1);
+    expect(second.stderr).toContain(`is in use by a Timestamp of process ${again.pid ?? 0}`);
+    expect(await probes()).toEqual(ALIVE);
+    await end(again, 'SIGTERM');
+  });
+
+  test.each<[string, () => void | Promise<void>, string]>([
+    ['its peer is away', () => peer.leave(), 'health check 3 of 3 (peer) answered false'],
+    ['its peer does not answer', () => { peer.delay = 5000; }, 'health check 3 of 3 (peer) answered false'],
+    ['its disk is full', () => { configure({ outbox, port: 1, minimumFreeMiB: 1e12 }); }, 'health check 2 of 3 (diskSpace) answered false'],
+    ['its configuration does not parse', () => { writeFileSync(join(folder, 'config.json'), '{'); }, 'SyntaxError'],
+    ['its configuration lacks something', () => { configure({ outbox }); }, 'expected port to be a number; got undefined'],
+  ])('ends at once when %s, and says so, and was never there', async (_, spoil, says) => {
+    await spoil();
+    const { status, stderr } = await outcome('daemon.js');
+    expect(status).toBe(1);
+    expect(stderr).toContain(says);
+    expect(existsSync(join(folder, 'unit'))).toBe(false);
+    expect(await probes()).toEqual(both('missing'));
+  });
+});
+
+describe('the one-shot', () => {
+  test('is there while it runs, and gone without a trace after', async () => {
+    deliver('1', '2', '3');
+    peer.delay = 1500;
+    const once = start('once.js');
+    const ended = new Promise((settle) => once.once('exit', settle));
+    await until('alive');
+    expect(await probes()).toEqual(ALIVE);
+    expect(await ended).toBe(0);
+    expect(await probes()).toEqual(both('missing'));
+    expect(peer.got).toEqual(['1', '2', '3']);
+  });
+
+  test('that fails in the middle says why, exits 1, and leaves nothing behind', async () => {
+    deliver('1', '2', '3');
+    peer.delay = 200;
+    const ended = outcome('once.js');
+    while (!peer.got.includes('2')) await sleep(10);
+    await peer.leave();
+    const { status, stderr } = await ended;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/hung up|ECONNREFUSED|ECONNRESET/);
+    expect(await probes()).toEqual(both('missing'));
+    expect(readdirSync(join(folder, 'unit'))).toEqual([]);
+    expect(readdirSync(outbox)).toContain('3');
+  });
+});
+
+test('the pod is one that the API server would take: readiness with the error, liveness without', () => {
+  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  pod.validate();
+  const [container] = pod.spec?.containers ?? [];
+  const { startupProbe, readinessProbe, livenessProbe, env: variables = [], volumeMounts = [] } = container ?? {};
+  const probe = ['sh', 'node_modules/k8s-liveness/dist/liveness.sh', '--process'];
+  expect(readinessProbe?.exec?.command).toEqual(probe);
+  expect(livenessProbe?.exec?.command).toEqual([...probe, '--ignore-error']);
+  expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
+  expect(variables[0]).toEqual({ name: 'LIVENESS_RUNDIR', value: volumeMounts[0]?.mountPath });
+});
+
+test('its README is at most 40 lines, and its commands do what it says', async () => {
+  const readme = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
+  expect(readme.split('\n').length).toBeLessThanOrEqual(41);
+  const [, block = ''] = /```sh\n([^]*?)```/.exec(readme) ?? [];
+  await peer.leave();
+  const script = block
+    .replace(/^npx tsc .*?&& /, '') // compiled already, and npx would ask a registry
+    .replaceAll('/tmp/forwarder', folder)
+    .replaceAll('7000', String(peer.port));
+  const { stdout, status } = spawnSync('bash', ['-c', script], { cwd: resolve('.'), encoding: 'utf8', env: { ...process.env, LOG_LEVEL: '', NODE_OPTIONS: '' } });
+  const said = [...readme.matchAll(/# "(.*?) \.\.\."/g)].map(([, words = '']) => words);
+  const lines = stdout.trim().split('\n').filter((line) => /^(alive|dead):/.test(line));
+  expect(said).toHaveLength(3);
+  expect(lines.map((line, at) => line.slice(0, said[at]?.length))).toEqual(said);
+  expect(stdout).toContain('{"name":"1","text":"hello\\n"}');
+  expect(status).toBe(0);
+});
