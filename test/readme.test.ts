@@ -1,12 +1,12 @@
 // Whatever README and docs show is run here.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
 import { SHELLS } from './support/readers';
-import { aged, fileOf, record, scratch } from './support/records';
+import { aged, directoryOf, fileOf, record, scratch } from './support/records';
 
 const readme = readFileSync('README.md', 'utf8');
 const TSC = resolve('node_modules/typescript/bin/tsc');
@@ -26,7 +26,7 @@ function blocksOf(markdown: string): Block[] {
   }));
 }
 
-const blocks = blocksOf(readme);
+const blocks = [...blocksOf(readme), ...blocksOf(readFileSync('docs/process.md', 'utf8'))];
 
 function snippet(beginning: string): string {
   const found = blocks.find(({ code }) => code.startsWith(beginning));
@@ -58,20 +58,21 @@ describe('README', () => {
   const transcripts = blocks.filter(({ language }) => language === 'console');
 
   test('shows transcripts', () => {
-    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale']);
+    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale', 'directory: error 1']);
   });
 
   test.each(transcripts.map((block) => [block.note, block.code] as const))('transcript of a %s is what a user sees', (note, code) => {
     const heartbeat = note.endsWith('alive') ? fileOf(record({ limit: 12_000 })) : fileOf(aged(70_000, { limit: 12_000 }));
+    const directory = directoryOf({ pid: process.pid, error: 1, timestamp: record({ limit: 6_000 }) });
     const folder = project();
     for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {
       const { stdout } = spawnSync('bash', ['-c', command], {
         cwd: folder,
         encoding: 'utf8',
-        env: { ...process.env, LIVENESS_PATH: heartbeat, LOG_LEVEL: '' },
+        env: { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR: dirname(directory), LIVENESS_UNIT_NAME: basename(directory), LOG_LEVEL: '' },
       });
       const instant = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
-      expect(stdout.replaceAll(heartbeat, '/tmp/liveness/timestamp').replace(instant, 'T')).toBe(output.trimEnd().replace(instant, 'T') + '\n');
+      expect(stdout.replaceAll(heartbeat, '/tmp/liveness/timestamp').replaceAll(directory, '/run/forwarder').replace(instant, 'T')).toBe(output.trimEnd().replace(instant, 'T') + '\n');
     }
   });
 
@@ -112,6 +113,35 @@ describe('README', () => {
       service.kill('SIGKILL');
     }
   }, 60_000);
+
+  test('the daemon compiles, is unhealthy and healthy as it says, and leaves', () => {
+    const folder = project();
+    writeFileSync(join(folder, 'daemon.ts'), snippet('// daemon.ts'));
+    writeFileSync(join(folder, 'yours.d.ts'), 'declare function canConnect(name: string): Promise<boolean>; declare function work(): Promise<boolean>;');
+    // What the snippet leaves to its reader: a database that is away in the second of four turns.
+    writeFileSync(
+      join(folder, 'yours.js'),
+      `let turn = 0;
+       const { ProcessTimestamp } = require('k8s-liveness');
+       globalThis.canConnect = async (name) => (console.log('asked', name), turn !== 2);
+       globalThis.work = async () => (console.log(String(ProcessTimestamp.byRef()).split(' ').slice(0, 4).join(' ')), turn++ < 3);`,
+    );
+    compile(folder);
+    writeFileSync(join(folder, 'dist', 'disk-check.js'), `exports.health = (name) => console.log('checked', name);`);
+    const env = { ...process.env, LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit' };
+    const { stdout, stderr } = spawnSync(process.execPath, ['-r', './yours.js', 'dist/daemon.js'], { cwd: folder, env, encoding: 'utf8' });
+    const alive = 'alive: last beat';
+    expect([stderr, stdout.replaceAll(/ \d{4}-.*/g, '').trim().split('\n')]).toEqual([
+      '', ['asked primary', 'checked primary', alive, 'asked primary', alive, 'asked primary', 'dead: failed: error 1', 'asked primary', alive],
+    ]);
+    expect(readdirSync(join(folder, 'unit'))).toEqual([]);
+  }, 60_000);
+
+  test('other checkers fail open where docs/process.md says so', () => {
+    const open = (command: string): number | null => spawnSync('sh', ['-c', command]).status;
+    expect(open('error=-1; [ "$error" -le 0 ]')).toBe(0);
+    for (const pid of ['self', '..']) expect(open(`pid=${pid}; [ -d /proc/$pid ]`)).toBe(0);
+  });
 
   test('the test of a loop is six lines inside, compiles, and passes', () => {
     const folder = project();
@@ -168,7 +198,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   const commands = [...readme.matchAll(/^\| .*? \| .*?`(\[".*?\])`.*\|$/gm)].map(([, command = '']) => JSON.parse(command) as string[]);
 
   test('there is a command for every image', () => {
-    expect(commands).toHaveLength(7);
+    expect(commands).toHaveLength(9);
   });
 
   test.each(commands.map((command) => [command.join(' '), command] as const))('%s answers', (_, command) => {
@@ -189,7 +219,10 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
         .replace('/app/', `${app}/`)
         .replace(/^\/run\/liveness\/.*|^\/tmp\/alive$/, heartbeat),
     );
+    // For --process, the directory stands beside the heartbeat.
+    for (const name of ['pid', 'error']) writeFileSync(join(heartbeat, '..', name), name === 'pid' ? String(process.pid) : '0');
     expect(runs(placed, folder, heartbeat)).toBe(0);
+    rmSync(join(heartbeat, '..', 'pid'));
     expect(runs(placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)), folder, `${heartbeat}.gone`)).toBe(1);
   });
 
@@ -214,7 +247,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   });
 
   test('links only to what is there', () => {
-    for (const page of ['README.md', 'docs/heartbeat-file.md', 'CONTRIBUTING.md']) {
+    for (const page of ['README.md', 'docs/heartbeat-file.md', 'docs/process.md', 'CONTRIBUTING.md']) {
       const base = join(page, '..');
       for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
         expect([page, target, spawnSync('test', ['-e', join(base, target)]).status]).toEqual([page, target, 0]);
@@ -224,6 +257,8 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
 });
 
 function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {
-  return spawnSync(command, args, { cwd, env: { ...process.env, LIVENESS_PATH: heartbeat, NODE_OPTIONS: '' } }).status;
+  const [LIVENESS_RUNDIR, LIVENESS_UNIT_NAME] = [join(heartbeat, '../..'), basename(join(heartbeat, '..'))];
+  const env = { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR, LIVENESS_UNIT_NAME, NODE_OPTIONS: '' };
+  return spawnSync(command, args, { cwd, env }).status;
 }
 
