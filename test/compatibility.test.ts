@@ -229,7 +229,7 @@ while True:
   for (const [name, command, args] of writers) {
     describeIf(spawnSync(command, ['-c', '']).status === 0, `${command} (apt-get install ${command})`)(name, () => {
       test('is alive to every reader, every time', async () => {
-        const directory = scratch();
+        const directory = scratch({ memory: true });
         const writer = start(command, [...args, directory]);
         await ready(writer);
         for (let reads = 0; reads < 5_000; reads++) {

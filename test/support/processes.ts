@@ -1,9 +1,9 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
-import { startOf } from './records';
+import { beforeRemoval, startOf } from './records';
 
 const children: ChildProcess[] = [];
-afterAll(() => {
+beforeRemoval.push(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 

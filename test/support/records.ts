@@ -1,17 +1,24 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { self, systemClock } from '../../src/proc';
 import { serialise, type HeartbeatRecord } from '../../src/record';
 
 const folders: string[] = [];
+/** What is done before the folders are removed: ending whatever still writes into them. */
+export const beforeRemoval: (() => void)[] = [];
 afterAll(() => {
+  for (const act of beforeRemoval) act();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** A new empty folder, removed when the test file has run. */
-export function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'k8s-liveness-test-'));
+/**
+ * A new empty folder, removed when the test file has run.
+ *
+ * @param memory in memory if possible: a truncation on a busy disk takes as long as the disk likes.
+ */
+export function scratch({ memory = false } = {}): string {
+  const folder = mkdtempSync(join(memory && existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'k8s-liveness-test-'));
   folders.push(folder);
   return folder;
 }
