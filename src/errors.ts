@@ -26,7 +26,7 @@ export class LivenessError extends Error {
     /** Which mistake it is. */
     readonly code: ErrorCode,
     message: string,
-    /** The heartbeat file it is about, where there is one. */
+    /** The heartbeat file or process directory it is about, where there is one. */
     readonly path?: string,
     options?: ErrorOptions,
   ) {

@@ -42,6 +42,9 @@ export function processDirectory(): string {
   /* eslint-enable */
 }
 
+/** The files in a process directory. */
+export const [PID, ERROR, TIMESTAMP] = ['pid', 'error', 'timestamp'] as const;
+
 function hostname(): string {
   // Loaded only here: a probe of a heartbeat starts without it.
   // eslint-disable-next-line @typescript-eslint/no-require-imports
@@ -167,7 +170,16 @@ export class HeartbeatFile {
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const others = this.#look(isOthers) ?? false;
     this.#release();
-    if (!others) for (const path of [...companions, this.#path]) remove(path);
+    if (others) return;
+    const failures: unknown[] = [];
+    for (const path of [...companions, this.#path]) {
+      try {
+        remove(path);
+      } catch (error) {
+        failures.push(error); // the others go all the same
+      }
+    }
+    if (failures.length > 0) throw failures[0];
   }
 
   #look<T>(inspect: (line: string) => T): T | undefined {
@@ -355,6 +367,7 @@ function makeFolder(folder: string): void {
 
 /** Removes the file at `path`, if there is one. */
 export function remove(path: string): void {
+  refuseStrangersLinks(path);
   try {
     unlinkSync(path);
   } catch (error) {

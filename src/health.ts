@@ -1,15 +1,17 @@
 // Health checks: what load() of a ProcessTimestamp runs before it says that the process is there.
 
 import { LivenessError, shown } from './errors';
+import { printable } from './verdict';
 
 /** Answers `false` where what it looks at is not healthy; may be async; may throw, which says more. */
-export type Health<Args extends readonly unknown[]> = (...args: Args) => unknown;
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- takes whatever load() is given for it
+export type Health = (...args: any[]) => unknown;
 
 /**
  * A function, an object with a method `health`, or the specifier of a module that exports one: a package, an absolute
  * path, a `file:` URL, or a path that begins with `.` and is relative to the working directory; CommonJS or ES.
  */
-export type HealthCheck<Args extends readonly unknown[] = readonly never[]> = Health<Args> | { readonly health: Health<Args> } | string;
+export type HealthCheck = Health | { readonly health: Health } | string;
 
 /**
  * Runs the checks, each after the one before it has answered.
@@ -31,19 +33,17 @@ export async function runChecks(checks: readonly HealthCheck[], args: readonly u
   for (const { check, what } of all) {
     const health = typeof check === 'string' ? await loadHealth(check, what, path) : healthOf(check);
     if ((await health?.(...args)) === false) {
-      throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${nameOf(check)}) answered false`, path);
+      throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${printable(nameOf(check))}) answered false`, path);
     }
   }
 }
 
-type AnyHealth = Health<readonly unknown[]>;
-
-function healthOf(check: unknown): AnyHealth | undefined {
+function healthOf(check: unknown): Health | undefined {
   if (hasHealth(check)) return check.health.bind(check);
-  return typeof check === 'function' ? (check as AnyHealth) : undefined;
+  return typeof check === 'function' ? (check as Health) : undefined;
 }
 
-function hasHealth(value: unknown): value is { readonly health: AnyHealth } {
+function hasHealth(value: unknown): value is { readonly health: Health } {
   const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
   return isObject && 'health' in value && typeof value.health === 'function';
 }
@@ -57,34 +57,55 @@ function nameOf(check: unknown): string {
   return typeof Class === 'string' && Class !== 'Object' ? Class : 'object';
 }
 
-async function loadHealth(specifier: string, what: string, path: string): Promise<AnyHealth> {
-  const exported = (await import(resolve(specifier, what, path))) as { readonly default?: unknown };
-  const { default: whole } = exported;
+async function loadHealth(specifier: string, what: string, path: string): Promise<Health> {
+  const exported = await load(resolve(specifier, what, path));
   // What a CommonJS module exports stands under default; Node finds only some of its names, and calls them without it.
-  const isCommonJs = hasHealth(whole) && (!hasHealth(exported) || whole.health === exported.health);
-  if (isCommonJs) return whole.health.bind(whole);
-  if (hasHealth(exported)) return exported.health;
-  const names = Object.keys(exported).join(', ');
-  throw new LivenessError('ERR_ARGUMENT', `${what} expected that ${specifier} exports a function health; it exports ${names || 'nothing'}`, path);
+  // Compiled from an ES module, it has a default of its own.
+  const whole = exported.default as Exports | undefined;
+  const [own] = [whole, whole?.__esModule === true ? whole.default : undefined].filter(hasHealth);
+  if (hasHealth(exported) && exported.health !== own?.health) return exported.health;
+  if (own) return own.health.bind(own);
+  const names = Object.keys(whole ?? exported).join(', ');
+  const found = names === '' ? 'nothing' : names.length > 60 ? `${names.slice(0, 57)}...` : names;
+  throw new LivenessError('ERR_ARGUMENT', `${what} expected that ${shown(specifier)} exports a function health; it exports ${found}`, path);
+}
+
+interface Exports {
+  readonly default?: unknown;
+  readonly __esModule?: unknown;
+}
+
+async function load(found: string): Promise<Exports> {
+  try {
+    return (await import(found)) as Exports;
+  } catch (error) {
+    // In jest, which loads CommonJS modules all the same.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
+    return { default: requireFrom(process.cwd())(found.startsWith('file:') ? url().fileURLToPath(found) : found) as unknown };
+  }
 }
 
 /** From the service's working directory, not from ours: its packages need not be visible from here. */
 function resolve(specifier: string, what: string, path: string): string {
-  if (specifier.startsWith('file:')) return specifier;
-  // Loaded only here: a probe imports this file too and never needs them.
-  /* eslint-disable @typescript-eslint/no-require-imports */
-  const { createRequire } = require('node:module') as typeof import('node:module');
-  const { pathToFileURL } = require('node:url') as typeof import('node:url');
-  /* eslint-enable */
   const folder = process.cwd();
   try {
-    const found = createRequire(`${folder}/health-checks.js`).resolve(specifier);
-    return found.startsWith('/') ? pathToFileURL(found).href : found;
+    const isUrl = specifier.startsWith('file:');
+    const found = requireFrom(folder).resolve(isUrl ? url().fileURLToPath(specifier) : specifier);
+    return isUrl ? specifier : found.startsWith('/') ? url().pathToFileURL(found).href : found;
   } catch (error) {
     // A package for import alone, which require may not resolve.
     if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return specifier;
-    throw new LivenessError('ERR_ARGUMENT', `${what} expected a module to be found from ${folder}; got ${shown(specifier)}`, path, {
-      cause: error,
-    });
+    const expected = `a package, or a path that begins with . or /, to be found from ${folder}`;
+    throw new LivenessError('ERR_ARGUMENT', `${what} expected ${expected}; got ${shown(specifier)}`, path, { cause: error });
   }
+}
+
+// Loaded only here: a probe imports this file too and never needs them.
+/* eslint-disable @typescript-eslint/no-require-imports */
+function requireFrom(folder: string): NodeJS.Require {
+  return (require('node:module') as typeof import('node:module')).createRequire(`${folder}/health-checks.js`);
+}
+
+function url(): typeof import('node:url') {
+  return require('node:url') as typeof import('node:url');
 }

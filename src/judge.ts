@@ -1,7 +1,7 @@
 // What a heartbeat file or a process directory means, for every reader: Timestamp, the shipped probe, and liveness.sh in
 // its own words.
 
-import { readLine } from './file';
+import { ERROR, PID, readLine, TIMESTAMP } from './file';
 import { presence, type Clock } from './proc';
 import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
 import { instant, lastBeat, type DeathReason, type Verdict } from './verdict';
@@ -14,7 +14,7 @@ export interface Reader {
   /** Leave a process directory's error aside. */
   readonly ignoreError: boolean;
   /** The path is a process directory's, whatever stands there. Else only a directory is judged as one. */
-  readonly process: boolean;
+  readonly isDirectory: boolean;
   /** The reader's own limit in milliseconds, which overrules the file's unless that is a step's. */
   readonly limit: number | undefined;
   /** The limit for plain files, which state none. */
@@ -51,21 +51,21 @@ export function judge(path: string, reader: Reader): Verdict {
 }
 
 /** Whether a living service may look dead for that reason for a moment. */
-function isPassing(reason: DeathReason, { pid }: Seen): boolean {
-  return reason === 'stale' || reason === 'future' || (reason === 'gone' && pid !== undefined);
+function isPassing(reason: DeathReason, seen: Seen): boolean {
+  return reason === 'stale' || reason === 'future' || (reason === 'gone' && 'pid' in seen);
 }
 
-/** What stands at a path. */
-interface Seen {
-  /** Why there is nothing to judge. */
-  readonly obstacle?: Obstacle;
+/** What stands at a path, or why there is nothing to judge. */
+type Seen = Evidence | Obstacle;
+interface Evidence {
+  readonly obstacle?: undefined;
   readonly beat?: Beat | undefined;
   /** What a process directory names. */
   readonly pid?: number | undefined;
   readonly error?: number | undefined;
 }
 interface Obstacle {
-  readonly reason: 'missing' | 'unreadable' | 'malformed';
+  readonly obstacle: 'missing' | 'unreadable' | 'malformed';
   readonly detail: string;
 }
 type Beat =
@@ -73,11 +73,16 @@ type Beat =
   | { readonly kind: 'record'; readonly record: HeartbeatRecord };
 
 function look(path: string, reader: Reader): Seen {
-  return reader.process ? lookInto(path, reader) : (lookAt(path) ?? lookInto(path, reader));
+  if (path === '') return none('missing', 'no such file');
+  return reader.isDirectory ? lookInto(path, reader) : (lookAt(path) ?? lookInto(path, reader));
+}
+
+function none(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
+  return { obstacle, detail };
 }
 
 /** The heartbeat at `path`, unless that is a directory. */
-function lookAt(path: string): Seen | undefined {
+function lookAt(path: string): { readonly obstacle?: undefined; readonly beat: Beat } | Obstacle | undefined {
   for (let reads = 1; ; reads++) {
     const reading = readLine(path);
     if (reading.kind === 'directory') return undefined;
@@ -92,60 +97,64 @@ function lookAt(path: string): Seen | undefined {
   }
 }
 
-function none(reason: Obstacle['reason'], detail: string): { readonly obstacle: Obstacle } {
-  return { obstacle: { reason, detail } };
-}
-
 /** The process directory at `path`. */
 function lookInto(path: string, reader: Reader): Seen {
-  const pid = about('pid', readPid(path));
-  const error = about('error', reader.ignoreError ? {} : readError(path));
-  const beat = about('timestamp', lookAtBeat(`${path}/timestamp`, reader));
-
-  const obstacles = [pid.obstacle, error.obstacle, beat.obstacle];
+  const pid = about(PID, readPid(path, READS_OF_NUMBER));
+  const error = about(ERROR, reader.ignoreError ? {} : readError(path, READS_OF_NUMBER));
+  const beat = about(TIMESTAMP, lookAtBeat(`${path}/${TIMESTAMP}`, reader));
   for (const reason of ['missing', 'unreadable', 'malformed'] as const) {
-    const worst = obstacles.find((one) => one?.reason === reason);
-    if (worst) return { obstacle: worst };
+    for (const found of [pid, error, beat]) if (found.obstacle === reason) return found;
   }
-  return { ...beat, pid: pid.value, error: error.value };
+  return { ...(beat as Evidence), pid: (pid as FoundNumber).value, error: (error as FoundNumber).value };
 }
 
-function lookAtBeat(path: string, reader: Reader): Seen {
-  const found: Seen = lookAt(path) ?? none('unreadable', 'is a directory');
-  // Others write none. But in another pid namespace the pid says nothing, so that only a beat can vouch.
-  if (found.obstacle?.reason === 'missing' && !reader.otherPidNamespace) return {};
-  return found.beat?.kind === 'plain' && reader.plainLimit === undefined ? none('malformed', NO_LIMIT) : found;
+/** Lets an obstacle say which file it is about. */
+function about<T extends object>(name: string, found: T | Obstacle): T | Obstacle {
+  return 'obstacle' in found ? { ...found, detail: `${name} file: ${found.detail}` } : found;
 }
 
-/** Lets the obstacle say which file it is about. */
-function about<T extends { readonly obstacle?: Obstacle }>(name: string, found: T): T {
-  const { obstacle } = found;
-  return obstacle ? { ...found, obstacle: { ...obstacle, detail: `${name} file: ${obstacle.detail}` } } : found;
+function lookAtBeat(path: string, reader: Reader): Evidence | Obstacle {
+  const found = lookAt(path) ?? none('unreadable', 'is a directory');
+  const { otherPidNamespace, plainLimit } = reader;
+  // Others write none. But a reader with a limit asks about a loop; and in another pid namespace the pid says nothing.
+  if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
+  if (found.obstacle) return found;
+  const record = found.beat.kind === 'record' ? found.beat.record : undefined;
+  if (!record && plainLimit === undefined) return none('malformed', NO_LIMIT);
+  if (otherPidNamespace && limitOf(record, reader) === Infinity) return none('malformed', 'states no limit, and its process cannot be seen');
+  return found;
 }
 
-/** A number in a process directory, or what keeps it from being one. */
-export interface FoundNumber {
+interface FoundNumber {
+  readonly obstacle?: undefined;
   readonly value?: number;
-  readonly obstacle?: Obstacle;
 }
 
-export function readPid(directory: string): FoundNumber {
-  return readNumber(`${directory}/pid`, parsePid, 'holds no pid');
+/** @param reads how often an empty file is looked at: writers other than ours empty it before they write it. */
+export function readPid(directory: string, reads = 1): FoundNumber | Obstacle {
+  return readNumber(directory, PID, reads, parsePid, 'holds no pid');
 }
 
-export function readError(directory: string): FoundNumber {
-  return readNumber(`${directory}/error`, parseError, 'holds no integer');
+/** As {@link readPid}. */
+export function readError(directory: string, reads = 1): FoundNumber | Obstacle {
+  return readNumber(directory, ERROR, reads, parseError, 'holds no integer');
 }
 
-function readNumber(path: string, parse: (text: string) => number | undefined, otherwise: string): FoundNumber {
+function readNumber(
+  directory: string,
+  name: string,
+  most: number,
+  parse: (text: string) => number | undefined,
+  otherwise: string,
+): FoundNumber | Obstacle {
+  if (directory === '') return none('missing', 'no such file');
   for (let reads = 1; ; reads++) {
-    const reading = readLine(path);
+    const reading = readLine(`${directory}/${name}`);
     if (reading.kind === 'directory') return none('unreadable', reading.detail);
     if (reading.kind !== 'line') return none(reading.kind, reading.detail);
     const value = reading.more ? undefined : parse(reading.line);
     if (value !== undefined) return { value };
-    // Writers other than ours empty the file before they write it.
-    if (reading.line !== '' || reading.more || reads === READS_OF_NUMBER) return none('malformed', otherwise);
+    if (reading.line !== '' || reading.more || reads === most) return none('malformed', otherwise);
     if (reads >= EAGER_READS) pause(1);
   }
 }
@@ -155,13 +164,13 @@ function pause(ms: number): void {
 }
 
 function weigh(path: string, seen: Seen, reader: Reader): Verdict {
-  const { obstacle, beat } = seen;
+  if (seen.obstacle) {
+    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined };
+    return { alive: false, reason: seen.obstacle, detail: seen.detail, path, limit: reader.limit, ...nothing };
+  }
+  const { beat } = seen;
   const record = beat?.kind === 'record' ? beat.record : undefined;
   const pid = seen.pid ?? record?.pid;
-  if (obstacle) {
-    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid };
-    return { alive: false, ...obstacle, path, limit: reader.limit, ...nothing };
-  }
   const limit = beat ? limitOf(record, reader) : Infinity;
   const gone = reader.otherPidNamespace ? undefined : departure(seen, record, limit, reader.clock);
   // Last of all: everything read before it is at least as old as the clock says.
@@ -195,7 +204,7 @@ function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 
-function departure(seen: Seen, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): string | undefined {
+function departure(seen: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): string | undefined {
   const boot = clock.bootId();
   if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return 'beat in another boot';
   const pid = seen.pid ?? record?.pid;

@@ -14,32 +14,6 @@ LC_ALL=C
 IFS=' '
 set -f +eu
 
-k_version=@VERSION@
-
-k_help() {
-  printf '%s\n' \
-    'usage: sh liveness.sh [OPTION...] [PATH...]' \
-    '' \
-    'Is every main loop that beats into these heartbeat files still making progress?' \
-    'A PATH that is a directory is a process directory: its pid must live, its error be' \
-    '0, and its last beat, if it has a timestamp, be young enough.' \
-    'Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.' \
-    '' \
-    '  --process               the default process directory: $LIVENESS_UNIT_NAME, else' \
-    "                          the host's name, below \$LIVENESS_RUNDIR, else /run" \
-    '  --ignore-error          leave the error of process directories aside: for' \
-    '                          liveness, where readiness looks at it' \
-    '  --other-pid-namespace   the writer is in another container: leave its pid and' \
-    '                          boot aside and judge by wall time' \
-    '  --help, --version' \
-    '' \
-    'exit codes: 0 all alive, 1 one is dead (the line says which and why), 2 could not ask' \
-    'LOG_LEVEL=warning or above silences the line of a probe that is alive.' \
-    '' \
-    '  livenessProbe:' \
-    '    exec: { command: ["sh", "node_modules/k8s-liveness/dist/liveness.sh"] }'
-}
-
 k_cannot_ask() {
   printf 'cannot ask: %s\n' "$1" >&2
   exit 2
@@ -161,30 +135,6 @@ k_absent() {
     case $k_above in */*) k_above=${k_above%/*} ;; *) return ;; esac
   done
   [ ! -d "$k_above" ] || [ -x "$k_above" ] || k_reason=unreadable k_detail='permission denied'
-}
-
-# Reads the number in the file $1 of the process directory k_path -> k_line, or k_reason and k_detail.
-k_read_number() {
-  k_file=$k_path/$1
-  k_reads=0
-  while :; do
-    k_reason=
-    k_more=
-    if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ]; then
-      k_line=
-      { IFS= read -r k_line && { ! IFS= read -r k_more || k_more=yes; }; } <"$k_file" || :
-    else
-      k_read
-      [ -z "$k_reason" ] || return 0
-      k_line=
-    fi
-    [ -z "$k_line$k_more" ] || break
-    # Writers other than ours empty the file before they write it. Without a pause between, only many looks outlast that.
-    while [ ! -s "$k_file" ] && [ -f "$k_file" ] && [ $k_reads -lt 20000 ]; do k_reads=$((k_reads + 1)); done
-    k_reads=$((k_reads + 100))
-    [ $k_reads -lt 20000 ] || { k_tried=yes && break; }
-  done
-  k_number "${k_line#-}" && [ "$k_line" != -0 ] && [ -z "$k_more" ] || k_reason=malformed k_detail='holds no integer'
 }
 
 # Is the process that beat, or that the process directory names, gone? -> k_detail
@@ -373,7 +323,9 @@ k_read_beat() {
 
 # Judges k_path -> k_reason (empty when alive) and k_detail.
 k_judge() {
-  if [ -d "$k_path" ] || { [ -n "$k_default" ] && [ "$k_path" = "$k_default" ]; }; then
+  if [ -d "$k_path" ]; then
+    # What stands if this is read no further than for heartbeats, and the path became a directory just now.
+    k_reason=unreadable k_detail='is a directory'
     k_judge_directory
     return
   fi
@@ -390,6 +342,114 @@ k_judge() {
     [ "$k_line" != "$k_before" ] && [ $k_judgements -lt 5 ] || return
     k_before=$k_line
   done
+}
+
+# The path in printable ASCII, at most 80 characters: it must not forge a second line -> k_shown
+k_show() {
+  k_shown=
+  k_rest=$1
+  while :; do
+    case $k_rest in *[!\ -~]*) ;; *) break ;; esac
+    k_part=${k_rest%%[!\ -~]*}
+    k_shown="$k_shown$k_part?"
+    k_rest=${k_rest#"$k_part"?}
+  done
+  k_shown=$k_shown$k_rest
+  [ ${#k_shown} -gt 80 ] || return 0
+  while [ ${#k_shown} -gt 77 ]; do k_shown=${k_shown#?}; done
+  k_shown=...$k_shown
+}
+
+# Counts the verdict on k_path, and keeps the line of the first dead one.
+k_count() {
+  k_total=$((k_total + 1))
+  [ -n "$k_reason" ] || return 0
+  k_dead=$((k_dead + 1))
+  [ $k_dead -eq 1 ] || return 0
+  k_show "$k_path"
+  k_line_out="dead: $k_reason: $k_detail ($k_shown)"
+}
+
+# Judges every path, says what it found and exits.
+k_conclude() {
+  for k_path; do
+    k_judge
+    k_count
+  done
+  if [ $k_dead -gt 0 ]; then
+    [ $k_total -eq 1 ] || k_line_out="$k_line_out; $k_dead of $k_total dead"
+    printf '%s\n' "$k_line_out"
+    exit 1
+  fi
+  case ${LOG_LEVEL-} in
+    [Ww][Aa][Rr][Nn] | [Ww][Aa][Rr][Nn][Ii][Nn][Gg] | [Ee][Rr][Rr][Oo][Rr] | [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) exit 0 ;;
+    [Ff][Aa][Tt][Aa][Ll] | [Aa][Ll][Ee][Rr][Tt] | [Ee][Mm][Ee][Rr][Gg] | [Oo][Ff][Ff] | [Nn][Oo][Nn][Ee]) exit 0 ;;
+    [Ss][Ii][Ll][Ee][Nn][Tt]) exit 0 ;;
+  esac
+  if [ $k_total -gt 1 ]; then
+    k_line_out="alive: $k_total of $k_total"
+  else
+    if [ -n "$k_beat" ]; then k_last_beat; else k_last="process $k_named"; fi
+    k_show "$k_path"
+    k_line_out="alive: $k_last ($k_shown)"
+  fi
+  printf '%s\n' "$k_line_out"
+  exit 0
+}
+
+k_other=
+k_this_boot=
+k_total=0
+k_dead=0
+
+# The first $k_left words may be options.
+k_left=0
+k_default=${LIVENESS_PATH:-/tmp/liveness/timestamp}
+case " $*" in *' -'*) k_left=$# ;; esac
+[ $# -gt 0 ] || set -- "$k_default"
+k_rest=
+for k_path; do [ ! -d "$k_path" ] || k_rest=yes; done
+# A shell reads a script command by command. For heartbeats alone it ends here, and need not read the rest.
+[ -n "$k_rest" ] || [ $k_left -gt 0 ] || k_conclude "$@"
+
+# Reads the number in the file $1 of the process directory k_path -> k_line, or k_reason and k_detail.
+k_read_number() {
+  k_file=$k_path/$1
+  k_looks=0
+  k_until=
+  while :; do
+    k_reason=
+    k_more=
+    k_line=
+    if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ]; then
+      { IFS= read -r k_line && { ! IFS= read -r k_more || k_more=yes; }; } <"$k_file" || :
+    else
+      k_read
+      [ -z "$k_reason" ] || return 0
+      k_line=
+    fi
+    [ -z "$k_line$k_more" ] || break
+    # Writers other than ours empty the file before they write it. A shell cannot wait without a fork, so it looks again
+    # for 100 ms.
+    k_spin || {
+      k_tried=yes
+      break
+    }
+  done
+  k_number "${k_line#-}" && [ "$k_line" != -0 ] && [ -z "$k_more" ] || k_reason=malformed k_detail='holds no integer'
+}
+
+# Looks until k_file is no longer empty, at most 1000 times. Says 1 when 100 ms have passed, or 20 calls without a clock.
+k_spin() {
+  k_looks=$((k_looks + 1))
+  if k_uptime_now; then
+    k_until=${k_until:-$((k_now + 10))}
+    [ "$k_now" -lt "$k_until" ] || return 1
+  else
+    [ $k_looks -lt 20 ] || return 1
+  fi
+  k_times=0
+  while [ ! -s "$k_file" ] && [ -f "$k_file" ] && [ $k_times -lt 1000 ]; do k_times=$((k_times + 1)); done
 }
 
 # Judges the process directory k_path -> k_reason and k_detail.
@@ -426,6 +486,8 @@ k_look_into_directory() {
   # Others write none. But in another pid namespace the pid says nothing, so that only a beat can vouch.
   if [ "$k_reason" = missing ] && [ -z "$k_other" ]; then
     k_reason='' k_beat='' k_line='' k_boot=- k_pid=- k_start=- k_limit=-
+  elif [ -z "$k_reason" ] && [ -n "$k_other" ] && [ "$k_limit" = - ]; then
+    k_reason=malformed k_detail='states no limit, and its process cannot be seen'
   fi
   k_note timestamp
   k_reason=$k_worst k_detail=$k_worst_detail
@@ -440,29 +502,35 @@ k_note() {
   esac
 }
 
-# The path in printable ASCII, at most 80 characters: it must not forge a second line -> k_shown
-k_show() {
-  k_shown=
-  k_rest=$1
-  while :; do
-    case $k_rest in *[!\ -~]*) ;; *) break ;; esac
-    k_part=${k_rest%%[!\ -~]*}
-    k_shown="$k_shown$k_part?"
-    k_rest=${k_rest#"$k_part"?}
-  done
-  k_shown=$k_shown$k_rest
-  [ ${#k_shown} -gt 80 ] || return 0
-  while [ ${#k_shown} -gt 77 ]; do k_shown=${k_shown#?}; done
-  k_shown=...$k_shown
+k_version=@VERSION@
+
+k_help() {
+  printf '%s\n' \
+    'usage: sh liveness.sh [OPTION...] [PATH...]' \
+    '' \
+    'Is every main loop that beats into these heartbeat files still making progress?' \
+    'A PATH that is a directory is a process directory: its pid must live, its error be' \
+    '0, and its last beat, if it has a timestamp, be young enough.' \
+    'Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.' \
+    '' \
+    '  --process               the default process directory: $LIVENESS_UNIT_NAME, else' \
+    "                          the host's name, below \$LIVENESS_RUNDIR, else /run" \
+    '  --ignore-error          leave the error of process directories aside: for' \
+    '                          liveness, where readiness looks at it' \
+    '  --other-pid-namespace   the writer is in another container: leave its pid and' \
+    '                          boot aside and judge by wall time' \
+    '  --help, --version' \
+    '' \
+    'exit codes: 0 all alive, 1 one is dead (the line says which and why), 2 could not ask' \
+    'LOG_LEVEL=warning or above silences the line of a probe that is alive.' \
+    '' \
+    '  livenessProbe:' \
+    '    exec: { command: ["sh", "node_modules/k8s-liveness/dist/liveness.sh"] }'
 }
 
-k_other=
 k_ignore=
 k_process=
-k_default=
-k_this_boot=
 k_answer=
-case " $*" in *' -'*) k_left=$# ;; *) k_left=0 ;; esac # no options, no loop
 while [ $k_left -gt 0 ]; do
   # Each word is taken from the front, and what is a path put back behind.
   k_word=$1
@@ -494,38 +562,10 @@ if [ -n "$k_process" ]; then
   k_unit=${LIVENESS_UNIT_NAME:-}
   [ -n "$k_unit" ] || [ ! -r /proc/sys/kernel/hostname ] || read -r k_unit </proc/sys/kernel/hostname
   [ -n "$k_unit" ] || k_cannot_ask 'expected LIVENESS_UNIT_NAME or /proc/sys/kernel/hostname; neither tells'
-  k_default=${LIVENESS_RUNDIR:-/run}/$k_unit
-  set -- "$k_default" "$@"
+  k_path=${LIVENESS_RUNDIR:-/run}/$k_unit
+  k_judge_directory
+  k_count
+elif [ $# -eq 0 ]; then
+  set -- "$k_default"
 fi
-[ $# -gt 0 ] || set -- "${LIVENESS_PATH:-/tmp/liveness/timestamp}"
-
-k_total=$#
-k_dead=0
-for k_path; do
-  k_judge
-  [ -n "$k_reason" ] || continue
-  k_dead=$((k_dead + 1))
-  [ $k_dead -eq 1 ] || continue
-  k_show "$k_path"
-  k_line_out="dead: $k_reason: $k_detail ($k_shown)"
-done
-
-if [ $k_dead -gt 0 ]; then
-  [ $k_total -eq 1 ] || k_line_out="$k_line_out; $k_dead of $k_total dead"
-  printf '%s\n' "$k_line_out"
-  exit 1
-fi
-case ${LOG_LEVEL-} in
-  [Ww][Aa][Rr][Nn] | [Ww][Aa][Rr][Nn][Ii][Nn][Gg] | [Ee][Rr][Rr][Oo][Rr] | [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) exit 0 ;;
-  [Ff][Aa][Tt][Aa][Ll] | [Aa][Ll][Ee][Rr][Tt] | [Ee][Mm][Ee][Rr][Gg] | [Oo][Ff][Ff] | [Nn][Oo][Nn][Ee]) exit 0 ;;
-  [Ss][Ii][Ll][Ee][Nn][Tt]) exit 0 ;;
-esac
-if [ $k_total -gt 1 ]; then
-  k_line_out="alive: $k_total of $k_total"
-else
-  if [ -n "$k_beat" ]; then k_last_beat; else k_last="process $k_named"; fi
-  k_show "$k_path"
-  k_line_out="alive: $k_last ($k_shown)"
-fi
-printf '%s\n' "$k_line_out"
-exit 0
+k_conclude "$@"

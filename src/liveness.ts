@@ -46,13 +46,13 @@ const OPTIONS = {
 interface Request {
   readonly paths: readonly string[];
   /** Ask about the default process directory, before the paths. */
-  readonly process: boolean;
+  readonly askDefault: boolean;
   readonly ignoreError: boolean;
   readonly otherPidNamespace: boolean;
   readonly plainLimit: number | undefined;
 }
 
-const PLAIN_REQUEST = { process: false, ignoreError: false, otherPidNamespace: false, plainLimit: undefined };
+const PLAIN_REQUEST = { askDefault: false, ignoreError: false, otherPidNamespace: false, plainLimit: undefined };
 
 function parseCommandLine(args: string[]): Request {
   // Loaded only for options: a probe that has none starts without it.
@@ -74,7 +74,7 @@ function parseCommandLine(args: string[]): Request {
   }
   return {
     paths: positionals,
-    process: values.process ?? false,
+    askDefault: values.process ?? false,
     ignoreError: values['ignore-error'] ?? false,
     otherPidNamespace: values['other-pid-namespace'] ?? false,
     plainLimit,
@@ -92,11 +92,10 @@ function answer(text: string): never {
 
 conclude(() => {
   const args = process.argv.slice(2);
-  const request: Request = args.some((argument) => argument.startsWith('-'))
+  const { paths, askDefault, ...asked }: Request = args.some((argument) => argument.startsWith('-'))
     ? parseCommandLine(args)
     : { paths: args, ...PLAIN_REQUEST };
-  const reader = { clock: systemClock, limit: undefined, ...request, process: false };
-  const directories = request.process ? [judge(processDirectory(), { ...reader, process: true })] : [];
-  const paths = request.paths.length > 0 || request.process ? request.paths : [TIMESTAMP_PATH];
-  return [...directories, ...paths.map((path) => judge(path, reader))];
+  const reader = { clock: systemClock, limit: undefined, isDirectory: false, ...asked };
+  if (!askDefault) return (paths.length > 0 ? paths : [TIMESTAMP_PATH]).map((path) => judge(path, reader));
+  return [judge(processDirectory(), { ...reader, isDirectory: true }), ...paths.map((path) => judge(path, reader))];
 });

@@ -1,17 +1,19 @@
 import type { Duration } from 'date-fns';
 import { LivenessError, shown } from './errors';
-import { processDirectory, remove, replaceText } from './file';
+import { ERROR, PID, processDirectory, remove, replaceText, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
 import { parseError } from './record';
-import { Timestamp, type Layout, type TimestampOptions } from './timestamp';
+import { internals, LAYOUT, Timestamp, type Layout, type TimestampOptions } from './timestamp';
 
-const LAYOUT: Layout = {
-  process: true,
-  heartbeat: 'timestamp',
-  companions: ['pid', 'error'],
-  remedy: 'expected a writable directory for it: set LIVENESS_RUNDIR or pass a path',
+const DIRECTORY: Layout = {
+  noun: 'process directory',
+  isDirectory: true,
+  heartbeat: (path) => `${path}/${TIMESTAMP}`,
+  companions: (path) => [`${path}/${PID}`, `${path}/${ERROR}`],
+  release: 'reset',
+  remedy: 'expected a writable directory: set LIVENESS_RUNDIR or pass a path',
 };
 
 /**
@@ -26,41 +28,54 @@ export class ProcessTimestamp extends Timestamp {
   readonly maximumAge: number | Duration = Infinity;
 
   #loaded = false;
-  #resets = 0;
+  #loads = 0;
+  /** The last error number written. */
+  #error: number | undefined;
 
   /** @param directory default: `LIVENESS_UNIT_NAME`, else the host's name, below `LIVENESS_RUNDIR`, else `/run`. */
-  constructor(directory: string = processDirectory(), options?: TimestampOptions) {
-    super(directory, options, LAYOUT);
+  constructor(directory: string = processDirectory(), options: TimestampOptions = {}) {
+    super(directory, { ...options, [LAYOUT]: DIRECTORY } as TimestampOptions);
   }
 
   /**
-   * Runs the health checks in order, each with `args`, and then writes the pid. Until `set()` the process counts as
-   * unhealthy.
+   * Runs the health checks in order, each with `args`, and then writes the pid. From the beginning of it until `set()` the
+   * process counts as unhealthy.
    *
-   * @throws LivenessError `ERR_HEALTH_CHECK` names the check that answered false; `ERR_HEARTBEAT_IN_USE` if another living
-   *   process has this directory, `ERR_HEARTBEAT_WRITE` if it cannot be written. What a check throws comes out untouched.
-   *   In each case no pid is written.
+   * @throws LivenessError `ERR_HEALTH_CHECK` names the check that answered false; `ERR_HEARTBEAT_IN_USE` if a living process
+   *   beats in this directory, `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for what is no check. What a
+   *   check throws comes out untouched. In each case no pid is written, and an own one is taken away.
    */
-  async load<Args extends readonly unknown[]>(checks: readonly HealthCheck<NoInfer<Args>>[], ...args: Args): Promise<this> {
-    this.assertWritable('load');
-    const resets = this.#resets;
-    // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.
-    this.assertFree();
-    this.#doing('cannot remove the old error', () => { remove(this.file('error')); });
-    await runChecks(checks, args, this.path);
-    if (this.#resets !== resets) {
-      throw new LivenessError('ERR_NOT_LOADED', 'reset() was called before load() had run its health checks', this.path);
+  async load(checks: readonly HealthCheck[], ...args: readonly unknown[]): Promise<this> {
+    internals.assertWritable(this, 'load');
+    const load = ++this.#loads;
+    internals.assertFree(this);
+    let ours = this.#loaded;
+    try {
+      // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.
+      this.#doing('remove the old error', () => { remove(this.#path(ERROR)); });
+      await runChecks(checks, args, this.path);
+      if (this.#loads !== load) {
+        ours = false; // but the later call's
+        throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
+      }
+      internals.startAnew(this);
+      super.refresh();
+      ours = true;
+      this.#doing('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
+    } catch (error) {
+      if (ours) this.#withdraw();
+      throw error;
     }
-    super.refresh();
-    this.#doing('cannot write the pid', () => { replaceText(this.file('pid'), String(self().pid ?? process.pid)); });
+    this.#error = undefined;
     this.#loaded = true;
     return this;
   }
 
   /**
-   * Says how the process is: 0 is healthy, any other integer is not.
+   * Says how the process is: 0 is healthy, any other integer is not. Cheap while it stays the same.
    *
-   * @throws LivenessError `ERR_ARGUMENT` for anything else, `ERR_NOT_LOADED`, `ERR_HEARTBEAT_WRITE`.
+   * @throws LivenessError `ERR_ARGUMENT` for anything else, `ERR_NOT_LOADED`, and `ERR_HEARTBEAT_WRITE` when a change cannot be
+   *   written: an error that is lost would pass for health.
    */
   set(error = 0): this {
     this.#assertLoaded('set');
@@ -69,19 +84,26 @@ export class ProcessTimestamp extends Timestamp {
       throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`, this.path);
     }
     // A loop may say it on every turn; a rename takes many times as long as a look.
-    if (this.error !== error) this.#doing('cannot write the error', () => { replaceText(this.file('error'), text); });
+    if (this.error === error) return this;
+    try {
+      this.#doing('write the error', () => { replaceText(this.#path(ERROR), text); });
+    } catch (failure) {
+      // Said before and only not restored: no reason to stop a loop. The next call tries again.
+      if (this.#error !== error) throw failure;
+    }
+    this.#error = error;
     return this;
   }
 
   /**
    * Takes pid, error and timestamp away: as before `load()`, unhealthy to any checker. Whatever is not there is no error.
    *
-   * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this was never loaded and another living process has the directory,
+   * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this was never loaded and a living process beats in the directory,
    *   `ERR_HEARTBEAT_WRITE` if something cannot be removed.
    */
   reset(): void {
-    this.assertWritable('reset');
-    this.#resets++;
+    internals.assertWritable(this, 'reset');
+    this.#loads++;
     this.#loaded = false;
     super.delete();
   }
@@ -99,25 +121,41 @@ export class ProcessTimestamp extends Timestamp {
 
   /** The process that the directory names, if it does. */
   get pid(): number | undefined {
-    return readPid(this.file('')).value;
+    const found = readPid(internals.absolute(this));
+    return found.obstacle ? undefined : found.value;
   }
 
   /** Its error number; 0 is healthy. Undefined between `load()` and `set()`, and for what is no number. */
   get error(): number | undefined {
-    return readError(this.file('')).value;
+    const found = readError(internals.absolute(this));
+    return found.obstacle ? undefined : found.value;
+  }
+
+  #path(name: string): string {
+    return `${internals.absolute(this)}/${name}`;
   }
 
   #assertLoaded(method: string): void {
-    this.assertWritable(method);
+    internals.assertWritable(this, method);
     if (this.#loaded) return;
     throw new LivenessError('ERR_NOT_LOADED', `${method}() expected load() to have succeeded first, and no reset() since`, this.path);
+  }
+
+  /** As reset(), after a failure that says more than another one could. */
+  #withdraw(): void {
+    this.#loaded = false;
+    try {
+      super.delete();
+    } catch {
+      // What could not be written may not be removable either.
+    }
   }
 
   #doing(what: string, action: () => void): void {
     try {
       action();
     } catch (error) {
-      throw this.wrapped(error, what);
+      throw internals.wrapped(this, error, `cannot ${what}`);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { isAbsolute, join, resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { Duration } from 'date-fns';
 import { milliseconds } from './duration';
 import { LivenessError, shown } from './errors';
@@ -23,6 +23,44 @@ export interface TimestampOptions {
    */
   readonly otherPidNamespace?: boolean | undefined;
 }
+
+/** Which files stand behind a path, and in which words: what a heartbeat and a process directory differ in. @internal */
+export interface Layout {
+  readonly noun: string;
+  readonly isDirectory: boolean;
+  /** Where the heartbeat stands. */
+  readonly heartbeat: (path: string) => string;
+  /** The files that are removed before it. */
+  readonly companions: (path: string) => readonly string[];
+  /** The method that lets go of it. */
+  readonly release: string;
+  /** What to do where it cannot be written. */
+  readonly remedy: string;
+}
+
+/** The option by which ProcessTimestamp, and nobody unawares, hands its layout over. @internal */
+export const LAYOUT = Symbol('layout');
+
+/**
+ * What ProcessTimestamp, in a file of its own, may do with any Timestamp. Not by protected methods: a user's subclass could
+ * have a method of the same name.
+ *
+ * @internal
+ */
+export interface Internals {
+  /** Throws unless this may write: it is no view. */
+  readonly assertWritable: (timestamp: Timestamp, method: string) => void;
+  /** Throws if another living writer beats there. */
+  readonly assertFree: (timestamp: Timestamp) => void;
+  /** Lets the next beat be a first one: written at once, thrown if it cannot be. */
+  readonly startAnew: (timestamp: Timestamp) => void;
+  /** What failed, and what to do about it. */
+  readonly wrapped: (timestamp: Timestamp, error: unknown, what: string) => LivenessError;
+  /** Where its path led when it was made. */
+  readonly absolute: (timestamp: Timestamp) => string;
+}
+/** @internal */
+export let internals: Internals;
 
 /** How long a beat that could not be written is not tried again: a hot loop must not spend its time on a broken disk. */
 const RETRY_MS = 10;
@@ -65,18 +103,24 @@ export abstract class Timestamp {
   #failed: { readonly at: number; readonly limit: Limit } | undefined;
   #warnedOfOther = false;
 
+  static {
+    internals = {
+      assertWritable: (timestamp, method) => { timestamp.#assertWritable(method); },
+      assertFree: (timestamp) => { timestamp.#assertFree(); },
+      startAnew: (timestamp) => { timestamp.#startAnew(); },
+      wrapped: (timestamp, error, what) => timestamp.#wrapped(error, what),
+      absolute: (timestamp) => timestamp.#absolute,
+    };
+  }
+
   /** Neither reads nor writes: a path that cannot be written shows at the first `refresh()`. */
-  constructor(path?: string, options?: TimestampOptions);
-  /** @internal */
-  // eslint-disable-next-line @typescript-eslint/unified-signatures -- not part of the published types
-  constructor(path?: string, options?: TimestampOptions, layout?: Layout);
-  constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}, layout: Layout = HEARTBEAT) {
+  constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}) {
     if (typeof path !== 'string') {
       throw new LivenessError('ERR_ARGUMENT', `${new.target.name} expected its path as a string; got ${shown(path)}`);
     }
     this.path = path;
     this.#absolute = path === '' || isAbsolute(path) ? path : resolve(path);
-    this.#layout = layout;
+    this.#layout = (options as { readonly [LAYOUT]?: Layout })[LAYOUT] ?? HEARTBEAT;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;
     this.#ignoreError = options.ignoreError ?? false;
@@ -125,7 +169,7 @@ export abstract class Timestamp {
    *   does not work must be loud at start-up, and must not stop a working loop later.
    */
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
-    this.assertWritable('refresh');
+    this.#assertWritable('refresh');
     const given = options === undefined ? undefined : stepOf(options);
     const limit = this.#limitFor(given ?? this.maximumAge, given !== undefined);
     const now = this.#clock.monotonic();
@@ -178,13 +222,13 @@ export abstract class Timestamp {
     // Timestamp.byRef has no limit of its own, and only it: a subclass without one must not pass as one that has.
     const limit =
       this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, `${this.constructor.name}.maximumAge`);
-    // A process directory's own limit is none unless a subclass has one: none must not overrule what the file states.
-    const own = this.#layout.process && limit === Infinity ? undefined : limit;
+    // In a process directory no limit must not overrule the one that the file states.
+    const own = this.#layout.isDirectory && limit === Infinity ? undefined : limit;
     return judge(this.#absolute, {
       clock: this.#clock,
       otherPidNamespace: this.#otherPidNamespace,
       ignoreError: this.#ignoreError,
-      process: this.#layout.process,
+      isDirectory: this.#layout.isDirectory,
       limit: own,
       plainLimit: own,
     });
@@ -198,18 +242,18 @@ export abstract class Timestamp {
    *   `ERR_HEARTBEAT_WRITE` if it cannot be removed. A file that is not there is no error.
    */
   delete(): void {
-    this.assertWritable('delete');
+    this.#assertWritable('delete');
     const hasBeaten = this.#written !== undefined;
     try {
       this.#heartbeatFile().remove((line) => {
         if (hasBeaten) return this.#otherWriter(line) !== undefined;
         this.#refuseLivingWriter(line);
         return false;
-      }, this.#layout.companions.map((name) => this.file(name)));
+      }, this.#layout.companions(this.#absolute));
     } catch (error) {
-      throw this.wrapped(error, 'cannot remove the heartbeat');
+      throw this.#wrapped(error, `cannot remove the ${this.#layout.noun}`);
     }
-    this.#written = this.#beatAt = this.#failed = undefined;
+    this.#startAnew();
   }
 
   /** The verdict on one line. */
@@ -255,7 +299,7 @@ export abstract class Timestamp {
       if (first) {
         this.#beats--; // it did not happen
         this.#beatAt = undefined;
-        throw this.wrapped(error, 'cannot record the first heartbeat');
+        throw this.#wrapped(error, 'cannot record the first heartbeat');
       }
       this.#failedWrites++;
       if (!this.#failed) {
@@ -270,17 +314,11 @@ export abstract class Timestamp {
   }
 
   #heartbeatFile(): HeartbeatFile {
-    if (this.path === '') throw new LivenessError('ERR_ARGUMENT', "a heartbeat needs a path to stand at; got ''", '');
-    return (this.#file ??= new HeartbeatFile(this.file(this.#layout.heartbeat)));
+    if (this.path === '') throw new LivenessError('ERR_ARGUMENT', `a ${this.#layout.noun} needs a path to stand at; got ''`, '');
+    return (this.#file ??= new HeartbeatFile(this.#layout.heartbeat(this.#absolute)));
   }
 
-  /** Where that file of the layout stands; '' is the path itself. @internal */
-  protected file(name: string): string {
-    return name === '' ? this.#absolute : join(this.#absolute, name);
-  }
-
-  /** Throws unless this may write: it is no view. @internal */
-  protected assertWritable(method: string): void {
+  #assertWritable(method: string): void {
     if (!this.#readOnly) return;
     throw new LivenessError(
       'ERR_READ_ONLY',
@@ -289,15 +327,17 @@ export abstract class Timestamp {
     );
   }
 
-  /** Throws if another living writer beats there. @internal */
-  protected assertFree(): void {
+  #assertFree(): void {
     this.#heartbeatFile();
-    const found = readLine(this.file(this.#layout.heartbeat));
+    const found = readLine(this.#layout.heartbeat(this.#absolute));
     if (found.kind === 'line') this.#refuseLivingWriter(found.line);
   }
 
-  /** What failed, and what to do about it. @internal */
-  protected wrapped(error: unknown, what: string): LivenessError {
+  #startAnew(): void {
+    this.#written = this.#beatAt = this.#failed = undefined;
+  }
+
+  #wrapped(error: unknown, what: string): LivenessError {
     if (error instanceof LivenessError) return error;
     const cause = error instanceof Error ? error : new Error(String(error));
     return new LivenessError('ERR_HEARTBEAT_WRITE', `${what} at ${this.path}: ${cause.message}; ${this.#layout.remedy}`, this.path, {
@@ -316,8 +356,8 @@ export abstract class Timestamp {
     if (other && this.#lives(other)) {
       throw new LivenessError(
         'ERR_HEARTBEAT_IN_USE',
-        `heartbeat file ${this.path} is in use by ${other.pid === undefined ? 'another Timestamp' : `a Timestamp of process ${other.pid}`}; ` +
-          'two loops on one file vouch for each other: give each its own path, or delete() the other first',
+        `${this.#layout.noun} ${this.path} is in use by ${other.pid === undefined ? 'another Timestamp' : `a Timestamp of process ${other.pid}`}; ` +
+          `two loops on one file vouch for each other: give each its own path, or ${this.#layout.release}() the other first`,
         this.path,
       );
     }
@@ -349,22 +389,12 @@ export abstract class Timestamp {
   }
 }
 
-/** Which files stand behind a path: what a heartbeat and a process directory differ in. @internal */
-export interface Layout {
-  /** Whether the path is a process directory's. */
-  readonly process: boolean;
-  /** The heartbeat's name below the path; '' where the path is its own. */
-  readonly heartbeat: string;
-  /** The files that are removed with it. */
-  readonly companions: readonly string[];
-  /** What to do where it cannot be written. */
-  readonly remedy: string;
-}
-
 const HEARTBEAT: Layout = {
-  process: false,
-  heartbeat: '',
-  companions: [],
+  noun: 'heartbeat file',
+  isDirectory: false,
+  heartbeat: (path) => path,
+  companions: () => [],
+  release: 'delete',
   remedy: 'expected a writable directory for it: set LIVENESS_PATH or pass a path',
 };
 

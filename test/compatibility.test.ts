@@ -48,6 +48,7 @@ const HEALTHY = rows(
   { name: 'a beat without a limit, long ago', expect: 'alive', says: 'limit none', holds: { pid, error: 0, timestamp: aged(700_000, { limit: Infinity }) } },
   { name: 'a beat without an identity', expect: 'alive', holds: { pid, error: 0, timestamp: record({ pid: undefined, start: undefined }) } },
   { name: 'a process whose first thread has ended', expect: 'alive', path: async () => directoryOf({ pid: await headless(), error: 0 }) },
+  { name: 'NULs, which a shell drops', expect: 'alive', holds: { pid, error: '\0' + '0\0' } },
   { name: 'a slash behind the directory', expect: 'alive', path: () => `${directoryOf({ pid, error: 0 })}/` },
   {
     name: 'a symbolic link to the directory', expect: 'alive', path: () => {
@@ -153,6 +154,7 @@ const ELSEWHERE = rows(
   { name: 'a pid that is not here, and a fresh beat', expect: 'alive', says: 'by wall clock', path: () => { const gone = ended(); return directoryOf({ pid: gone, error: 0, timestamp: record({ pid: gone, start: 1, boot: '0-0-0-0-1' }) }); } },
   { name: 'a stale beat', expect: 'stale', holds: { pid, error: 0, timestamp: aged(70_000) } },
   { name: 'error 1', expect: 'failed', holds: { pid, error: 1, timestamp: record() } },
+  { name: 'a beat without a limit, which would vouch for ever', expect: 'malformed', says: 'timestamp file: states no limit, and its process cannot be seen', holds: { pid, error: 0, timestamp: record({ limit: Infinity }) } },
   { name: 'no beat: a pid from elsewhere says nothing', expect: 'missing', says: 'timestamp file: no such file', holds: { pid, error: 0 } },
 ).map((the): Case => ({ ...the, otherPidNamespace: true }));
 

@@ -22,7 +22,7 @@ describe('who may import whom', () => {
     'record.ts': [],
     'proc.ts': ['node:fs'],
     'file.ts': ['./record', 'node:fs', 'node:os', 'node:path'],
-    'health.ts': ['./errors', 'node:module', 'node:url'],
+    'health.ts': ['./errors', './verdict', 'node:module', 'node:url'],
     'judge.ts': ['./file', './proc', './record', './verdict'],
     'timestamp.ts': ['./duration', './errors', './file', './judge', './proc', './record', './verdict', 'date-fns', 'node:path'],
     'process-timestamp.ts': ['./errors', './file', './health', './judge', './proc', './record', './timestamp', 'date-fns'],
@@ -78,10 +78,11 @@ describe('the package', () => {
       join(folder, 'user.ts'),
       `import { ProcessTimestamp, Timestamp, probe, type HealthCheck, type Verdict } from 'k8s-liveness';
        class Unit extends ProcessTimestamp { override readonly maximumAge = { minutes: 2 } }
-       const check: HealthCheck<[string, number?]> = (name: string) => name !== '';
-       void new Unit('/x', { ignoreError: true }).load([check, './x.js', { health: async () => true }], 'a', 7).then((unit: Unit) => unit.set(1).refresh());
-       // @ts-expect-error this check wants a number
-       void new ProcessTimestamp().load([(port: number) => port > 0], 'http');
+       const check: HealthCheck = (name: string) => name !== '';
+       const checks: HealthCheck[] = [check, './x.js', { health: async () => true }, (mode: 'primary' | 'replica') => mode === 'primary'];
+       void new Unit('/x', { ignoreError: true }).load(checks, 'primary', 7).then((unit: Unit) => unit.set(1).refresh());
+       // @ts-expect-error a number is no health check
+       void new ProcessTimestamp().load([7]);
        class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }
        const verdict: Verdict = new Mine('/x', { clock: undefined }).refresh({ maximumAge: undefined }).verdict();
        if (!verdict.alive) { const reason: 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale' = verdict.reason; void reason; }

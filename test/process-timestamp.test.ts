@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -73,6 +73,7 @@ describe('load', () => {
     ['a function without a name', (() => () => false)(), 'anonymous function'],
     ['an object with a name', Object.assign({ name: 'the peer' }, { health: () => false }), 'the peer'],
     ['an object of a class', new Disk(), 'Disk'],
+    ['an object whose name has a newline', Object.assign({ name: 'two\nlines' }, { health: () => false }), 'two?lines'],
     ['an object', { health: () => false }, 'object'],
     ['an object without a prototype', Object.assign(Object.create(null) as object, { health: () => false }), 'object'],
   ])('rejects when %s answers false, and names it', async (_, check, name) => {
@@ -118,7 +119,7 @@ describe('load', () => {
     const pid = await ready(other);
     const mine = new ProcessTimestamp(directory);
     const check = jest.fn();
-    expect(await thrown(() => mine.load([check]))).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', message: expect.stringContaining(`process ${pid}`) as string });
+    expect(await thrown(() => mine.load([check]))).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', message: expect.stringMatching(`^process directory ${directory} is in use by a Timestamp of process ${pid};.* or reset\\(\\) the other first$`) as string });
     expect(check).not.toHaveBeenCalled();
     expect(await thrown(() => { mine.reset(); })).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE' });
     expect(mine.verdict()).toMatchObject({ alive: true, pid });
@@ -129,12 +130,25 @@ describe('load', () => {
     mine.reset();
   });
 
-  test('again runs the checks again; unhealthy until the next set()', async () => {
+  test('again runs the checks again; one that fails takes everything away', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     await expect(timestamp.load([named])).rejects.toMatchObject({ code: 'ERR_HEALTH_CHECK' });
-    expect(timestamp.verdict()).toMatchObject({ reason: 'missing', detail: 'error file: no such file' });
+    expect((await thrown(() => timestamp.set())).code).toBe('ERR_NOT_LOADED');
+    expect(there()).toEqual([]);
     expect((await timestamp.load([])).set().alive).toBe(true);
     timestamp.reset();
+  });
+
+  test('again leaves the loop its beats, and restores what was taken away', async () => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set();
+    await timestamp.load([() => { timestamp.refresh(); }]);
+    expect(ProcessTimestamp.byRef(directory, { ignoreError: true }).alive).toBe(true);
+    rmSync(directory, { recursive: true });
+    await timestamp.load([]);
+    expect(there()).toEqual(['pid', 'timestamp']);
+    rmSync(join(directory, 'timestamp'));
+    mkdirSync(join(directory, 'timestamp'));
+    expect((await thrown(() => timestamp.load([]))).code).toBe('ERR_HEARTBEAT_WRITE');
   });
 
   test('rejects when reset() came while the checks ran, and writes nothing', async () => {
@@ -143,12 +157,30 @@ describe('load', () => {
     expect(there()).toEqual([]);
   });
 
+  test('rejects when another load() overtook it, which stands', async () => {
+    const timestamp = new ProcessTimestamp(directory);
+    expect(await thrown(() => timestamp.load([() => timestamp.load([])]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
+    expect(timestamp.set().alive).toBe(true);
+    timestamp.reset();
+  });
+
+  describeIf(process.geteuid?.() === 0, 'root, to make a link of another user')("another user's symbolic link", () => {
+    test('is refused, and nothing behind it touched', async () => {
+      const victim = directoryOf({ error: 0 });
+      mkdirSync(join(directory, '..'));
+      symlinkSync(victim, directory);
+      lchownSync(directory, 65534, 65534);
+      expect((await thrown(() => new ProcessTimestamp(directory).load([]))).message).toContain('is a symbolic link of another user (uid 65534)');
+      expect(readdirSync(victim)).toEqual(['error']);
+    });
+  });
+
   test('throws where the directory cannot be written, and says what to do', async () => {
     mkdirSync(join(directory, '..'), { recursive: true });
     writeFileSync(directory, 'in the way');
     const error = await thrown(() => new ProcessTimestamp(directory).load([]));
     expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', path: directory });
-    expect(error.message).toContain('expected a writable directory for it: set LIVENESS_RUNDIR or pass a path');
+    expect(error.message).toContain('expected a writable directory: set LIVENESS_RUNDIR or pass a path');
     expect(error.message).not.toContain('\n');
   });
 
@@ -156,6 +188,9 @@ describe('load', () => {
     mkdirSync(join(directory, 'pid'), { recursive: true });
     const error = await thrown(() => new ProcessTimestamp(directory).load([]));
     expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the pid') as string });
+    // Not even a living timestamp, which would keep the next one out.
+    rmSync(join(directory, 'pid'), { recursive: true });
+    await new ProcessTimestamp(directory).load([]);
   });
 
   test('refuses an empty path', async () => {
@@ -190,6 +225,7 @@ describe('health checks that are modules', () => {
     'default.mjs': `export default { ${SAYS.replace('=', ':')} };`,
     'waits.mjs': `await null; export const health = async () => { await null; console.log('waited') };`,
     'checks/index.js': `exports.${SAYS};`,
+    'compiled.js': `Object.defineProperty(exports, '__esModule', { value: true }); exports.default = { ${SAYS.replace('=', ':')} };`,
     'none.js': 'exports.unhealthy = () => true;',
     'false.js': 'exports.health = () => false;',
     'throws.js': 'throw Object.assign(new Error("at the top"), { code: "MINE" });',
@@ -212,13 +248,15 @@ describe('health checks that are modules', () => {
     ['a package', 'common', '[1,"a"]\nloaded'],
     ['a file of a package', 'common/sub.js', '[1,"a"]\nloaded'],
     ['a package of ES modules', 'both', '[1,"a"]\nloaded'],
-    ['one without health', './none.js', 'ERR_ARGUMENT health check 1 of 1 expected that ./none.js exports a function health; it exports default, unhealthy'],
-    ['one that is part of Node', 'node:fs', 'ERR_ARGUMENT health check 1 of 1 expected that node:fs exports a function health'],
+    ['one without health', './none.js', "ERR_ARGUMENT health check 1 of 1 expected that './none.js' (string) exports a function health; it exports unhealthy"],
+    ['one that is part of Node', 'node:fs', "ERR_ARGUMENT health check 1 of 1 expected that 'node:fs' (string) exports a function health; it exports appendFile, "],
     ['one that answers false', './false.js', 'ERR_HEALTH_CHECK health check 1 of 1 (./false.js) answered false'],
     ['one that throws', './throws.js', 'MINE at the top'],
     ['one whose own import is not there', './needs.js', "MODULE_NOT_FOUND Cannot find module './not-there'"],
-    ['none at all', './nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a module to be found from @; got \'./nowhere.js\' (string)'],
-    ['no package', 'nowhere', 'ERR_ARGUMENT health check 1 of 1 expected a module to be found from @; got \'nowhere\' (string)'],
+    ['none at all', './nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'./nowhere.js\' (string)'],
+    ['a file: URL of none', 'file:///nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'file:///nowhere.js\' (string)'],
+    ['an ES module that TypeScript has compiled', './compiled.js', '[1,"a"]\nloaded'],
+    ['no package', 'nowhere', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'nowhere\' (string)'],
   ])('%s', (_, specifier, says) => {
     const folder = service(files);
     expect(load(folder, specifier, '[1,"a"]').slice(0, says.replace('@', folder).length)).toBe(says.replace('@', folder));
@@ -228,6 +266,16 @@ describe('health checks that are modules', () => {
     const folder = service(files);
     expect(load(scratch(), join(folder, 'esm.mjs'))).toBe('[]\nloaded');
     expect(load(scratch(), pathToFileURL(join(folder, 'cjs.js')).href)).toBe('[]\nloaded');
+  });
+
+  test("a CommonJS module under a user's plain jest, which has no import()", () => {
+    const folder = service({
+      'check.js': 'exports.health = (...args) => { if (args[0] !== 7) throw new Error("which?"); };',
+      'load.test.js': `const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)});
+        test('loads', async () => { (await new ProcessTimestamp(${JSON.stringify(directory)}).load(['./check.js'], 7)).reset(); });`,
+    });
+    const { stderr } = spawnSync(process.execPath, [resolve('node_modules/jest/bin/jest.js'), '--rootDir', folder], { cwd: folder, encoding: 'utf8' });
+    expect(stderr).toContain('Tests:       1 passed, 1 total');
   });
 
   test('a package for import alone, from where the library is installed', () => {
@@ -290,6 +338,22 @@ describe('set', () => {
     mkdirSync(join(directory, 'error'));
     const error = await thrown(() => timestamp.set(1));
     expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the error') as string });
+  });
+
+  test('of what it said before does not stop a loop that is out of descriptors, and is made up for later', () => {
+    const script = `const fs = require('node:fs');
+      new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(${JSON.stringify(directory)}).load([]).then((it) => {
+        it.set(3);
+        const held = [];
+        try { for (;;) held.push(fs.openSync('/dev/null')); } catch {}
+        it.set(3).refresh();
+        try { it.set(4); } catch (error) { console.log(error.code); }
+        held.forEach((fd) => fs.closeSync(fd));
+        fs.rmSync(it.path + '/error');
+        console.log(it.set(3).error);
+      });`;
+    const { stdout } = spawnSync('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '-e', script], { encoding: 'utf8' });
+    expect(stdout).toBe('ERR_HEARTBEAT_WRITE\n3\n');
   });
 
   test('leaves files that every user may read, whatever the umask', async () => {
@@ -370,15 +434,30 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
-  test('is judged by pid and error alone where nobody beats', () => {
+  test('is judged by pid and error alone where nobody beats, unless it has a limit', () => {
     directory = directoryOf({ pid: process.pid, error: 0 });
-    const view = Daemon.byRef(directory);
-    expect(view).toBeInstanceOf(Daemon);
+    const daemon = Daemon.byRef(directory);
+    expect(daemon).toBeInstanceOf(Daemon);
+    expect(daemon.verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'timestamp file: no such file' });
+    const view = ProcessTimestamp.byRef(directory);
     expect(view.verdict()).toEqual({
       alive: true, path: directory, clock: undefined, value: undefined, age: Infinity, limit: Infinity, longestGap: undefined, pid: process.pid,
     });
     expect([view.alive, view.value, view.age, view.pid, view.error]).toEqual([true, undefined, Infinity, process.pid, 0]);
     expect(String(view)).toBe(`alive: process ${process.pid} (${directory})`);
+  });
+
+  test("a subclass's own members are its own, whatever their names", async () => {
+    class Own extends ProcessTimestamp {
+      file = 'mine';
+      layout = 'mine';
+      heartbeat(): string { return 'mine'; }
+      wrapped(): string { return 'mine'; }
+      assertWritable(): void { throw new Error('mine'); }
+    }
+    const own = (await new Own(directory).load([])).set();
+    expect([own.refresh().alive, own.file, there()]).toEqual([true, 'mine', ['error', 'pid', 'timestamp']]);
+    own.reset();
   });
 
   test('never takes a heartbeat file for a process directory', () => {

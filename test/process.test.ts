@@ -65,7 +65,7 @@ beforeEach(async () => {
   configure({ outbox, port: await peer.arrive() });
   env = {
     ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', CONFIG: join(folder, 'config.json'), LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit',
-    MAXIMUM_AGE_SECONDS: '3',
+    MAXIMUM_AGE_SECONDS: '1.5',
   };
 });
 
@@ -147,7 +147,7 @@ describe('the daemon', () => {
     deliver('3', '4');
     await until('failed');
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
-    await sleep(4000); // longer than its limit: it beats on
+    await sleep(2000); // longer than its limit: it beats on
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     expect(readdirSync(outbox)).toEqual(['3', '4']);
 
