@@ -7,9 +7,11 @@ import {
   fchmodSync,
   fstatSync,
   ftruncateSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -142,6 +144,8 @@ export class HeartbeatFile {
   readonly #path: string;
   #fd: number | undefined;
   #opened: Stats | undefined;
+  /** Whether there was nothing at the path when it was looked at. */
+  #wasMissing = false;
   readonly #last = Buffer.alloc(RECORD_SIZE);
   readonly #found = Buffer.alloc(RECORD_SIZE);
 
@@ -156,9 +160,17 @@ export class HeartbeatFile {
    * @param inspect sees a line that somebody else wrote, before it is overwritten; it may throw to leave it alone.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
-    this.#look(inspect);
-    if (this.#fd === undefined) this.#replace(record);
-    else write(this.#fd, record);
+    // Another one may come between the look and the first write, or sweep what we are writing: then look again.
+    for (let tries = 1; ; tries++) {
+      this.#look(inspect);
+      try {
+        this.#put(record);
+        break;
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if ((code !== 'EEXIST' && code !== 'ENOENT') || tries === 5) throw error;
+      }
+    }
     record.copy(this.#last);
   }
 
@@ -210,6 +222,7 @@ export class HeartbeatFile {
     this.#open();
     if (this.#fd !== undefined) return this.#foreignLine(this.#fd);
     const found = readLine(this.#path);
+    this.#wasMissing = found.kind === 'missing';
     return found.kind === 'line' ? found.line : undefined;
   }
 
@@ -249,9 +262,16 @@ export class HeartbeatFile {
     }
   }
 
-  #replace(record: Buffer): void {
-    this.#fd = create(this.#path, record);
-    this.#opened = fstatSync(this.#fd);
+  #put(record: Buffer): void {
+    if (this.#fd !== undefined) {
+      write(this.#fd, record);
+    } else if (this.#wasMissing) {
+      closeSync(create(this.#path, record, placeNew));
+      this.#open(); // by its own name, which is what /proc and lsof show
+    } else {
+      this.#fd = create(this.#path, record, renameSync);
+      this.#opened = fstatSync(this.#fd);
+    }
   }
 }
 
@@ -263,7 +283,7 @@ export function replaceText(path: string, text: string): void {
   const bytes = Buffer.from(text);
   refuseStrangersLinks(path);
   try {
-    closeSync(create(path, bytes));
+    closeSync(create(path, bytes, renameSync));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if ((code !== 'ENOSPC' && code !== 'EDQUOT') || !overwrite(path, bytes)) throw error;
@@ -302,8 +322,8 @@ function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   return undefined;
 }
 
-/** A new file beside `path`, renamed over it: the descriptor stays open. */
-function create(path: string, bytes: Buffer): number {
+/** A new file beside `path`, put into its place: the descriptor stays open. */
+function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
   makeFolder(dirname(path));
   const present = lstat(path);
   if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
@@ -315,16 +335,48 @@ function create(path: string, bytes: Buffer): number {
   try {
     makeReadable(fd, fstatSync(fd));
     write(fd, bytes);
-    renameSync(temporary, path);
+    place(temporary, path);
     return fd;
   } catch (error) {
     closeSync(fd);
-    try {
-      unlinkSync(temporary);
-    } catch {
-      // What kept it from being written may keep it from being removed; the first error says more.
-    }
+    tryUnlink(temporary); // what kept it from being written may keep it from being removed; the first error says more
     throw error;
+  }
+}
+
+function tryUnlink(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // Litter at the most.
+  }
+}
+
+/** Fails with EEXIST if anything stands at `path`: of two that come at once, one must see the other. */
+function placeNew(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
+    renameSync(temporary, path); // a file system without links
+    return;
+  }
+  unlinkSync(temporary);
+}
+
+/** Removes what writers killed in the middle of a write have left beside these files. */
+export function sweep(directory: string, names: readonly string[]): void {
+  for (const entry of list(directory)) {
+    const [name = '', nonce, end, ...rest] = entry.split('.');
+    if (names.includes(name) && nonce !== undefined && end === 'tmp' && rest.length === 0) tryUnlink(`${directory}/${entry}`);
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // there is no directory yet
   }
 }
 

@@ -79,8 +79,11 @@ async function load(found: string): Promise<Exports> {
   try {
     return (await import(found)) as Exports;
   } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A package for import alone, which cannot be seen from where this library is installed.
+    if (code === 'ERR_MODULE_NOT_FOUND' && !/^(?:file|node):/.test(found)) return importFrom(process.cwd(), found);
     // In jest, which loads CommonJS modules all the same.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
+    if (code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
     return { default: requireFrom(process.cwd())(found.startsWith('file:') ? url().fileURLToPath(found) : found) as unknown };
   }
 }
@@ -104,6 +107,14 @@ function resolve(specifier: string, what: string, path: string): string {
 /* eslint-disable @typescript-eslint/no-require-imports */
 function requireFrom(folder: string): NodeJS.Require {
   return (require('node:module') as typeof import('node:module')).createRequire(`${folder}/health-checks.js`);
+}
+
+function importFrom(folder: string, specifier: string): Promise<Exports> {
+  const { Script, constants } = require('node:vm') as typeof import('node:vm');
+  // The only way to import from another folder than one's own. Node 20 calls it experimental, and warns.
+  const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  const load = new Script('(specifier) => import(specifier)', { filename: `${folder}/health-checks.js`, importModuleDynamically });
+  return (load.runInThisContext() as (specifier: string) => Promise<Exports>)(specifier);
 }
 
 function url(): typeof import('node:url') {

@@ -398,6 +398,7 @@ k_conclude() {
 }
 
 k_other=
+k_waited=
 k_this_boot=
 k_total=0
 k_dead=0
@@ -439,15 +440,18 @@ k_read_number() {
   k_number "${k_line#-}" && [ "$k_line" != -0 ] && [ -z "$k_more" ] || k_reason=malformed k_detail='holds no integer'
 }
 
-# Looks until k_file is no longer empty, at most 1000 times. Says 1 when 100 ms have passed, or 20 calls without a clock.
+# Looks until k_file is no longer empty, at most 1000 times. Says 1 when 100 ms have passed, or 20 calls without a clock; and
+# at once when a file before this one was empty so long: one that is dead must not use up the second for the others.
 k_spin() {
+  [ -z "$k_waited" ] || return
   k_looks=$((k_looks + 1))
   if k_uptime_now; then
     k_until=${k_until:-$((k_now + 10))}
-    [ "$k_now" -lt "$k_until" ] || return 1
+    [ "$k_now" -lt "$k_until" ] || k_waited=yes
   else
-    [ $k_looks -lt 20 ] || return 1
+    [ $k_looks -lt 20 ] || k_waited=yes
   fi
+  [ -z "$k_waited" ] || return
   k_times=0
   while [ ! -s "$k_file" ] && [ -f "$k_file" ] && [ $k_times -lt 1000 ]; do k_times=$((k_times + 1)); done
 }
@@ -560,7 +564,7 @@ case $k_answer in
 esac
 if [ -n "$k_process" ]; then
   k_unit=${LIVENESS_UNIT_NAME:-}
-  [ -n "$k_unit" ] || [ ! -r /proc/sys/kernel/hostname ] || read -r k_unit </proc/sys/kernel/hostname
+  [ -n "$k_unit" ] || [ ! -r /proc/sys/kernel/hostname ] || IFS= read -r k_unit </proc/sys/kernel/hostname
   [ -n "$k_unit" ] || k_cannot_ask 'expected LIVENESS_UNIT_NAME or /proc/sys/kernel/hostname; neither tells'
   k_path=${LIVENESS_RUNDIR:-/run}/$k_unit
   k_judge_directory

@@ -141,8 +141,8 @@ function answersSignals(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it lives, as another user's.
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+    // It lives, as another user's. Anything else is no process: Node refuses a pid of more than 31 bits.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Duration } from 'date-fns';
 import { LivenessError, shown } from './errors';
-import { ERROR, PID, processDirectory, remove, replaceText, TIMESTAMP } from './file';
+import { ERROR, PID, processDirectory, remove, replaceText, sweep, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
@@ -61,7 +61,8 @@ export class ProcessTimestamp extends Timestamp {
       internals.startAnew(this);
       super.refresh();
       ours = true;
-      this.#doing('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
+      sweep(internals.absolute(this), [PID, ERROR, TIMESTAMP]);
+      this.#writePid();
     } catch (error) {
       if (ours) this.#withdraw();
       throw error;
@@ -79,14 +80,17 @@ export class ProcessTimestamp extends Timestamp {
    */
   set(error = 0): this {
     this.#assertLoaded('set');
-    const text = String(error);
-    if (typeof error !== 'number' || parseError(text) === undefined) {
-      throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`, this.path);
+    // What came is an error number that is not there, such as error.errno: it must not pass for health.
+    // eslint-disable-next-line prefer-rest-params
+    const given: unknown = arguments.length > 0 ? arguments[0] : error;
+    const text = String(given);
+    if (typeof given !== 'number' || parseError(text) === undefined) {
+      throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(given)}`, this.path);
     }
     // A loop may say it on every turn; a rename takes many times as long as a look.
     if (this.error === error) return this;
     try {
-      this.#doing('write the error', () => { replaceText(this.#path(ERROR), text); });
+      this.#writeError(error);
     } catch (failure) {
       // Said before and only not restored: no reason to stop a loop. The next call tries again.
       if (this.#error !== error) throw failure;
@@ -96,16 +100,20 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   /**
-   * Takes pid, error and timestamp away: as before `load()`, unhealthy to any checker. Whatever is not there is no error.
+   * Takes pid, error and timestamp away: as before `load()`, unhealthy to any checker. Whatever is not there is no error, and
+   * a directory in which another living process beats is left alone: it fits into a `finally`.
    *
-   * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this was never loaded and a living process beats in the directory,
-   *   `ERR_HEARTBEAT_WRITE` if something cannot be removed.
+   * @throws LivenessError `ERR_HEARTBEAT_WRITE` if something cannot be removed.
    */
   reset(): void {
     internals.assertWritable(this, 'reset');
     this.#loads++;
     this.#loaded = false;
-    super.delete();
+    try {
+      super.delete();
+    } catch (error) {
+      if ((error as LivenessError).code !== 'ERR_HEARTBEAT_IN_USE') throw error;
+    }
   }
 
   /** The same as `reset()`. */
@@ -113,10 +121,13 @@ export class ProcessTimestamp extends Timestamp {
     this.reset();
   }
 
-  /** One beat, as of any Timestamp, after `load()`. */
+  /** One beat, as of any Timestamp, after `load()`. With a beat that is written, pid and error are restored if they are gone. */
   override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
     this.#assertLoaded('refresh');
-    return super.refresh(options);
+    const before = internals.writtenAt(this);
+    super.refresh(options);
+    if (internals.writtenAt(this) !== before) this.#restore();
+    return this;
   }
 
   /** The process that the directory names, if it does. */
@@ -129,6 +140,24 @@ export class ProcessTimestamp extends Timestamp {
   get error(): number | undefined {
     const found = readError(internals.absolute(this));
     return found.obstacle ? undefined : found.value;
+  }
+
+  #restore(): void {
+    const directory = internals.absolute(this);
+    try {
+      if (readPid(directory).obstacle === 'missing') this.#writePid();
+      if (this.#error !== undefined && readError(directory).obstacle === 'missing') this.#writeError(this.#error);
+    } catch {
+      // The next beat that is written tries again.
+    }
+  }
+
+  #writePid(): void {
+    this.#doing('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
+  }
+
+  #writeError(error: number): void {
+    this.#doing('write the error', () => { replaceText(this.#path(ERROR), String(error)); });
   }
 
   #path(name: string): string {

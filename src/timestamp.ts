@@ -56,6 +56,8 @@ export interface Internals {
   readonly startAnew: (timestamp: Timestamp) => void;
   /** What failed, and what to do about it. */
   readonly wrapped: (timestamp: Timestamp, error: unknown, what: string) => LivenessError;
+  /** When its last beat was written, by its monotonic clock. */
+  readonly writtenAt: (timestamp: Timestamp) => number;
   /** Where its path led when it was made. */
   readonly absolute: (timestamp: Timestamp) => string;
 }
@@ -109,6 +111,7 @@ export abstract class Timestamp {
       assertFree: (timestamp) => { timestamp.#assertFree(); },
       startAnew: (timestamp) => { timestamp.#startAnew(); },
       wrapped: (timestamp, error, what) => timestamp.#wrapped(error, what),
+      writtenAt: (timestamp) => timestamp.#writtenAt,
       absolute: (timestamp) => timestamp.#absolute,
     };
   }

@@ -22,7 +22,7 @@ describe('who may import whom', () => {
     'record.ts': [],
     'proc.ts': ['node:fs'],
     'file.ts': ['./record', 'node:fs', 'node:os', 'node:path'],
-    'health.ts': ['./errors', './verdict', 'node:module', 'node:url'],
+    'health.ts': ['./errors', './verdict', 'node:module', 'node:url', 'node:vm'],
     'judge.ts': ['./file', './proc', './record', './verdict'],
     'timestamp.ts': ['./duration', './errors', './file', './judge', './proc', './record', './verdict', 'date-fns', 'node:path'],
     'process-timestamp.ts': ['./errors', './file', './health', './judge', './proc', './record', './timestamp', 'date-fns'],

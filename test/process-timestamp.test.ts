@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,7 +9,7 @@ import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
-import { directoryOf, record, scratch } from './support/records';
+import { beforeRemoval, directoryOf, record, scratch } from './support/records';
 
 class Daemon extends ProcessTimestamp {
   override readonly maximumAge: number | Duration = { minutes: 2 };
@@ -105,6 +105,33 @@ describe('load', () => {
     expect(await thrown(() => new ProcessTimestamp(directory).load(checks as never[]))).toMatchObject({ code: 'ERR_ARGUMENT', message });
   });
 
+  test('removes what writers killed in the middle of a write have left, and nothing else', async () => {
+    const leftovers = ['pid.1a.tmp', 'error.2b.tmp', 'timestamp.3c.tmp'];
+    const others = ['mine.tmp', 'pid.tmp', 'pid.1.2.tmp', 'other.1a.tmp'];
+    mkdirSync(directory, { recursive: true });
+    for (const name of [...leftovers, ...others]) writeFileSync(join(directory, name), '');
+    const timestamp = await new ProcessTimestamp(directory).load([]);
+    expect(there()).toEqual([...others, 'pid', 'timestamp'].sort());
+    timestamp.reset();
+  });
+
+  test('of two processes at the same instant lets only one in, where there was nothing', async () => {
+    const script = `process.stdin.once('data', () =>
+      new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(process.argv[1])
+        .load([]).then(() => 'loaded', (error) => error.code).then((said) => { process.stdout.write(said); setInterval(() => {}, 1e6); }));
+      require(${JSON.stringify(LIBRARY)}); process.stdout.write('ready');`;
+    for (let round = 0; round < 10; round++) {
+      const both = [1, 2].map(() => spawn(process.execPath, ['-e', script, `${directory}-${round}`], { stdio: ['pipe', 'pipe', 'inherit'] }));
+      for (const child of both) beforeRemoval.push(() => { child.kill('SIGKILL'); });
+      const said = (): Promise<string[]> => Promise.all(both.map((child) => new Promise<string>((settle) => child.stdout.once('data', (data) => { settle(String(data)); }))));
+      await said();
+      const outcomes = said();
+      for (const child of both) child.stdin.write('go');
+      expect((await outcomes).sort()).toEqual(['ERR_HEARTBEAT_IN_USE', 'loaded']);
+      for (const child of both) child.kill('SIGKILL');
+    }
+  });
+
   test('removes a stale error before the checks: a leftover 0 beside a pid in use again is not ours', async () => {
     directory = directoryOf({ pid: process.pid, error: 0 });
     expect(ProcessTimestamp.byRef(directory).alive).toBe(true);
@@ -121,7 +148,7 @@ describe('load', () => {
     const check = jest.fn();
     expect(await thrown(() => mine.load([check]))).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', message: expect.stringMatching(`^process directory ${directory} is in use by a Timestamp of process ${pid};.* or reset\\(\\) the other first$`) as string });
     expect(check).not.toHaveBeenCalled();
-    expect(await thrown(() => { mine.reset(); })).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE' });
+    mine.reset(); // as in a finally: it must not hide why load() failed, nor touch what is not its own
     expect(mine.verdict()).toMatchObject({ alive: true, pid });
     other.kill('SIGKILL');
     await new Promise((settle) => other.once('exit', settle));
@@ -278,6 +305,15 @@ describe('health checks that are modules', () => {
     expect(stderr).toContain('Tests:       1 passed, 1 total');
   });
 
+  test('a package for import alone, wherever the library is installed', () => {
+    const folder = service({
+      'node_modules/elsewhere/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
+      'node_modules/elsewhere/i.js': `export const ${SAYS};`,
+    });
+    expect(load(folder, 'elsewhere').split('\n').filter((line) => !/Warning|trace-warnings/.test(line))).toEqual(['[]', 'loaded']);
+    expect(load(folder, 'elsewhere/nowhere')).toMatch(/^(?:ERR_PACKAGE_PATH_NOT_EXPORTED|ERR_MODULE_NOT_FOUND) /);
+  });
+
   test('a package for import alone, from where the library is installed', () => {
     const folder = service({
       'node_modules/alone/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
@@ -301,7 +337,7 @@ describe('set', () => {
     timestamp.reset();
   });
 
-  test.each([0.5, NaN, Infinity, 1e21, 1e15, '1', null, true, 1n])('refuses %p', async (error) => {
+  test.each([undefined, 0.5, NaN, Infinity, 1e21, 1e15, '1', null, true, 1n])('refuses %p', async (error) => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set(4);
     const refused = await thrown(() => timestamp.set(error as number));
     expect(refused.code).toBe('ERR_ARGUMENT');
@@ -460,6 +496,24 @@ describe('as a Timestamp', () => {
     own.reset();
   });
 
+  test('restores what somebody took away with the next beat that is written', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set(5);
+    rmSync(directory, { recursive: true });
+    clock.advance(2000);
+    expect(timestamp.refresh().verdict()).toMatchObject({ reason: 'failed', detail: 'error 5', pid: process.pid });
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, 'in the way');
+    const warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+    clock.advance(2000);
+    timestamp.refresh();
+    expect(warnings).toHaveBeenCalledTimes(1);
+    warnings.mockRestore();
+    rmSync(directory);
+    clock.advance(2000);
+    expect(timestamp.refresh().set(0).alive).toBe(true);
+    timestamp.reset();
+  });
+
   test('never takes a heartbeat file for a process directory', () => {
     const file = join(directoryOf({ timestamp: record() }), 'timestamp');
     expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'pid file: no such file' });
@@ -552,5 +606,17 @@ describeIf(canMount, 'root, to mount')('on a full disk', () => {
   test('that was full before, load() throws and leaves nothing behind', () => {
     const output = within(TMPFS, `${FILL} new ProcessTimestamp(folder).load([]).catch((error) => console.log(error.code, error.cause.code, fs.readdirSync(folder).join()));`);
     expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
+  });
+});
+
+describeIf(canMount, 'root, to mount')('without /proc', () => {
+  test('a living pid is alive, and one that has ended or cannot be is gone', () => {
+    const output = within(
+      'mount -t tmpfs tmpfs /proc',
+      `const say = (pid) => { fs.writeFileSync(folder + '/pid', String(pid)); fs.writeFileSync(folder + '/error', '0'); return ProcessTimestamp.byRef(folder).verdict(); };
+       console.log([process.pid, 4194305, 2147483648, 4294967297].map((pid) => say(pid).reason ?? 'alive').join());
+       new ProcessTimestamp(folder + '/unit').load([]).then((it) => console.log(it.set().alive, it.pid === process.pid));`,
+    );
+    expect(output.split('\n')).toEqual(['alive,gone,gone,gone', 'true true']);
   });
 });
