@@ -25,11 +25,11 @@ export interface Reader {
 const FUTURE_CS = 200;
 
 /**
- * Reads before a torn record is `malformed`, and an empty pid or error, which a writer held up by a limit on its processor
- * time may leave so for most of 100 ms; and how many of them do not wait in between.
+ * Reads before a torn record is `malformed`, and an empty pid or error, whose writer a limit on its processor time may hold up
+ * for most of 100 ms at a time; and how many of them do not wait a millisecond in between.
  */
 const READS = 25;
-const READS_OF_NUMBER = 100;
+const READS_OF_NUMBER = 250;
 const EAGER_READS = 5;
 
 const NO_LIMIT = 'a plain file states no limit';

@@ -431,7 +431,7 @@ k_read_number() {
     fi
     [ -z "$k_line$k_more" ] || break
     # Writers other than ours empty the file before they write it. A shell cannot wait without a fork, so it looks again
-    # for 100 ms.
+    # for 250 ms.
     k_spin || {
       k_tried=yes
       break
@@ -440,16 +440,16 @@ k_read_number() {
   k_number "${k_line#-}" && [ "$k_line" != -0 ] && [ -z "$k_more" ] || k_reason=malformed k_detail='holds no integer'
 }
 
-# Looks until k_file is no longer empty, at most 1000 times. Says 1 when 100 ms have passed, or 20 calls without a clock; and
+# Looks until k_file is no longer empty, at most 1000 times. Says 1 when 250 ms have passed, or 50 calls without a clock; and
 # at once when a file before this one was empty so long: one that is dead must not use up the second for the others.
 k_spin() {
   [ -z "$k_waited" ] || return
   k_looks=$((k_looks + 1))
   if k_uptime_now; then
-    k_until=${k_until:-$((k_now + 10))}
+    k_until=${k_until:-$((k_now + 25))}
     [ "$k_now" -lt "$k_until" ] || k_waited=yes
   else
-    [ $k_looks -lt 20 ] || k_waited=yes
+    [ $k_looks -lt 50 ] || k_waited=yes
   fi
   [ -z "$k_waited" ] || return
   k_times=0
