@@ -52,10 +52,10 @@ export class ProcessTimestamp extends Timestamp {
     let ours = this.#loaded;
     try {
       // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.
+      this.#error = undefined;
       this.#doing('remove the old error', () => { remove(this.#path(ERROR)); });
       await runChecks(checks, args, this.path);
       if (this.#loads !== load) {
-        ours = false; // but the later call's
         throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
       }
       internals.startAnew(this);
@@ -64,10 +64,10 @@ export class ProcessTimestamp extends Timestamp {
       sweep(internals.absolute(this), [PID, ERROR, TIMESTAMP]);
       this.#writePid();
     } catch (error) {
-      if (ours) this.#withdraw();
+      // Unless a reset() or load() came in between: what stands there is the later one's.
+      if (ours && this.#loads === load) this.#withdraw();
       throw error;
     }
-    this.#error = undefined;
     this.#loaded = true;
     return this;
   }

@@ -168,7 +168,11 @@ describe('load', () => {
 
   test('again leaves the loop its beats, and restores what was taken away', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
-    await timestamp.load([() => { timestamp.refresh(); }]);
+    await timestamp.load([() => {
+      rmSync(join(directory, 'timestamp'));
+      timestamp.refresh({ maximumAge: 1000 }); // written at once
+      expect(there()).toEqual(['pid', 'timestamp']);
+    }]);
     expect(ProcessTimestamp.byRef(directory, { ignoreError: true }).alive).toBe(true);
     rmSync(directory, { recursive: true });
     await timestamp.load([]);
@@ -188,6 +192,8 @@ describe('load', () => {
     const timestamp = new ProcessTimestamp(directory);
     expect(await thrown(() => timestamp.load([() => timestamp.load([])]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
     expect(timestamp.set().alive).toBe(true);
+    await expect(timestamp.load([async () => { timestamp.reset(); (await timestamp.load([])).set(); return false; }])).rejects.toThrow('answered false');
+    expect(timestamp.alive).toBe(true);
     timestamp.reset();
   });
 
