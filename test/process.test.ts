@@ -34,10 +34,11 @@ class Peer {
     const server = createServer((socket) => {
       this.#sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => this.#sockets.delete(socket));
-      createInterface(socket).on('line', (line) => {
+      const lines = createInterface(socket).on('line', (line) => {
         if (line !== 'ping') this.got.push((JSON.parse(line) as { text: string }).text);
         setTimeout(() => socket.write('ok\n'), this.delay);
       });
+      lines.on('error', () => undefined); // of the socket, once more
     });
     this.#server = server;
     await new Promise<void>((settle) => server.listen(this.port, '127.0.0.1', settle));

@@ -4,8 +4,9 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
 createServer((socket) => {
-  socket.on('error', () => undefined); // whoever hangs up sends it again
-  createInterface(socket).on('line', (line) => {
+  const lines = createInterface(socket);
+  for (const stream of [socket, lines]) stream.on('error', () => undefined); // whoever hangs up sends it again
+  lines.on('line', (line) => {
     if (line !== 'ping') console.log(line);
     socket.write('ok\n');
   });
