@@ -1,0 +1,61 @@
+// GET /N answers N random bytes after 0.1 s, one request at a time, as does the `rng` that the container.training course
+// puts under load.
+
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RngTimestamp } from './timestamp';
+
+const { PORT = '8001' } = process.env;
+const WORK_MS = 100;
+
+/** Bounded, so that an idle service beats too. */
+const POLL_MS = 100;
+
+interface Job {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+const timestamp = new RngTimestamp();
+const queue: Job[] = [];
+const server = createServer((request, response) => queue.push({ request, response }));
+let stopping = false;
+
+async function main(): Promise<void> {
+  process.once('SIGTERM', () => {
+    stopping = true;
+    server.close();
+  });
+  timestamp.refresh(); // throws if it cannot be recorded: nothing is served then
+  server.listen(Number(PORT), '127.0.0.1');
+  await once(server, 'listening');
+  console.log(`listening on ${(server.address() as AddressInfo).port}`);
+  // Stopped, it answers what waits in the queue and leaves.
+  while (!stopping || queue.length > 0) {
+    timestamp.refresh();
+    const job = await next();
+    if (job) await handle(job);
+  }
+  timestamp.delete();
+}
+
+async function next(): Promise<Job | undefined> {
+  if (queue.length === 0) await once(server, 'request', { signal: AbortSignal.timeout(POLL_MS) }).catch(() => undefined);
+  return queue.shift();
+}
+
+async function handle({ request, response }: Job): Promise<void> {
+  const { url = '/' } = request;
+  // What experiment/ injects: an await that never settles. Your service has its own.
+  if (url === '/wedge') await new Promise(() => undefined);
+  response.setHeader('Connection', 'close');
+  // Costs nothing and asks no other service, as an endpoint for probes should; but it waits its turn like any request.
+  if (url === '/') return void response.end('rng is running\n');
+  await sleep(WORK_MS);
+  response.end(randomBytes(Number(url.slice(1)) || 1));
+}
+
+void main();
