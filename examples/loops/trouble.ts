@@ -1,0 +1,24 @@
+// What story/ injects: bugs that keep a loop from turning. Your service has its own.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoopName } from './loops';
+
+const { TROUBLE } = process.env;
+
+/** A file named as the loop says what befalls it, for as long as the file is there. */
+export async function trouble(name: LoopName): Promise<void> {
+  if (TROUBLE === undefined) return;
+  const file = join(TROUBLE, name);
+  switch (existsSync(file) && readFileSync(file, 'utf8')) {
+    case 'hang': // an await that does not settle: the other loops of its thread go on
+      while (existsSync(file)) await sleep(10);
+      break;
+    case 'spin': // for (;;): no loop of its thread goes on
+      while (existsSync(file));
+      break;
+    case 'exit': // in a thread it ends that thread alone, without an error that anybody would see
+      process.exit(1);
+  }
+}

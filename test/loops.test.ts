@@ -1,0 +1,351 @@
+/** examples/loops as its users run it: as processes and threads, over HTTP. Takes about 40 s, a third of it the story. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { Pod } from 'kubernetes-models/v1/Pod';
+import { parse as parseYaml } from 'yaml';
+import { LOOPS, type LoopName } from '../examples/loops/loops';
+import { parse, type HeartbeatRecord } from '../src/record';
+import { Timestamp } from '../src/timestamp';
+import { scratch } from './support/records';
+
+jest.setTimeout(120_000);
+
+const EXAMPLE = resolve('examples/loops');
+const README = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
+
+/** What README shows: a build, which these tests have behind them and others are using, a compilation, and the run. */
+const [, build, compile = '', tell = ''] = /```sh\n(npm run build) && (.*?) && (.*)\n```/.exec(README) ?? [];
+
+let folder: string;
+const groups = new Set<ChildProcess>();
+
+beforeAll(() => {
+  const [npx, tsc, ...args] = compile.split(' ');
+  expect([build, npx, tsc]).toEqual(['npm run build', 'npx', 'tsc']);
+  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), ...args], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`tsc: ${stdout}`);
+});
+
+beforeEach(() => {
+  folder = scratch();
+  for (const name of ['trouble', 'tmp']) mkdirSync(join(folder, name));
+});
+
+afterEach(() => {
+  for (const child of groups) signalGroup(child, 'SIGKILL');
+  groups.clear();
+});
+
+describe('the collector', () => {
+  test('takes events, packs, ships and cleans up, and on SIGTERM finishes what is on its way', async () => {
+    const archive = join(folder, 'data', 'archive');
+    mkdirSync(archive, { recursive: true });
+    for (const time of [Date.now() - 60_000, Date.now()]) {
+      writeFileSync(join(archive, `${time}-before.ndjson.gz`), gzipSync(`"${time}"\n`));
+    }
+    const service = await start({ KEEP_SECONDS: '30' });
+    expect(ask('node')).toEqual({ exit: 0, line: 'alive: 7 of 7' });
+    expect(ask('sh')).toEqual({ exit: 0, line: 'alive: 7 of 7' });
+
+    expect(await post(service, 'an event\nof "two" lines, ümlaut')).toBe(204);
+    await seen(() => events().includes('an event\nof "two" lines, ümlaut'));
+    expect(await post(service, 'x'.repeat(64 * 1024 + 1))).toBe(413);
+    await seen(() => readdirSync(archive).length === 2); // the old one has gone
+
+    const posts = Array.from({ length: 100 }, (_, index) => post(service, `event ${index}`));
+    await Promise.race(posts);
+    service.child.kill('SIGTERM');
+    const answers = await Promise.all(posts);
+    expect(await ended(service)).toMatchObject({ code: 0, stderr: '' });
+    const taken = answers.flatMap((answer, index) => (answer === 204 ? [`event ${index}`] : []));
+    expect(taken.length).toBeGreaterThan(0);
+    expect(events()).toEqual(expect.arrayContaining(taken));
+    expect(states()).toEqual(all('missing'));
+    for (const name of ['incoming', 'pack-1', 'pack-2', 'packed']) expect(readdirSync(join(folder, 'data', name))).toEqual([]);
+  });
+
+  test('kills a thread that spins, and the one in its place takes over its file and what it had in hand', async () => {
+    const service = await start();
+    const before = beat('pack-1');
+    trouble('pack-1', 'spin');
+    await seen(() => service.said.stdout.includes('pack-1 does not beat: killed'));
+    await seen(() => service.said.stdout.includes('pack-1 ended'));
+    await become({ ...all('alive'), 'pack-1': 'stale' });
+    writeFileSync(join(folder, 'data', 'pack-1', '1-in-hand.ndjson'), '"in hand"\n');
+    calm('pack-1');
+    await seen(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', '1-in-hand.ndjson.gz')));
+    const after = beat('pack-1');
+    expect({ pid: after.pid, start: after.start }).toEqual({ pid: service.child.pid, start: before.start });
+    expect(after.writer).not.toBe(before.writer);
+  });
+
+  test('frozen for longer than any limit, and thawed, kills nobody', async () => {
+    const service = await start();
+    signalGroup(service.child, 'SIGSTOP');
+    await become(all('stale'));
+    const turns = beat('supervisor').beat;
+    signalGroup(service.child, 'SIGCONT');
+    await seen(() => beat('supervisor').beat > turns + 10);
+    await become(all('alive'));
+    expect(service.said.stdout).not.toContain('killed');
+  });
+
+  test('whose primary is killed: its workers end too, and another one goes on over what is left', async () => {
+    const service = await start();
+    expect(await post(service, 'before')).toBe(204);
+    service.child.kill('SIGKILL');
+    await ended(service); // nobody holds its output any more
+    await become(all('gone'));
+    const next = await start();
+    expect(await post(next, 'after')).toBe(204);
+    await seen(() => events().length === 2);
+    expect(events().sort()).toEqual(['after', 'before']);
+  });
+
+  test('does not start on the heartbeats of another', async () => {
+    const first = await start();
+    const { code, stdout, stderr } = await ended(run(process.execPath, ['dist/main.js']));
+    expect(code).toBe(1);
+    expect(stderr).toContain(`in use by a Timestamp of process ${String(first.child.pid)}`);
+    expect(stdout).toBe('');
+    await become(all('alive'));
+  });
+
+  test('is stopped in spite of a client that does not finish its request', async () => {
+    const service = await start();
+    const client = connect(Number(service.address().split(':')[1]), '127.0.0.1');
+    client.on('error', () => undefined).write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf');
+    await once(client, 'connect');
+    service.child.kill('SIGTERM');
+    expect(await ended(service)).toMatchObject({ code: 0, stderr: '' });
+    expect(states()).toEqual(all('missing'));
+  });
+});
+
+describe('the story', () => {
+  test('ends well, as README shows it, and leaves nothing behind', async () => {
+    const { code, stdout, stderr } = await ended(story());
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('Every answer was as expected');
+    const answers = [...stdout.matchAll(/^ {2}([012]) {2}(.*)$/gm)].map(([, exit = '', line = '']) => `${exit} ${gist(line)}`);
+    expect(answers).toEqual([
+      '1 dead: missing: ship; 1 of 7 dead',
+      '0 alive: 6 of 6',
+      '0 alive: 7 of 7',
+      '1 dead: stale: ship; 1 of 7 dead',
+      '0 alive: 7 of 7',
+      '1 dead: stale: pack-1; 1 of 7 dead',
+      '0 alive: 7 of 7',
+      '1 dead: gone: web-1; 1 of 7 dead',
+      '0 alive: 7 of 7',
+      '1 dead: gone: web-2; 1 of 7 dead',
+      '0 alive: 7 of 7',
+      '1 dead: stale: supervisor; 3 of 7 dead',
+      '1 dead: gone: supervisor; 7 of 7 dead',
+      '0 alive: 7 of 7',
+      '1 dead: missing: supervisor; 7 of 7 dead',
+    ]);
+    expect(stdout).toContain('service: web-2 does not beat: killed');
+    expectNothingLeft();
+  });
+
+  test('ends badly when one probe says something else, and leaves nothing behind', async () => {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin);
+    writeFileSync(join(bin, 'dash'), '#!/bin/sh\necho "alive: as always"\n');
+    chmodSync(join(bin, 'dash'), 0o755);
+    const { code, stderr } = await ended(story({ PATH: `${bin}:${process.env.PATH ?? ''}` }));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^\nNot as it should be: expected of dash .* exit 1 and "dead: missing: .*; got exit 0 and "alive: as always"\n$/);
+    expectNothingLeft();
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('stopped by %s, leaves nothing behind', async (signal, expected) => {
+    const telling = story();
+    await seen(() => telling.said.stdout.includes('dead: missing: '));
+    telling.child.kill(signal);
+    expect(await ended(telling)).toMatchObject({ code: expected, stderr: '' });
+    expectNothingLeft();
+  });
+
+  function story(env: NodeJS.ProcessEnv = {}): Running {
+    const [node, ...args] = tell.split(' ');
+    expect(node).toBe('node');
+    return run(process.execPath, args, { TMPDIR: join(folder, 'tmp'), ...env }, resolve('.'));
+  }
+
+  function expectNothingLeft(): void {
+    expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
+  }
+
+  /** The reason, the loop's name, and how many are dead. */
+  function gist(line: string): string {
+    return line.replace(/^(dead: \w+): .*\/([\w-]+)\)/, '$1: $2');
+  }
+});
+
+test('the pod is one that the API server would take, and its two probes name every loop', () => {
+  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  pod.validate();
+  const { startupProbe, livenessProbe, env = [], volumeMounts = [] } = pod.spec?.containers[0] ?? {};
+  const [sh, script = '', ...paths] = livenessProbe?.exec?.command ?? [];
+  expect([sh, script]).toEqual(['sh', 'node_modules/k8s-liveness/dist/liveness.sh']);
+  expect(existsSync(script.replace('node_modules/k8s-liveness/', ''))).toBe(true);
+  expect(paths.map((path) => basename(path))).toEqual(LOOPS);
+  expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
+  expect(env[0]).toEqual({ name: 'LIVENESS_DIRECTORY', value: volumeMounts[0]?.mountPath });
+  expect(new Set(paths.map(dirname))).toEqual(new Set([env[0]?.value]));
+});
+
+test('its README is at most 40 lines', () => {
+  expect(README.trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+});
+
+// Processes
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly said: { stdout: string; stderr: string };
+  /** Once nobody holds its output any more: a process that was left behind would, and be noticed. */
+  readonly closed: Promise<unknown>;
+}
+
+interface Service extends Running {
+  readonly address: () => string;
+}
+
+/** The service, once all its loops are alive. */
+async function start(env: NodeJS.ProcessEnv = {}): Promise<Service> {
+  const service = run(process.execPath, ['dist/main.js'], env);
+  const address = (): string => /^listening on (.*)/m.exec(service.said.stdout)?.[1] ?? '';
+  await seen(() => {
+    if (service.child.exitCode !== null) throw new Error(`expected a running service; it said ${service.said.stderr}`);
+    return address() !== '';
+  });
+  await become(all('alive'));
+  return { ...service, address };
+}
+
+function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd = EXAMPLE): Running {
+  const child = spawn(command, args, {
+    cwd,
+    env: { ...environment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // a group of its own, so that its workers are ended with it
+  });
+  groups.add(child);
+  const said = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+  return { child, said, closed: once(child, 'close') };
+}
+
+function environment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    LIVENESS_DIRECTORY: join(folder, 'liveness'),
+    DATA: join(folder, 'data'),
+    TROUBLE: join(folder, 'trouble'),
+    HOST: '127.0.0.1',
+    PORT: '0',
+    MAXIMUM_AGE_SECONDS: '1.5',
+    LOG_LEVEL: '',
+    NODE_OPTIONS: '',
+  };
+}
+
+function signalGroup({ pid = 0 }: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // All of them have ended.
+  }
+}
+
+async function ended({ child, said, closed }: Running) {
+  await closed;
+  return { code: child.exitCode, ...said };
+}
+
+/** Waits for what a process does, much longer than it takes. */
+async function seen(isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`did not come within a minute: ${isTrue.toString()}`);
+    await sleep(10);
+  }
+}
+
+function trouble(name: LoopName, what: string): void {
+  writeFileSync(join(folder, 'trouble', name), what);
+}
+
+function calm(name: LoopName): void {
+  rmSync(join(folder, 'trouble', name));
+}
+
+// Its events
+
+/** The answer's status; undefined for a connection that was refused or cut. */
+async function post(service: Service, body: string): Promise<number | undefined> {
+  try {
+    const { status } = await fetch(`http://${service.address()}`, { method: 'POST', body, signal: AbortSignal.timeout(30_000) });
+    return status;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What has come into the archive, without what a test has put there itself. */
+function events(): string[] {
+  const archive = join(folder, 'data', 'archive');
+  const names = readdirSync(archive).filter((name) => !name.endsWith('.tmp') && !name.includes('before'));
+  const lines = names.flatMap((name) => gunzipSync(readFileSync(join(archive, name))).toString().trimEnd().split('\n'));
+  return lines.map((line) => JSON.parse(line) as string);
+}
+
+// Its heartbeats
+
+const pathOf = (name: LoopName): string => join(folder, 'liveness', name);
+
+function states(): Record<string, string> {
+  return Object.fromEntries(
+    LOOPS.map((name) => {
+      const verdict = Timestamp.byRef(pathOf(name)).verdict();
+      return [name, verdict.alive ? 'alive' : verdict.reason];
+    }),
+  );
+}
+
+/** Waits until every loop is as expected. */
+async function become(expected: Record<string, string>): Promise<void> {
+  await seen(() => LOOPS.every((name) => states()[name] === expected[name]));
+}
+
+function all(state: string): Record<string, string> {
+  return Object.fromEntries(LOOPS.map((name) => [name, state]));
+}
+
+/** The service's own probe, or the shipped shell probe over all paths. */
+function ask(by: 'node' | 'sh'): { exit: number | null; line: string } {
+  const [command = '', ...args] =
+    by === 'node' ? [process.execPath, join(EXAMPLE, 'dist/liveness.js')] : ['sh', resolve('dist/liveness.sh'), ...LOOPS.map(pathOf)];
+  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', env: environment() });
+  return { exit: status, line: stdout.trimEnd() };
+}
+
+function beat(name: LoopName): HeartbeatRecord {
+  for (;;) {
+    const parsed = parse(readFileSync(pathOf(name), 'latin1').trimEnd());
+    if (parsed.kind === 'record') return parsed.record;
+    if (parsed.kind === 'plain' || !parsed.torn) throw new Error(`expected a heartbeat of ${name}`);
+  }
+}
