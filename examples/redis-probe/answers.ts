@@ -1,0 +1,78 @@
+// What redis-cli exits with when Redis answers an error, or nothing.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Container, until } from './container';
+import { PING, PONG, REDIS } from './zombies';
+
+const DEBUG = ['--enable-debug-command', 'yes'];
+
+/** Longer than any probe takes that gets an answer. */
+const TIMEOUT_SECONDS = 3;
+
+const PROBES = {
+  'redis-cli ping': PING,
+  'redis-cli -e ping': ['redis-cli', '-e', 'ping'],
+  '[ "$(redis-cli ping)" = PONG ]': PONG,
+};
+
+interface State {
+  readonly about: string;
+  /** How its answer begins. */
+  readonly answer?: string;
+  readonly command?: string[];
+  /** What brings it into this state. */
+  readonly by?: (redis: Container) => unknown;
+}
+
+const STATES: State[] = [
+  { about: 'is well', answer: 'PONG' },
+  { about: 'wants a password', answer: 'NOAUTH', command: [...REDIS, '--requirepass', 'secret'] },
+  {
+    about: 'loads its data',
+    answer: 'LOADING',
+    // A millisecond per key, and answering meanwhile: as with a large file.
+    command: [...REDIS, '--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024', ...DEBUG],
+    by: async (redis) => {
+      await redis.exec(['redis-cli', 'debug', 'populate', '10000']).ended;
+      redis.exec(['redis-cli', 'debug', 'reload']);
+    },
+  },
+  {
+    about: 'cannot save',
+    answer: 'MISCONF',
+    command: ['redis-server', '--dir', '/'], // read-only
+    by: (redis) => redis.exec(['redis-cli', 'bgsave']).ended,
+  },
+  {
+    about: 'runs a long script',
+    answer: 'BUSY',
+    command: [...REDIS, '--lua-time-limit', '100'],
+    by: (redis) => redis.exec(['redis-cli', 'eval', 'while true do end', '0']),
+  },
+  { about: 'hangs', by: (redis) => { redis.signal('redis-server', 'SIGSTOP'); } },
+  { about: 'is not there', command: ['sleep', 'infinity'] },
+];
+
+/** Prints a row per state, a column per probe. */
+export async function compareAnswers(): Promise<void> {
+  console.log('\nWhat probes exit with:');
+  print('Redis', 'answers', Object.keys(PROBES));
+  for (const { about, answer, command = REDIS, by } of STATES) {
+    const redis = await Container.start(command, command.includes('redis-server') ? PING : undefined);
+    await by?.(redis);
+    if (answer) await until(`the answer ${answer}`, async () => (await redis.exec(PING).ended).output.startsWith(answer));
+    print(about, answer ?? '-', await Promise.all(Object.values(PROBES).map((probe) => exitCode(redis, probe))));
+    await redis.remove();
+  }
+}
+
+async function exitCode(redis: Container, command: string[]): Promise<string> {
+  const probe = redis.exec(command);
+  const ended = probe.ended.then(({ code }) => String(code));
+  return Promise.race([ended, sleep(TIMEOUT_SECONDS * 1000).then(() => (probe.kill() ? 'killed' : ended))]);
+}
+
+function print(about: string, answer: string, cells: string[]): void {
+  const columns = Object.keys(PROBES).map((name, at) => (cells[at] ?? '').padStart(name.length + 2));
+  console.log(about.padEnd(20) + answer.padEnd(8) + columns.join(''));
+}
