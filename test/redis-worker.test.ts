@@ -1,0 +1,513 @@
+/** examples/redis-worker as its users run it: as processes, over a real redis-server that is killed and frozen under them. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { clientOf, type Client } from '../examples/redis-worker/queue';
+import { RedisServer } from '../examples/redis-worker/story/redis-server';
+import { ProcessTimestamp } from '../src/process-timestamp';
+import { describeIf } from './support/need';
+import { run, SHELLS, type Answer } from './support/readers';
+import { beforeRemoval, scratch } from './support/records';
+
+jest.setTimeout(120_000);
+
+const EXAMPLE = resolve('examples/redis-worker');
+const describeIfRedis = describeIf(
+  spawnSync('redis-server', ['--version']).status === 0,
+  'redis-server (apt-get install redis-server)',
+);
+
+let folder: string;
+let server: RedisServer;
+/** Every process of a test. */
+const children = new Set<ChildProcess>();
+/** The ids of all jobs of a test. */
+let added: string[];
+/** The workers' maximumAge, in seconds. */
+let limit: number;
+/** With this one a worker takes over nothing within a test: it lives by what is in its own hands. */
+const NO_TAKING_OVER = 60;
+
+beforeAll(() => {
+  const tsc = require.resolve('typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', EXAMPLE], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`tsc: ${stdout}`);
+});
+
+beforeEach(() => {
+  folder = scratch({ memory: true });
+  added = [];
+  limit = 4;
+});
+
+afterEach(async () => {
+  endAll();
+  await Promise.all([...children].map((child) => ended(child)));
+  children.clear();
+});
+
+describeIfRedis('the worker', () => {
+  beforeEach(startServer);
+
+  test('does each job once, also one that fails, and beats when there is none', async () => {
+    const worker = start('a');
+    await results(await add({ text: 'hello' }, { text: '' }, {}));
+    expect(await values()).toEqual([
+      ['1', 'a', '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824'],
+      ['1', 'a', 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'],
+      ['1', 'a', 'failed: expected a text; the job has none'],
+    ]);
+    const idle = Date.now();
+    await seen(() => Number(ProcessTimestamp.byRef(join(folder, 'a')).value) > idle + 1500);
+    expect(await probes('a')).toEqual(both('alive 0'));
+    expect(await end(worker, 'SIGTERM')).toBe(0);
+    expect(readdirSync(join(folder, 'a'))).toEqual([]);
+    expect(await probes('a')).toEqual(both('missing 1'));
+    await expectNothingLeft();
+  });
+
+  test.each<[string, () => unknown, () => unknown, number]>([
+    ['killed', () => server.kill(), () => server.start(), 3],
+    // Each attempt to reach it takes two seconds.
+    ['frozen', () => { server.freeze(); }, () => { server.thaw(); }, 4],
+  ])('outlives a Redis that is %s: alive, not ready, and the job in hand is done once', async (_, take, give, seconds) => {
+    limit = seconds;
+    const worker = start('a');
+    const [id = ''] = await add({ text: 'in hand', ms: '300' });
+    await begun(id);
+    await take();
+    await until('a', 'failed');
+    await sleep(limit * 1000 + 500);
+    expect(await probes('a')).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
+    await give();
+    await until('a', 'alive');
+    expect(await probes('a')).toEqual(both('alive 0'));
+    await results([id]);
+    expect(attempts(id)).toEqual([1]);
+    expect(worker.exitCode).toBe(null);
+    expect(errors()).toHaveLength(1); // once an outage
+    await expectNothingLeft();
+  });
+
+  test('records once when Redis has recorded and its answer was lost', async () => {
+    start('a');
+    const [id = ''] = await add({ text: 'x', ms: '200' });
+    await begun(id);
+    server.freeze();
+    await seen(() => errors().length > 0);
+    server.thaw(); // reads what it was sent, and nobody is there for the answer
+    await seen(() => said().includes(`${id} is in other hands, or recorded already`));
+    expect(attempts(id)).toEqual([1]);
+    expect(await values()).toEqual([['1', 'a', expect.any(String)]]);
+    await expectNothingLeft();
+  });
+
+  test('takes up a job that Redis has handed out to it in an answer that was lost', async () => {
+    limit = NO_TAKING_OVER;
+    const relay = await Relay.to(server.port);
+    start('a', { REDIS_URL: `redis://127.0.0.1:${relay.port}` });
+    await blocked();
+    relay.drops = true;
+    const [id = ''] = await add({ text: 'x' });
+    await seen(() => errors().length > 0);
+    relay.drops = false;
+    await results([id]);
+    relay.close();
+    expect(attempts(id)).toEqual([2]);
+    expect(await values()).toEqual([['2', 'a', expect.any(String)]]);
+    await expectNothingLeft();
+  });
+
+  /** Milliseconds after a worker has begun the first of these jobs: in it, between two of them, after the last one. */
+  const MOMENTS = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 50, 60];
+  const JOBS = [{ text: '1', ms: '15' }, { text: '2', ms: '15' }, { text: '3' }];
+
+  test('loses and doubles nothing when Redis is killed, at one moment after the other', async () => {
+    limit = NO_TAKING_OVER;
+    start('a');
+    start('b');
+    for (const ms of MOMENTS) {
+      const ids = await add(...JOBS);
+      await begun(ids[0] ?? '');
+      await sleep(ms);
+      await server.kill();
+      await server.start();
+      for (const { id, attempt } of await results(ids)) {
+        expect(attempts(id)).toEqual([attempt]); // an outage makes no job be handled again
+      }
+    }
+    await expectNothingLeft();
+  });
+
+  test.each([
+    ['it is', false],
+    ['both it and Redis are', true],
+  ])('loses nothing and says what it does again when %s killed, at one moment after the other', async (_, redisToo) => {
+    limit = NO_TAKING_OVER;
+    let worker = start('a');
+    let again = 0;
+    for (const ms of MOMENTS) {
+      const ids = await add(...JOBS);
+      await begun(ids[0] ?? '');
+      await sleep(ms);
+      worker.kill('SIGKILL');
+      if (redisToo) {
+        await server.kill();
+        await server.start();
+      }
+      await ended(worker);
+      worker = start('a');
+      for (const { id, attempt } of await results(ids)) {
+        // Each time a higher number, and the last of them is the result's.
+        expect(attempts(id)).toEqual([...new Set(attempts(id))].sort());
+        expect(attempt).toBe(attempts(id).at(-1));
+        if (attempts(id).length > 1) again++;
+      }
+    }
+    expect(again).toBeGreaterThan(0);
+    await expectNothingLeft();
+  });
+
+  test.each([
+    ['another', 'b'],
+    ['a namesake on another node', 'a'], // a StatefulSet's pod that was deleted by force
+  ])('taken for dead by %s, which takes over its job, it brings nothing that counts', async (_, name) => {
+    limit = 1;
+    const first = start('a');
+    const [id = ''] = await add({ text: 'x', ms: '1000' });
+    await begun(id);
+    first.kill('SIGSTOP');
+    start(name, { LIVENESS_RUNDIR: join(folder, 'elsewhere') });
+    await seen(() => attempts(id).length === 2);
+    first.kill('SIGCONT');
+    await seen(() => said().includes(`${id} is in other hands, or recorded already`));
+    const [result] = await results([id]);
+    // The first one may have connected anew, and taken it back from its namesake.
+    expect(attempts(id)).toEqual(name === 'a' && result?.attempt === 3 ? [1, 2, 3] : [1, 2]);
+    expect(await values()).toEqual([[String(attempts(id).at(-1)), name, expect.any(String)]]);
+    await expectNothingLeft();
+  });
+
+  test('wedged, is dead to every probe; restarted, finds the job in its own hands', async () => {
+    limit = 2;
+    const worker = start('a');
+    const [id = ''] = await add({ text: 'WEDGE' });
+    await until('a', 'stale');
+    expect(await probes('a')).toEqual(both('stale 1'));
+    expect(await end(worker, 'SIGKILL')).toBe('SIGKILL');
+    expect(await probes('a')).toEqual(both('gone 1'));
+    limit = NO_TAKING_OVER;
+    start('a');
+    await results([id]);
+    expect(attempts(id)).toEqual([1, 2]);
+    expect(await values()).toEqual([['2', 'a', expect.any(String)]]);
+    await until('a', 'alive');
+    await expectNothingLeft();
+  });
+
+  test('gives up a job that has ended three workers, also when Redis is killed each time', async () => {
+    const [id = ''] = await add({ text: 'x', ms: '60000' });
+    for (const attempt of [1, 2, 3]) {
+      const worker = start('a');
+      await seen(() => attempts(id).includes(attempt));
+      await end(worker, 'SIGKILL');
+      await server.kill();
+      await server.start();
+    }
+    start('a');
+    await results([id]);
+    expect(await values()).toEqual([['4', 'a', 'given up after 3 attempts']]);
+    expect(attempts(id)).toEqual([1, 2, 3]);
+    await expectNothingLeft();
+  });
+
+  test('on SIGTERM finishes the job in hand, leaves the next one to others, removes its files and exits 0', async () => {
+    const worker = start('a');
+    const [id = '', next = ''] = await add({ text: 'x', ms: '500' }, { text: 'y' });
+    await begun(id);
+    expect(await end(worker, 'SIGTERM')).toBe(0);
+    expect(readdirSync(join(folder, 'a'))).toEqual([]);
+    expect([attempts(id), attempts(next)]).toEqual([[1], []]);
+    start('b');
+    await results([next]);
+    expect((await values()).map(([attempt, consumer]) => [attempt, consumer])).toEqual([['1', 'a'], ['1', 'b']]);
+    await expectNothingLeft();
+  });
+
+  test('goes on with a Redis that has lost everything', async () => {
+    start('a');
+    await blocked();
+    await redis((client) => client.flushAll());
+    await results(await add({ text: 'x' }));
+    await until('a', 'alive');
+    await expectNothingLeft();
+  });
+
+  test.each<[string, () => unknown, string]>([
+    ['is away', () => server.kill(), 'ECONNREFUSED'],
+    ['does not answer', () => { server.freeze(); }, 'Socket timeout'],
+  ])('ends when Redis %s at the start, says so, and was never there', async (_, spoil, says) => {
+    await spoil();
+    expect(await ended(start('a'))).toBe(1);
+    expect(errors().join('\n')).toContain(says);
+    expect(existsSync(join(folder, 'a'))).toBe(false);
+    expect(await probes('a')).toEqual(both('missing 1'));
+  });
+});
+
+describeIfRedis('the story', () => {
+  const readme = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
+  const TOLD = [process.execPath, 'examples/redis-worker/dist/story'];
+
+  test('is told by the command in README; and over a Redis that is given, which it spares and leaves as it was', async () => {
+    const [, command = ''] = /```sh\n(.*)\n```/.exec(readme) ?? [];
+    const compile = 'npm run build && npx tsc -p examples/redis-worker && '; // done already, and npx would ask a registry
+    expect(command.slice(0, compile.length)).toBe(compile);
+    const told = story(['bash', '-c', command.slice(compile.length)]);
+
+    await startServer();
+    await redis((client) => client.set('jobs', 'of somebody else'));
+    const [given, stopped] = [story(TOLD, { REDIS_URL: server.url }), story(TOLD, { REDIS_URL: server.url })];
+    await seen(() => stopped.said().includes('alive: '));
+    stopped.child.kill('SIGINT');
+    expect(await stopped.closed).toMatchObject({ exit: 130, stderr: '' });
+    expect(await given.closed).toMatchObject({ exit: 0, stderr: '' });
+    expect(given.said()).toContain('Left out: an outage and a freeze of Redis.');
+    expect(await redis((client) => client.keys('*'))).toEqual(['jobs']);
+    await server.kill();
+
+    expect(await told.closed).toMatchObject({ exit: 0, stderr: '' });
+    expect(told.said()).toContain('25 jobs, 25 results: none lost, none twice. 2 of them were delivered again and say so:');
+    expect(told.said()).not.toContain('Left out');
+    await expectNothingRemains();
+  });
+
+  test('stopped in the middle, leaves nothing', async () => {
+    const { child, said, closed } = story(TOLD);
+    await seen(() => said().includes('alive: '));
+    child.kill('SIGTERM');
+    expect(await closed).toMatchObject({ exit: 143, stderr: '' });
+    await expectNothingRemains();
+  });
+
+  test.each([
+    ['no redis-server', { PATH: '/nonexistent' }, 'there is no redis-server (apt-get install redis-server), and no REDIS_URL'],
+    ['a REDIS_URL that does not answer', { REDIS_URL: 'redis://127.0.0.1:1' }, 'connect ECONNREFUSED 127.0.0.1:1'],
+  ])('with %s says so, and fails', async (_, env, says) => {
+    const { exit, stdout, stderr } = await story(TOLD, env).closed;
+    expect({ exit, stdout, stderr }).toEqual({ exit: 2, stdout: '', stderr: `Cannot be told without Redis: ${says}\n` });
+    await expectNothingRemains();
+  });
+
+  /** Tells it, with a folder for temporary files of its own. */
+  function story([command = '', ...args]: string[], env: NodeJS.ProcessEnv = {}) {
+    const temporary = join(folder, 'tmp');
+    mkdirSync(temporary, { recursive: true });
+    const child = spawn(command, args, {
+      env: { ...process.env, REDIS_URL: '', TMPDIR: temporary, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    children.add(child);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+    const closed = once(child, 'close').then(() => ({ exit: child.exitCode, stdout, stderr }));
+    return { child, said: () => stdout, closed };
+  }
+
+  /** No file, and soon no process: each has its story's TMPDIR. */
+  async function expectNothingRemains(): Promise<void> {
+    const temporary = join(folder, 'tmp');
+    expect(readdirSync(temporary)).toEqual([]);
+    await seen(() => !readdirSync('/proc').some((pid) => environmentOf(pid).includes(`TMPDIR=${temporary}`)));
+  }
+
+  function environmentOf(pid: string): string[] {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
+    } catch {
+      return []; // no process, one that has ended, or another user's
+    }
+  }
+});
+
+// Processes
+
+beforeRemoval.push(endAll);
+
+function endAll(): void {
+  for (const child of children) child.kill('SIGKILL');
+}
+
+async function startServer(): Promise<void> {
+  server = await RedisServer.on(folder, (child) => children.add(child));
+}
+
+function start(name: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
+  // Into files: what was said before a result was recorded can be read when the result can.
+  const output = ['stdout', 'stderr'].map((file) => openSync(join(folder, file), 'a'));
+  const child = spawn(process.execPath, [join(EXAMPLE, 'dist', 'worker.js')], {
+    env: { ...process.env, REDIS_URL: server.url, NODE_OPTIONS: '', ...environment(name), ...env },
+    stdio: ['ignore', ...output],
+  });
+  for (const file of output) closeSync(file);
+  children.add(child);
+  return child;
+}
+
+/** What workers said, line by line. */
+function said(): string[] {
+  return readFileSync(join(folder, 'stdout'), 'utf8').split('\n').slice(0, -1);
+}
+
+function errors(): string[] {
+  return readFileSync(join(folder, 'stderr'), 'utf8').split('\n').slice(0, -1);
+}
+
+function environment(name: string): NodeJS.ProcessEnv {
+  return { QUEUE: 'jobs', LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: name, MAXIMUM_AGE_SECONDS: String(limit) };
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | string | null> {
+  child.kill(signal);
+  return ended(child);
+}
+
+/** Its exit code, or the signal that ended it. */
+async function ended(child: ChildProcess): Promise<number | string | null> {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode ?? child.signalCode;
+}
+
+/** Waits for what a process does, much longer than it takes. */
+async function seen(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 60_000;
+  while (!(await isTrue())) {
+    if (performance.now() > deadline) throw new Error(`did not come within a minute: ${isTrue.toString()}`);
+    await sleep(2);
+  }
+}
+
+/** Passes on between a worker and Redis, but for Redis's answers while it `drops` them. */
+class Relay {
+  drops = false;
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createServer((worker) => {
+    const redis = connect(this.target, '127.0.0.1');
+    for (const [socket, other] of [[worker, redis], [redis, worker]] as const) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined).on('close', () => other.destroy());
+    }
+    worker.pipe(redis);
+    redis.on('data', (data) => this.drops || worker.write(data));
+  });
+
+  static async to(port: number): Promise<Relay> {
+    const relay = new Relay(port);
+    await once(relay.#server.listen(0, '127.0.0.1'), 'listening');
+    return relay;
+  }
+
+  private constructor(readonly target: number) {}
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+// Jobs
+
+async function redis<T>(act: (client: Client) => Promise<T>): Promise<T> {
+  const client = clientOf(server.url);
+  try {
+    return await act(await client.connect());
+  } finally {
+    client.destroy();
+  }
+}
+
+async function add(...jobs: { text?: string; ms?: string }[]): Promise<string[]> {
+  const ids = await redis((client) => Promise.all(jobs.map((job) => client.xAdd('jobs', '*', { kind: 'test', ...job }))));
+  added.push(...ids);
+  return ids;
+}
+
+/** The attempts at a job, in the order in which workers have begun them. */
+function attempts(id: string): number[] {
+  const begun = said().filter((line) => line.startsWith(`${id} attempt `));
+  return begun.map((line) => Number(line.slice(`${id} attempt `.length)));
+}
+
+function begun(id: string): Promise<void> {
+  return seen(() => attempts(id).length > 0);
+}
+
+/** Waits until a worker waits for a job. */
+function blocked(): Promise<void> {
+  return seen(() => redis(async (client) => (await client.clientList()).some(({ flags }) => flags.includes('b'))));
+}
+
+async function recorded(): Promise<Record<string, string>[]> {
+  const entries = await redis((client) => client.xRange('jobs:results', '-', '+'));
+  return (entries ?? []).map(({ message }) => message);
+}
+
+/** Waits until each of the jobs has its result. */
+async function results(ids: string[]): Promise<{ id: string; attempt: number }[]> {
+  let found: { id: string; attempt: number }[] = [];
+  await seen(async () => {
+    const all = await recorded();
+    found = all.map(({ id = '', attempt }) => ({ id, attempt: Number(attempt) })).filter(({ id }) => ids.includes(id));
+    return found.length >= ids.length;
+  });
+  return found;
+}
+
+async function values(): Promise<(string | undefined)[][]> {
+  return (await recorded()).map(({ attempt, consumer, value }) => [attempt, consumer, value]);
+}
+
+/** Each job has one result, and nothing waits or is in anybody's hands. */
+async function expectNothingLeft(): Promise<void> {
+  expect((await recorded()).map(({ id }) => id).sort()).toEqual([...added].sort());
+  await redis(async (client) => {
+    expect(await client.xLen('jobs')).toBe(0);
+    expect(await client.xPending('jobs', 'workers')).toMatchObject({ pending: 0 });
+  });
+}
+
+// Probes
+
+/** What every probe says to both questions: the same to each, whoever is asked. */
+async function probes(name: string): Promise<{ liveness: string; readiness: string }> {
+  const shipped = [[process.execPath, 'dist/liveness.js'], ...SHELLS.map((shell) => [...shell, 'dist/liveness.sh'])];
+  const asked = async (own: string, ...options: string[]): Promise<string> => {
+    const ofProcess = shipped.map((command) => [...command, '--process', ...options]);
+    const commands = [[process.execPath, join(EXAMPLE, 'dist', own)], ...ofProcess];
+    const answers = await Promise.all(commands.map((command) => ask(name, command)));
+    const verdicts = new Set(answers.map(({ verdict, exit }) => `${verdict} ${String(exit)}`));
+    if (verdicts.size !== 1) throw new Error(`expected one answer; got ${JSON.stringify(answers, null, 2)}`);
+    return [...verdicts].join();
+  };
+  return { liveness: await asked('liveness.js', '--ignore-error'), readiness: await asked('readiness.js') };
+}
+
+const both = (verdict: string) => ({ liveness: verdict, readiness: verdict });
+
+function ask(name: string, command: string[]): Promise<Answer> {
+  const variables = Object.entries(environment(name)).map(([variable, value = '']) => `${variable}=${value}`);
+  return run(command.join(' '), ['env', ...variables, ...command]);
+}
+
+/** Waits until the cheapest probe, asked for readiness, says so. */
+async function until(name: string, verdict: string): Promise<void> {
+  await seen(async () => (await ask(name, ['sh', 'dist/liveness.sh', '--process'])).verdict === verdict);
+}
