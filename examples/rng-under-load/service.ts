@@ -21,13 +21,19 @@ interface Job {
 
 const timestamp = new RngTimestamp();
 const queue: Job[] = [];
-const server = createServer((request, response) => queue.push({ request, response }));
+/** Ends the wait for a request. */
+let waiting = new AbortController();
 let stopping = false;
+const server = createServer((request, response) => {
+  queue.push({ request, response });
+  waiting.abort();
+});
 
 async function main(): Promise<void> {
   process.once('SIGTERM', () => {
     stopping = true;
     server.close();
+    waiting.abort();
   });
   timestamp.refresh(); // throws if it cannot be recorded: nothing is served then
   server.listen(Number(PORT), '127.0.0.1');
@@ -43,7 +49,11 @@ async function main(): Promise<void> {
 }
 
 async function next(): Promise<Job | undefined> {
-  if (queue.length === 0) await once(server, 'request', { signal: AbortSignal.timeout(POLL_MS) }).catch(() => undefined);
+  if (queue.length === 0) {
+    waiting = new AbortController();
+    // Not AbortSignal.timeout: its timer does not keep Node running, which with the server closed would exit right here.
+    await sleep(POLL_MS, undefined, { signal: waiting.signal }).catch(() => undefined);
+  }
   return queue.shift();
 }
 

@@ -1,4 +1,5 @@
-// A round-robin over the replicas that are up, connection by connection, as a Service spreads them.
+// A round-robin over the replicas that are up, connection by connection. Kinder than a Service, whose kube-proxy picks at
+// random (iptables) and sends to a container that ends until it is unready.
 
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -39,7 +40,7 @@ export class Balancer {
     const up = this.#backends.filter(({ state }) => state === 'up');
     const backend = up[this.#turn++ % up.length];
     if (!backend) {
-      // Refused, as by kube-proxy's REJECT where a Service has no endpoints.
+      // Accepted and reset, where a Service without endpoints has the connection rejected.
       this.failures.push(began);
       client.resetAndDestroy();
       return;

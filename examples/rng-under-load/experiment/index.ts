@@ -69,13 +69,13 @@ async function experiment(): Promise<void> {
   const wanted = Number(CLIENTS) * Number(REQUESTS);
   const table = [
     ['', ...sides.map(({ name }) => name)],
-    [`requests answered, of ${wanted}`, ...sides.map(({ answered }) => String(answered))],
+    [`answered when the load ended, of ${wanted}`, ...sides.map(({ answered }) => String(answered))],
     ['refused or cut off', ...sides.map(({ balancer }) => String(underLoad(balancer.failures)))],
     ['restarts under load', ...sides.map(({ endings }) => String(underLoad(endings)))],
     ['longest time with no replica', ...sides.map((side) => seconds(side.longest(0, begin)))],
     ['slowest answer', ...sides.map(({ balancer }) => seconds(balancer.slowest))],
     ['longest gap between two beats', '-', `${(Math.max(...gaps) / 1000).toFixed(2)} s`],
-  ].map(([what = '', ...values]) => what.padEnd(32) + values.map((value) => value.padStart(11)).join(''));
+  ].map(([what = '', ...values]) => what.padEnd(38) + values.map((value) => value.padStart(11)).join(''));
   console.log(`\n${table.join('\n')}\n`);
 
   const marks = [{ at: begin, text: `load begins: ${clients}` }, { at: end, text: 'load ends', before: true }];
