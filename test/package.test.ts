@@ -63,7 +63,7 @@ describe('the package', () => {
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
     expect(paths.filter((path) => !path.endsWith('.d.ts')).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/heartbeat-file.md', 'docs/process.md', 'package.json'].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'package.json'].sort(),
     );
     for (const path of paths.filter((path) => path.endsWith('.d.ts'))) expect(path).toMatch(/^dist\/[a-z-]+\.d\.ts$/);
   });

@@ -1,7 +1,7 @@
 // Whatever README and docs show is run here.
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
@@ -53,6 +53,36 @@ function compile(folder: string): void {
   });
   expect([status, stdout]).toEqual([0, '']);
 }
+
+describe('examples', () => {
+  const names = readdirSync('examples', { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+
+  test('are all named in README', () => {
+    for (const name of names) expect(readme).toContain(`(examples/${name})`);
+  });
+
+  test.each(names.filter((name) => name !== 'chart'))('%s has a README of at most 40 lines', (name) => {
+    expect(readFileSync(`examples/${name}/README.md`, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(40);
+  });
+});
+
+describe('docs/liveness-or-readiness.md', () => {
+  const page = readFileSync('docs/liveness-or-readiness.md', 'utf8');
+  const shown = (note: string): string => new RegExp(`<!-- ${note} -->\n\`\`\`\n([^]*?)\`\`\``).exec(page)?.[1] ?? '';
+
+  // The tests of these two examples hold their README to what a run says.
+  test('shows what the examples show', () => {
+    expect(shown('experiment')).not.toBe('');
+    expect(readFileSync('examples/rng-under-load/README.md', 'utf8')).toContain(shown('experiment'));
+    expect(readFileSync('docs/load.svg', 'utf8')).toContain(shown('experiment'));
+    const [, answered = '', all = ''] = /answered when the load ended, of 1000 +(\d+) +(\d+)/.exec(shown('experiment')) ?? [];
+    const [, away = ''] = /no replica +([\d.]+) s/.exec(shown('experiment')) ?? [];
+    expect(all).toBe('1000');
+    expect(readme.replaceAll('\n', ' ')).toContain(`had answered ${answered} of 1000 requests with liveness by HTTP GET, and was away for ${Math.round(Number(away))} s`);
+    expect(shown('zombies')).not.toBe('');
+    expect(readFileSync('examples/redis-probe/README.md', 'utf8')).toContain(shown('zombies'));
+  });
+});
 
 describe('README', () => {
   const transcripts = blocks.filter(({ language }) => language === 'console');
@@ -247,7 +277,8 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   });
 
   test('links only to what is there', () => {
-    for (const page of ['README.md', 'docs/heartbeat-file.md', 'docs/process.md', 'CONTRIBUTING.md']) {
+    const examples = readdirSync('examples').map((name) => `examples/${name}/README.md`).filter((page) => existsSync(page));
+    for (const page of ['README.md', 'CONTRIBUTING.md', ...readdirSync('docs').map((name) => `docs/${name}`), ...examples]) {
       const base = join(page, '..');
       for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
         expect([page, target, spawnSync('test', ['-e', join(base, target)]).status]).toEqual([page, target, 0]);
