@@ -9,6 +9,9 @@ import { LoopTimestamp, pathOf, type LoopName } from './loops';
 /** One that dies at its start must not take up a processor. */
 const RESTART_MS = 1000;
 
+/** Web workers' and then packers' share of terminationGracePeriodSeconds, all of which is shorter than a packer's limit. */
+const STOP_MS = 10_000;
+
 /** A failureThreshold: when a VM resumes or a container thaws, all look stale until their next beat that is written. */
 const FAILURES = 8;
 
@@ -16,7 +19,7 @@ interface Member {
   readonly events: EventEmitter;
   /** Asks it to finish what it has in hand. */
   stop(): void;
-  /** Ends it at once, also in the middle of `for (;;)`. */
+  /** Ends it in the middle of `for (;;)` too; a thread's synchronous native call (gzipSync) comes to its own end first. */
   kill(): void;
 }
 
@@ -57,12 +60,18 @@ export class Post {
     }
   }
 
-  /** Settles when it has finished. Until then keep() goes on to kill it if it wedges, and no longer starts it. */
+  /** Settles when it has finished, or been killed because it did not. keep() no longer starts it. */
   async stop(): Promise<void> {
     const left = new Promise<void>((settle) => (this.#left = settle));
-    if (!this.#member) return;
-    this.#member.stop();
+    const member = this.#member;
+    if (!member) return;
+    member.stop();
+    const deadline = setTimeout(() => {
+      console.log(`${this.name} does not stop: killed`);
+      member.kill();
+    }, STOP_MS);
     await left;
+    clearTimeout(deadline);
   }
 
   #begin(now: number): void {

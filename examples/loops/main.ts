@@ -1,22 +1,29 @@
 // Collects events: web workers (a cluster) take them in, threads pack them, and two loops here ship and clean up.
 
 import cluster from 'node:cluster';
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { Post, thread, worker } from './crew';
-import { ARCHIVE, list, PACKED, put } from './data';
+import { ARCHIVE, files, list, MOST_FILES, PACKED, put } from './data';
 import { loop } from './loop';
 
 const { KEEP_SECONDS = 7 * 24 * 3600 } = process.env;
 
+/** Between two passes through all files, which take a while where there are many. */
+const CLEAN_UP_MS = 60_000;
+
+/** Older than this, a file that put() has not finished was a killed one's: a loop that writes for so long is dead. */
+const TEMPORARY_MS = 60_000;
+
 const web = [new Post('web-1', worker), new Post('web-2', worker)];
 const packers = [new Post('pack-1', thread), new Post('pack-2', thread)];
+
+const stop = new AbortController();
 
 async function main(): Promise<void> {
   const signalled = new Promise((settle) => { for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, settle); });
   cluster.on('listening', (_, { address, port }) => { console.log(`listening on ${address}:${port}`); });
 
-  const stop = new AbortController();
   const loops = [
     loop('supervisor', stop.signal, supervise),
     loop('ship', stop.signal, ship),
@@ -35,18 +42,39 @@ function supervise(): boolean {
 }
 
 async function ship(): Promise<boolean> {
-  const [packed] = await list(PACKED);
-  if (packed === undefined) return false;
-  await put(join(ARCHIVE, packed), await readFile(join(PACKED, packed)));
-  await rm(join(PACKED, packed));
-  return true;
+  const packed = await list(PACKED);
+  for (const name of packed) {
+    await put(join(ARCHIVE, name), await readFile(join(PACKED, name)));
+    await rm(join(PACKED, name));
+  }
+  return packed.length > 0;
 }
 
+let pass: ReturnType<typeof files> | undefined;
+let nextPass = -Infinity;
+
 async function cleanUp(): Promise<boolean> {
+  if (performance.now() < nextPass) return false;
+  pass ??= files();
+  for (let count = 0; count < MOST_FILES; count++) {
+    const { value: file } = await pass.next();
+    if (file === undefined) {
+      pass = undefined;
+      nextPass = performance.now() + CLEAN_UP_MS;
+      return false;
+    }
+    if (await isOld(file)) await rm(file, { force: true });
+  }
+  return !stop.signal.aborted; // what is left can wait for the next start
+}
+
+async function isOld(file: string): Promise<boolean> {
+  if (file.endsWith('.tmp')) {
+    const stats = await stat(file).catch(() => undefined); // finished meanwhile
+    return stats !== undefined && Date.now() - stats.mtimeMs > TEMPORARY_MS;
+  }
   // A batch's name begins with its time.
-  const old = (await list(ARCHIVE)).filter((name) => Date.now() - parseInt(name) > Number(KEEP_SECONDS) * 1000);
-  for (const name of old) await rm(join(ARCHIVE, name));
-  return false;
+  return dirname(file) === ARCHIVE && Date.now() - parseInt(basename(file)) > Number(KEEP_SECONDS) * 1000;
 }
 
 // Any error ends the process: the kubelet restarts it, and the folders still hold what was on its way.

@@ -5,13 +5,14 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { INCOMING, put } from './data';
-import { loop } from './loop';
+import { loop, POLL_MS } from './loop';
 import type { LoopName } from './loops';
 
 const { LOOP, PORT = '8080', HOST } = process.env;
 
-/** All events of that time are written, and flushed, as one batch. */
+/** All events of that time after the first are written, and flushed, as one batch. */
 const BATCH_MS = 20;
 const MOST_BYTES = 64 * 1024;
 /** How long a client that is slow, or silent, may hold up an orderly stop. */
@@ -19,19 +20,30 @@ const GRACE_MS = 2000;
 
 const received: { event: string; response: ServerResponse }[] = [];
 
+/** Aborted, ends the loop's wait. */
+let idle = new AbortController();
+
 // Events arrive at their clients' pace, which says nothing about this worker; storing them is its loop.
 const server = createServer((request, response) => {
   response.setHeader('connection', 'close'); // the next one may go to another worker
-  if (!(Number(request.headers['content-length']) <= MOST_BYTES)) return void response.writeHead(413).end();
+  const { 'content-length': length } = request.headers;
+  if (length === undefined) return void response.writeHead(411).end();
+  if (Number(length) > MOST_BYTES) return void response.writeHead(413).end();
   text(request).then(
-    (event) => received.push({ event, response }),
+    (event) => {
+      received.push({ event, response });
+      idle.abort();
+    },
     () => undefined, // hung up: it sends the event again
   );
 });
 
 const stop = new AbortController();
 process.once('SIGTERM', () => {
-  server.close(() => { stop.abort(); });
+  server.close(() => {
+    stop.abort();
+    idle.abort();
+  });
   setTimeout(() => { server.closeAllConnections(); }, GRACE_MS).unref();
 });
 process.on('SIGINT', () => undefined); // Ctrl-C reaches the primary too, which says SIGTERM when it is time
@@ -49,4 +61,10 @@ async function turn(): Promise<boolean> {
   return false;
 }
 
-void loop(LOOP as LoopName, stop.signal, turn, BATCH_MS).then(() => process.exit());
+async function wait(): Promise<void> {
+  idle = new AbortController();
+  if (received.length === 0) await sleep(POLL_MS, undefined, { signal: idle.signal }).catch(() => undefined);
+  if (received.length > 0) await sleep(BATCH_MS);
+}
+
+void loop(LOOP as LoopName, stop.signal, turn, wait).then(() => process.exit());
