@@ -10,6 +10,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -123,9 +124,9 @@ export class Container {
     const alive: number[] = [];
     let zombies = 0;
     for (const pid of readdirSync(proc).filter((name) => /^\d+$/.test(name))) {
-      const stat = textOf(join(proc, pid, 'stat'));
-      if (stat.slice(stat.lastIndexOf(')')).startsWith(') Z ')) zombies++;
-      else if (stat !== '') alive.push(Number(pid));
+      const state = stateIn(join(proc, pid));
+      if (state === 'Z') zombies++;
+      else if (state !== undefined) alive.push(Number(pid));
     }
     return { alive, zombies };
   }
@@ -160,18 +161,28 @@ export class Exec {
     for (const stream of [child.stdout, child.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
     }
-    this.ended = new Promise((settle) => {
-      child.on('close', (code) => { settle({ code, output: output.trim() }); });
+    this.ended = new Promise((settle, reject) => {
+      const timer = setTimeout(() => {
+        this.kill();
+        child.kill('SIGKILL');
+        reject(new Error(`expected ${command.join(' ')} to end within ${PATIENCE_SECONDS} s; it did not`));
+      }, PATIENCE_SECONDS * 1000);
+      child.on('close', (code) => {
+        clearTimeout(timer);
+        settle({ code, output: output.trim() });
+      });
     });
+    this.ended.catch(() => undefined); // of one that nobody waits for
   }
 
   get hasEnded(): boolean {
     return hasEnded(this.#child);
   }
 
-  /** How many processes it consists of; those that have lost their parent do not count. */
-  get size(): number {
-    return tree(pidIn(this.#pidFile)).length;
+  /** Whether it, or what it has started, is this command by now and has come so far: at first it is runc itself. */
+  reaches(command: string[], point: (pid: number) => boolean): boolean {
+    const commandLine = command.map((word) => `${word}\0`).join('');
+    return tree(pidIn(this.#pidFile)).some((pid) => textOf(`/proc/${pid}/cmdline`) === commandLine && point(pid));
   }
 
   /** Kills the command's first process alone: so does containerd at a probe's timeout. False if there is none any more. */
@@ -193,6 +204,37 @@ function hasEnded(child: ChildProcess): boolean {
 function tree(pid: number): number[] {
   const children = textOf(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? [];
   return existsSync(`/proc/${pid}`) ? [pid, ...children.flatMap((child) => tree(Number(child)))] : [];
+}
+
+/** By a process's folder in /proc; undefined if it has gone. */
+function stateIn(folder: string): string | undefined {
+  return /.*\) (.)/s.exec(textOf(join(folder, 'stat')))?.[1];
+}
+
+/** Connected, and asleep: it waits for the answer. */
+export function awaitsAnswer(pid: number): boolean {
+  const connections = textOf(`/proc/${pid}/net/tcp`).split('\n').map((line) => line.trim().split(/\s+/));
+  const established = connections.filter(([, , , state]) => state === '01').map((fields) => `socket:[${fields[9] ?? ''}]`);
+  return stateIn(`/proc/${pid}`) === 'S' && openIn(pid).some((link) => established.includes(link));
+}
+
+/** V8 has started its workers. */
+export function hasThreads(pid: number): boolean {
+  return /^Threads:\t(?!1$)/m.test(textOf(`/proc/${pid}/status`));
+}
+
+/** The first thing that liveness.sh does. */
+export function hasLimitedItself(pid: number): boolean {
+  return /^Max cpu time +1 /m.test(textOf(`/proc/${pid}/limits`));
+}
+
+function openIn(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(folder).map((name) => readlinkSync(join(folder, name)));
+  } catch {
+    return []; // it has just gone, or closed one
+  }
 }
 
 /** 0 until runc has written it. */
@@ -235,11 +277,15 @@ function configuration(id: string, args: string[], pause: number): object {
   };
 }
 
-/** Waits for something to become true, no longer than anybody should. */
+/** Waits for something to become true, no longer than anybody should, also where the question itself hangs. */
 export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_SECONDS * 1000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`expected ${what} within ${PATIENCE_SECONDS} s; it did not come`);
-    await sleep(2);
+  const late = new AbortController();
+  const timer = setTimeout(() => { late.abort(); }, PATIENCE_SECONDS * 1000);
+  const deadline = once(late.signal, 'abort').then(() => false);
+  try {
+    while (!late.signal.aborted && !(await Promise.race([isTrue(), deadline]))) await sleep(2);
+  } finally {
+    clearTimeout(timer);
   }
+  if (late.signal.aborted) throw new Error(`expected ${what} within ${PATIENCE_SECONDS} s; it did not come`);
 }

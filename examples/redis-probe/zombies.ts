@@ -1,6 +1,6 @@
 // Who takes in what probes leave behind: zombies, counted after many runs of each probe under four kinds of PID 1.
 
-import { Container, until } from './container';
+import { awaitsAnswer, Container, hasLimitedItself, hasThreads, until, type Exec } from './container';
 
 interface Arrangement {
   readonly about: string;
@@ -21,8 +21,18 @@ const ARRANGEMENTS: Record<string, Arrangement> = {
 
 interface Probe {
   readonly command: string[];
-  /** When it consists of so many processes it is killed. */
-  readonly killed?: { readonly at: number; readonly about: string };
+  /** How it ends early; without this it has to succeed. */
+  readonly cut?: Cut;
+}
+
+interface Cut {
+  readonly about: string;
+  /** What it has to be seen at first: this program, */
+  readonly program: string[];
+  /** … come so far. */
+  readonly point: (pid: number) => boolean;
+  /** What it then exits with: killed by us, or by its own timeout. */
+  readonly code: number;
 }
 
 interface Service {
@@ -39,10 +49,18 @@ export const PONG = ['sh', '-c', '[ "$(redis-cli ping)" = PONG ]'];
 const JOB = ['sh', '-c', '(redis-cli ping &); sleep 0.3'];
 /** Its watcher, an orphan by design, ends up to a second after it. */
 export const BUSYBOX = ['busybox', 'timeout', '5', 'redis-cli', 'ping'];
+const TIMEOUT = ['timeout', '-s', '3', '5', 'redis-cli', 'ping'];
 const NODE = ['node', '/app/dist/liveness.js'];
 const SHELL = ['sh', '/app/dist/liveness.sh'];
 /** Of one path it is over before anybody could kill it. */
 const SHELL_FOR_LONG = [...SHELL, ...Array<string>(100).fill('/tmp/liveness/timestamp')];
+
+const KILLED = 128 + 9;
+const TIMED_OUT = 124;
+
+const HANGING = { program: PING, point: awaitsAnswer };
+const KILLED_HANGING: Cut = { ...HANGING, about: 'killed at its timeout while Redis hangs', code: KILLED };
+const ENDED_HANGING: Cut = { ...HANGING, about: 'ended by its own timeout while Redis hangs', code: TIMED_OUT };
 
 /** Saves nothing: saving.ts shows why. */
 export const REDIS = ['redis-server', '--dir', '/tmp', '--save', ''];
@@ -54,11 +72,14 @@ const SERVICES: Service[] = [
     program: 'redis-server',
     probes: [
       { command: PING },
-      { command: PING, killed: { at: 1, about: 'at its timeout while Redis hangs' } },
+      { command: PING, cut: KILLED_HANGING },
       { command: PONG },
-      { command: PONG, killed: { at: 2, about: 'at its timeout while Redis hangs' } },
+      { command: PONG, cut: KILLED_HANGING },
       { command: JOB },
       { command: BUSYBOX },
+      { command: TIMEOUT },
+      { command: TIMEOUT, cut: ENDED_HANGING },
+      { command: TIMEOUT, cut: KILLED_HANGING },
     ],
   },
   {
@@ -66,9 +87,12 @@ const SERVICES: Service[] = [
     ready: SHELL,
     probes: [
       { command: NODE },
-      { command: NODE, killed: { at: 1, about: 'in the middle' } },
+      { command: NODE, cut: { about: 'killed in the middle', program: NODE, point: hasThreads, code: KILLED } },
       { command: SHELL },
-      { command: SHELL_FOR_LONG, killed: { at: 1, about: 'in the middle, of 100 paths' } },
+      {
+        command: SHELL_FOR_LONG,
+        cut: { about: 'killed in the middle, of 100 paths', program: SHELL_FOR_LONG, point: hasLimitedItself, code: KILLED },
+      },
     ],
   },
 ];
@@ -99,14 +123,17 @@ async function start({ command, ready }: Service, { init = [], pause, around = [
 
 /** How many zombies so many runs of a probe add. */
 async function left({ container, around }: Place, { program }: Service, probe: Probe, times: number): Promise<number> {
-  const whole = [...around, ...probe.command];
-  if (!probe.killed) {
-    await succeed(container, whole, times);
-  } else {
+  const { command, cut } = probe;
+  const whole = [...around, ...command];
+  if (!cut) await succeed(container, whole, times);
+  // Again for those that had ended by themselves before they could be killed.
+  for (let remaining = times; cut && remaining > 0; ) {
     if (program) container.signal(program, 'SIGSTOP');
-    const probes = await timeOut(container, whole, times, probe.killed.at + (around.length > 0 ? 1 : 0));
+    const probes = await cutShort(container, whole, remaining, cut);
     if (program) container.signal(program, 'SIGCONT');
-    await Promise.all(probes);
+    const codes = (await Promise.all(probes)).map(({ code }) => code);
+    if (!codes.includes(cut.code)) throw new Error(`expected ${whole.join(' ')} to exit ${cut.code}; got ${codes.join(', ')}`);
+    remaining -= codes.filter((code) => code === cut.code).length;
   }
   return container.newZombies();
 }
@@ -118,19 +145,23 @@ export async function succeed(container: Container, command: string[], times: nu
   }
 }
 
-async function timeOut(container: Container, command: string[], times: number, size: number): Promise<Promise<unknown>[]> {
-  const ends: Promise<unknown>[] = [];
-  for (let killed = 0; killed < times; ) {
+type Ends = Exec['ended'][];
+
+async function cutShort(container: Container, command: string[], times: number, cut: Cut): Promise<Ends> {
+  const { program, point, code } = cut;
+  const ends: Ends = [];
+  for (let run = 0; run < times; run++) {
     const probe = container.exec(command);
-    await until(`${command.join(' ')} to run`, () => probe.hasEnded || probe.size >= size);
-    if (probe.kill()) killed++;
     ends.push(probe.ended); // as long as anything it has started holds its output
+    await until(`${command.join(' ')} at work`, () => probe.hasEnded || probe.reaches(program, point));
+    if (code === KILLED) probe.kill();
   }
+  if (code !== KILLED) await Promise.all(ends);
   return ends;
 }
 
-function title({ command, killed }: Probe): string {
-  if (killed) return `  killed ${killed.about}`;
+function title({ command, cut }: Probe): string {
+  if (cut) return `  ${cut.about}`;
   return command.map((word) => (word.includes(' ') ? `'${word}'` : word.replace('/app/dist/', ''))).join(' ');
 }
 
