@@ -5,6 +5,8 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync }
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pod } from 'kubernetes-models/v1/Pod';
+import { parse as parseYaml } from 'yaml';
 import { clientOf, type Client } from '../examples/redis-worker/queue';
 import { RedisServer } from '../examples/redis-worker/story/redis-server';
 import { ProcessTimestamp } from '../src/process-timestamp';
@@ -89,6 +91,21 @@ describeIfRedis('the worker', () => {
     expect(attempts(id)).toEqual([1]);
     expect(worker.exitCode).toBe(null);
     expect(errors()).toHaveLength(1); // once an outage
+    await expectNothingLeft();
+  });
+
+  test('an outage longer than it takes to take over is no reason to: of two workers the one that has done it records', async () => {
+    limit = 1;
+    for (const name of ['a', 'b']) start(name);
+    for (let round = 0; round < 3; round++) {
+      const [id = ''] = await add({ text: 'in hand', ms: '300' });
+      await begun(id);
+      await server.kill();
+      await sleep(2 * limit * 1000 + 300);
+      await server.start();
+      await results([id]);
+      expect(attempts(id)).toEqual([1]);
+    }
     await expectNothingLeft();
   });
 
@@ -511,3 +528,17 @@ function ask(name: string, command: string[]): Promise<Answer> {
 async function until(name: string, verdict: string): Promise<void> {
   await seen(async () => (await ask(name, ['sh', 'dist/liveness.sh', '--process'])).verdict === verdict);
 }
+
+test('the pod is one that the API server would take, and ends a worker that hangs before its job is taken over', () => {
+  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  pod.validate();
+  const { containers: [container] = [], terminationGracePeriodSeconds: G = 30 } = pod.spec ?? {};
+  const { readinessProbe, livenessProbe } = container ?? {};
+  const probe = ['sh', 'node_modules/k8s-liveness/dist/liveness.sh', '--process'];
+  expect(readinessProbe?.exec?.command).toEqual(probe);
+  expect(livenessProbe?.exec?.command).toEqual([...probe, '--ignore-error']);
+  const { periodSeconds: P = 10, failureThreshold: F = 3, timeoutSeconds: T = 1 } = livenessProbe ?? {};
+  const A = 60;
+  expect(A + F * P + T + G).toBe(105);
+  expect(105).toBeLessThan(2 * A);
+});

@@ -24,7 +24,10 @@ export interface QueueOptions {
   /** The stream's key; results go to the stream `<name>:results`. */
   readonly name: string;
   readonly consumer: string;
-  /** How long a job may be in another consumer's hands before it is taken over. */
+  /**
+   * How long a job may be in another consumer's hands before it is taken over; counted from our connecting at the earliest,
+   * since that time goes on while Redis is away and its holder, who may be done, cannot say so.
+   */
   readonly takeOverMs: number;
 }
 
@@ -45,6 +48,7 @@ export class Queue {
   readonly #options: QueueOptions;
   readonly #results: string;
   #client: Client | undefined;
+  #connectedAt = 0;
   /** From each connecting until nothing more is found. */
   #mayHoldSome = false;
 
@@ -68,7 +72,8 @@ export class Queue {
     // A predecessor's of our name, or sent to us in a reply that was lost.
     const own = this.#mayHoldSome ? await this.#claim({ consumer }, 0) : undefined;
     this.#mayHoldSome = own !== undefined;
-    return own ?? (await this.#claim({ IDLE: takeOverMs }, takeOverMs)) ?? (await this.#read());
+    const hadTime = performance.now() - this.#connectedAt >= takeOverMs;
+    return own ?? (hadTime ? await this.#claim({ IDLE: takeOverMs }, takeOverMs) : undefined) ?? (await this.#read());
   }
 
   /** Whether the result counts; false if the job is not in our hands any more. May be asked again after an error. */
@@ -117,6 +122,7 @@ export class Queue {
     this.#client = client;
     this.#mayHoldSome = true;
     await client.connect();
+    this.#connectedAt = performance.now();
     await client.xGroupCreate(this.#options.name, GROUP, '0', { MKSTREAM: true }).catch((error: unknown) => {
       if (!String(error).includes('BUSYGROUP')) throw error; // there already
     });

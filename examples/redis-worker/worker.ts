@@ -21,7 +21,7 @@ async function main(): Promise<void> {
     name: QUEUE,
     // The unit's name, the pod's if none is set. A restarted container keeps it, and finds again what was in its hands.
     consumer: basename(timestamp.path),
-    // Long enough for the kubelet to have ended a worker that hangs.
+    // Long enough for the kubelet to have ended a worker that hangs: pod.yaml.
     takeOverMs: 2 * timestamp.maximumAge.seconds * 1000,
   });
   const stop = new AbortController();
