@@ -97,9 +97,10 @@ describe('the collector', () => {
     await seen(() => service.said.stdout.includes('pack-1 does not beat: killed'));
     await seen(() => service.said.stdout.includes('pack-1 ended'));
     await become({ ...all('alive'), 'pack-1': 'stale' });
-    writeFileSync(join(folder, 'data', 'pack-1', '1-in-hand.ndjson'), '"in hand"\n');
+    const now = Date.now(); // not so old that it is cleaned up at once
+    writeFileSync(join(folder, 'data', 'pack-1', `${now}-in-hand.ndjson`), '"in hand"\n');
     calm('pack-1');
-    await seen(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', '1-in-hand.ndjson.gz')));
+    await seen(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)));
     const after = beat('pack-1');
     expect({ pid: after.pid, start: after.start }).toEqual({ pid: service.child.pid, start: before.start });
     expect(after.writer).not.toBe(before.writer);

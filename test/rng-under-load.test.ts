@@ -111,6 +111,11 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     expect(stdout).toBe('Left out, all of it: it needs ab (apt-get install apache2-utils), and /proc to judge heartbeats by.\n');
   });
 
+  test('refuses a load that is none', async () => {
+    const { code, stderr } = await ended(experiment([process.execPath, EXPERIMENT], { CLIENTS: '0' }));
+    expect({ code, stderr }).toEqual({ code: 2, stderr: 'CLIENTS and REQUESTS expected whole numbers above 0; got 0 and 250\n' });
+  });
+
   test('does not succeed under a load that breaks nothing, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await ended(small);
     expect(code).toBe(1);

@@ -25,6 +25,10 @@ const IDLE_SECONDS = 3;
 /** The longest back-off, and some more. */
 const PATIENCE_SECONDS = 330;
 
+if (![CLIENTS, REQUESTS].every((count) => /^[1-9]\d*$/.test(count))) {
+  console.error(`CLIENTS and REQUESTS expected whole numbers above 0; got ${CLIENTS} and ${REQUESTS}`);
+  process.exit(2);
+}
 if (!hasAb() || !existsSync('/proc/uptime')) {
   console.log('Left out, all of it: it needs ab (apt-get install apache2-utils), and /proc to judge heartbeats by.');
   process.exit(2);
