@@ -52,13 +52,22 @@ let listening: Promise<unknown> | undefined;
 
 async function turn(): Promise<boolean> {
   // Not before the first beat: a worker that cannot beat is given no connection.
-  await (listening ??= once(server.listen(Number(PORT), HOST), 'listening'));
+  await (listening ??= listen());
   const batch = received.splice(0);
   if (batch.length === 0) return false;
   const lines = batch.map(({ event }) => `${JSON.stringify(event)}\n`);
   await put(join(INCOMING, `${Date.now()}-${randomUUID()}.ndjson`), lines.join(''));
   for (const { response } of batch) response.writeHead(204).end();
   return false;
+}
+
+/** Unless it is stopped meanwhile: a server that is closed while it begins to listen may never say that it does. */
+async function listen(): Promise<void> {
+  try {
+    await once(server.listen(Number(PORT), HOST), 'listening', { signal: stop.signal });
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
 }
 
 async function wait(): Promise<void> {
