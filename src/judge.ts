@@ -2,7 +2,7 @@
 // its own words.
 
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
-import { presence, type Clock } from './proc';
+import { hasThread, presence, type Clock } from './proc';
 import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
 import { instant, lastBeat, type DeathReason, type Verdict } from './verdict';
 
@@ -39,15 +39,34 @@ const JUDGEMENTS = 5;
 
 /** Is the loop that beats into `path` making progress? Never throws for what stands there. */
 export function judge(path: string, reader: Reader): Verdict {
+  return examine(path, reader).verdict;
+}
+
+/** A verdict, and what stood there when it was found. */
+export interface Examined {
+  readonly verdict: Verdict;
+  /** The last beat, unless it is a plain file's. */
+  readonly record: HeartbeatRecord | undefined;
+  /** A process directory's error. */
+  readonly error: number | undefined;
+}
+
+/** {@link judge}, for who wants to describe what it looked at. */
+export function examine(path: string, reader: Reader): Examined {
   let seen = look(path, reader);
   for (let judgement = 1; ; judgement++) {
     const verdict = weigh(path, seen, reader);
-    if (verdict.alive || !isPassing(verdict.reason, seen)) return verdict;
+    if (verdict.alive || !isPassing(verdict.reason, seen)) return examined(verdict, seen);
     // If this process was held up between file and clock, or between two files, what is there now tells.
     const again = look(path, reader);
-    if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(seen)) return verdict;
+    if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(seen)) return examined(verdict, seen);
     seen = again;
   }
+}
+
+function examined(verdict: Verdict, seen: Seen): Examined {
+  if (seen.obstacle) return { verdict, record: undefined, error: undefined };
+  return { verdict, record: seen.beat?.kind === 'record' ? seen.beat.record : undefined, error: seen.error };
 }
 
 /** Whether a living service may look dead for that reason for a moment. */
@@ -199,8 +218,8 @@ function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | 
   return record.kind === 'step' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
 }
 
-/** How old a beat may be: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */
-function allowance(limit: number, window: number): number {
+/** How old a beat may be, in centiseconds: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */
+export function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 
@@ -215,6 +234,20 @@ function departure(seen: Evidence, record: HeartbeatRecord | undefined, limit = 
   // A fresh beat vouches for a process that cannot be seen; a pid alone does not.
   const vouched = seen.pid === undefined || limit !== Infinity;
   return found.state === 'unknown' && !vouched ? `process ${pid} has ended or is hidden` : undefined;
+}
+
+/**
+ * Whether the writer of a record that stands at a path still lives: then it must not be taken over. A leftover must not keep
+ * a new container from starting, so doubt counts as dead, unless the beat is fresh.
+ */
+export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
+  const boot = clock.bootId();
+  if (record.pid === undefined || (record.boot !== undefined && boot !== undefined && record.boot !== boot)) return false;
+  const { state } = presence(record.pid, record.start);
+  if (state === 'gone' || !hasThread(record.pid, parseInt(record.writer, 16))) return false;
+  if (state === 'present' && record.start !== undefined) return true;
+  const age = clock.wall() - record.wall;
+  return record.limit !== Infinity && age >= -2000 && age <= (record.limit + record.window) * 10;
 }
 
 /** Centiseconds since the beat, and the clock that says so. */

@@ -122,6 +122,11 @@ export function presence(pid: number, start: number | undefined): Presence {
   return { state: 'present' };
 }
 
+/** When that process started, in clock ticks since boot; undefined where it cannot be told. */
+export function startOf(pid: number): number | undefined {
+  return parseStat(read(`/proc/${pid}/stat`))?.start;
+}
+
 /** Whether that process still has that thread; true where it cannot be told. */
 export function hasThread(pid: number, thread: number): boolean {
   return thread === 0 || !existsSync(`/proc/${pid}/task`) || existsSync(`/proc/${pid}/task/${thread}`);

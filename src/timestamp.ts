@@ -3,8 +3,8 @@ import type { Duration } from 'date-fns';
 import { milliseconds } from './duration';
 import { LivenessError, shown } from './errors';
 import { HeartbeatFile, randomHex, readLine, TIMESTAMP_PATH } from './file';
-import { judge } from './judge';
-import { hasThread, presence, self, systemClock, type Clock, type Identity } from './proc';
+import { isWriterAlive, judge } from './judge';
+import { self, systemClock, type Clock, type Identity } from './proc';
 import { parse, serialise, type HeartbeatRecord } from './record';
 import { describe, type Verdict } from './verdict';
 
@@ -356,7 +356,7 @@ export abstract class Timestamp {
 
   #refuseLivingWriter(line: string): void {
     const other = this.#otherWriter(line);
-    if (other && this.#lives(other)) {
+    if (other && isWriterAlive(other, this.#clock)) {
       throw new LivenessError(
         'ERR_HEARTBEAT_IN_USE',
         `${this.#layout.noun} ${this.path} is in use by ${other.pid === undefined ? 'another Timestamp' : `a Timestamp of process ${other.pid}`}; ` +
@@ -374,17 +374,6 @@ export abstract class Timestamp {
       `process ${other.pid ?? '(unknown)'} beats the same file; two loops on one file vouch for each other: give each its own path`,
       'HEARTBEAT_SHARED',
     );
-  }
-
-  // A leftover must not keep a new container from starting, so doubt counts as dead, unless the beat is fresh.
-  #lives(record: HeartbeatRecord): boolean {
-    const boot = this.#clock.bootId();
-    if (record.pid === undefined || (record.boot !== undefined && boot !== undefined && record.boot !== boot)) return false;
-    const { state } = presence(record.pid, record.start);
-    if (state === 'gone' || !hasThread(record.pid, parseInt(record.writer, 16))) return false;
-    if (state === 'present' && record.start !== undefined) return true;
-    const age = this.#clock.wall() - record.wall;
-    return record.limit !== Infinity && age >= -2000 && age <= (record.limit + record.window) * 10;
   }
 
   #warn(message: string, code: string): void {
