@@ -50,10 +50,16 @@ export function formatLimit(limit: number): string {
   return text;
 }
 
-/** Milliseconds of `500ms`, `90s`, `2m`, `1h30m`, `1d`; undefined for anything else. */
+/** What {@link parseLimit} takes, in words. */
+export const LIMIT_FORMS = 'a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M';
+
+/** Milliseconds of `500ms`, `90s`, `2m`, `1h30m`, `1d`, or of ISO 8601's `PT2M`; undefined for anything else. */
 export function parseLimit(text: string): number | undefined {
-  const match = /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?$/.exec(text);
-  if (!match) return undefined;
-  const total = Object.values(SCALE).reduce((sum, scale, index) => sum + Number(match[index + 1] ?? 0) * scale, 0);
-  return total > 0 ? total : undefined;
+  const [, ...counts] =
+    /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?$/.exec(text) ??
+    // Without years and months, whose length nobody knows, and weeks, which stand alone there.
+    /^P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/.exec(text) ??
+    [];
+  const total = Object.values(SCALE).reduce((sum, scale, index) => sum + Number(counts[index] ?? 0) * scale, 0);
+  return total > 0 && total <= LONGEST ? total : undefined;
 }

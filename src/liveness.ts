@@ -1,7 +1,7 @@
 // node_modules/k8s-liveness/dist/liveness.js: the shipped probe. Built into one file that loads node: builtins only.
 
 import type { ParseArgsConfig } from 'node:util';
-import { parseLimit } from './duration';
+import { LIMIT_FORMS, parseLimit } from './duration';
 import { processDirectory, TIMESTAMP_PATH } from './file';
 import { judge } from './judge';
 import { conclude, print } from './probe';
@@ -22,7 +22,7 @@ Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.
                           liveness, where readiness looks at it
   --maximum-age DURATION  judge plain files too (touched, or holding a time in
                           seconds since the epoch), which state no limit:
-                          500ms, 90s, 2m, 1h30m, 1d; a heartbeat keeps its own
+                          500ms, 90s, 2m, 1h30m, 1d, PT2M; a heartbeat keeps its own
   --other-pid-namespace   the writer is in another container: leave its pid and
                           boot aside and judge by wall time
   --help, --version
@@ -70,7 +70,7 @@ function parseCommandLine(args: string[]): Request {
   const given = values['maximum-age'];
   const plainLimit = given === undefined ? undefined : parseLimit(given);
   if (given !== undefined && plainLimit === undefined) {
-    throw new Error(`--maximum-age expected a duration such as 500ms, 90s, 2m or 1h30m; got ${JSON.stringify(given)}`);
+    throw new Error(`--maximum-age expected ${LIMIT_FORMS}; got ${JSON.stringify(given)}`);
   }
   return {
     paths: positionals,

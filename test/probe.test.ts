@@ -160,15 +160,17 @@ describe.each(shipped)('%s', (name, command) => {
   });
 
   if (name === 'liveness.js') {
-    test.each(['500ms', '90s', '2m', '1h30m', '1d'])('--maximum-age %s is a limit for plain files', (limit) => {
+    test.each([
+      ['500ms', '500ms'], ['90s', '1m30s'], ['2m', '2m'], ['1h30m', '1h30m'], ['1d', '1d'], ['PT2M', '2m'], ['P1DT2H30M5S', '1d2h30m5s'],
+    ])('--maximum-age %s is a limit for plain files', (limit, shown) => {
       expect(ask('--maximum-age', limit, fileOf(''))[0]).toBe(0);
-      expect(ask('--maximum-age', limit, fileOf('1700000000'))[1]).toContain(`limit ${limit.replace('90s', '1m30s')}, by wall clock`);
+      expect(ask('--maximum-age', limit, fileOf('1700000000'))[1]).toContain(`limit ${shown}, by wall clock`);
       expect(ask('--maximum-age', limit, stale)[1]).toContain('limit 10m (');
     });
 
     test.each(['', '0s', '5', '2 m', '-2m', '1.5h', 'PT', '30m1h', 'soon'])('--maximum-age %j is refused with what is accepted', (limit) => {
       expect(ask(`--maximum-age=${limit}`, alive)).toEqual([
-        2, '', `cannot ask: --maximum-age expected a duration such as 500ms, 90s, 2m or 1h30m; got ${JSON.stringify(limit)}\n`,
+        2, '', `cannot ask: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got ${JSON.stringify(limit)}\n`,
       ]);
     });
   } else {
