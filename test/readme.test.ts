@@ -5,26 +5,12 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
+import { blocksOf } from './support/markdown';
 import { SHELLS } from './support/readers';
 import { aged, directoryOf, fileOf, record, scratch } from './support/records';
 
 const readme = readFileSync('README.md', 'utf8');
 const TSC = resolve('node_modules/typescript/bin/tsc');
-
-interface Block {
-  readonly language: string;
-  readonly code: string;
-  /** The HTML comment above it. */
-  readonly note: string;
-}
-
-function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n([^]*?)```/g)].map(([, note = '', language = '', code = '']) => ({
-    language,
-    code,
-    note,
-  }));
-}
 
 const blocks = [...blocksOf(readme), ...blocksOf(readFileSync('docs/process.md', 'utf8'))];
 
@@ -85,7 +71,8 @@ describe('docs/liveness-or-readiness.md', () => {
 });
 
 describe('README', () => {
-  const transcripts = blocks.filter(({ language }) => language === 'console');
+  // Those of the command line are produced in test/cli.test.ts.
+  const transcripts = blocks.filter(({ language, note }) => language === 'console' && note !== 'cli');
 
   test('shows transcripts', () => {
     expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale', 'directory: error 1']);

@@ -1,0 +1,50 @@
+import type { Argv } from 'yargs';
+import { LIMIT_FORMS, parseLimit } from '../duration';
+import { shown } from '../errors';
+import type { Io } from './io';
+
+/** One command: its words, its options, and what it does; the number is the exit code. */
+export interface Command {
+  readonly command: string;
+  readonly describe: string;
+  readonly builder: (yargs: Argv) => Argv;
+  readonly handler: (given: Given, io: Io) => number | Promise<number>;
+}
+
+/** What the command line says, as yargs hands it over. */
+export type Given = Readonly<Record<string, unknown>> & {
+  /** The words after a `--`. */
+  readonly '--'?: readonly string[];
+};
+
+/** A command line that cannot be meant: exit 2. */
+export class UsageError extends Error {}
+
+/** For `coerce`: a duration's milliseconds. */
+export function duration(option: string): (text: string) => number {
+  return (text) => {
+    const limit = parseLimit(text);
+    if (limit === undefined) throw new UsageError(`${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
+    return limit;
+  };
+}
+
+/** The paths of a command line, those after a `--` too. */
+export function pathsOf({ path, paths, '--': rest = [] }: Given): readonly string[] {
+  return [...(path === undefined ? [] : [path as string]), ...((paths as readonly string[] | undefined) ?? []), ...rest];
+}
+
+/** The options of those that read. */
+export const READING = {
+  'ignore-error': { type: 'boolean', describe: 'Leave the error of process directories aside, as liveness does' },
+  'other-pid-namespace': {
+    type: 'boolean',
+    describe: 'The writer is in another container: leave its pid and boot aside and judge by wall time',
+  },
+  'maximum-age': {
+    type: 'string',
+    requiresArg: true,
+    coerce: duration('--maximum-age'),
+    describe: 'Judge plain files too, touched or holding an epoch, which state no limit; a heartbeat keeps its own',
+  },
+} as const;

@@ -1,0 +1,19 @@
+import type { Clock } from '../proc';
+
+/** What a command needs of the world: a process's own, or a test's. */
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Pick<Output, 'write'>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  /** Calls the listener at every such signal, until what it returns is called. */
+  readonly onSignal: (signal: NodeJS.Signals, listener: () => void) => () => void;
+}
+
+export interface Output {
+  readonly write: (text: string) => unknown;
+  readonly isTTY?: boolean | undefined;
+  /** Of the terminal, if it is one. */
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+}

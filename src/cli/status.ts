@@ -1,0 +1,78 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { processDirectory, TIMESTAMP_PATH } from '../file';
+import { READING, UsageError, type Command, type Given } from './command';
+import type { Io } from './io';
+import { reports, toJson } from './report';
+import { table } from './table';
+
+export const status: Command = {
+  command: 'status [paths..]',
+  describe: 'Describe them for people: how old, how near to a restart',
+  builder: (yargs) =>
+    yargs
+      .positional('paths', { type: 'string', array: true, describe: 'Heartbeat files and process directories', defaultDescription: 'the default heartbeat and process directory, if there' })
+      .options({
+        watch: { type: 'boolean', describe: 'Draw it anew each second until Ctrl-C' },
+        json: { type: 'boolean', describe: 'Print JSON on one line (docs/cli.md describes it)' },
+        'no-color': { type: 'boolean', describe: 'No colours; NO_COLOR in the environment does the same' },
+        ...READING,
+      })
+      .conflicts('watch', 'json')
+      .example('$0 status', 'What stands where a service beats by default')
+      .example('$0 status --watch /run/liveness/*', 'All loops of a service, live')
+      .epilogue(
+        `longest gap is the longest time between two beats so far, and its share of the limit: how near to a restart the loop ever was. deadline is when it is dead, unless it beats until then.
+Exits 0 whatever it finds: describing is not judging. For an exit code there is check.`,
+      ),
+  handler: async (given, io) => {
+    if (given.watch === true) return watch(given, io);
+    io.stdout.write(given.json === true ? `${toJson(look(given, io))}\n` : await draw(given, io));
+    return 0;
+  },
+};
+
+function look(given: Given, io: Io): ReturnType<typeof reports> {
+  const there = [TIMESTAMP_PATH, processDirectory()].filter((path) => existsSync(path));
+  return reports(given, io, there.length > 0 ? there : [TIMESTAMP_PATH]);
+}
+
+function draw(given: Given, io: Io): Promise<string> {
+  const { isTTY = false, columns } = io.stdout;
+  // An empty NO_COLOR counts as unset: no-color.org.
+  const colour = isTTY && !io.env.NO_COLOR && io.env.TERM !== 'dumb' && given['no-color'] !== true;
+  return table(look(given, io), { columns: isTTY ? (columns ?? 80) : 80, colour, now: io.clock.wall() });
+}
+
+/** The alternate screen without a cursor, so that what stood on the terminal is there again afterwards. */
+const [OPEN, CLOSE] = ['\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'];
+const [HOME, CLEAR_LINE, CLEAR_BELOW] = ['\x1b[H', '\x1b[K', '\x1b[J'];
+
+/** What each way to end it exits with: Ctrl-C is the expected one, the others as a shell tells them. */
+const ENDS = { SIGINT: 0, SIGTERM: 143, SIGHUP: 129 } as const;
+
+async function watch(given: Given, io: Io): Promise<number> {
+  if (io.stdout.isTTY !== true) throw new UsageError('--watch expected a terminal to draw on; got a file or a pipe, for which there is --json');
+  const ending = new AbortController();
+  const { signal } = ending;
+  const release = Object.entries(ENDS).map(([name, code]) => io.onSignal(name as keyof typeof ENDS, () => { ending.abort(code); }));
+  io.stdout.write(OPEN);
+  try {
+    while (!signal.aborted) {
+      io.stdout.write(screen(await draw(given, io), io.stdout.rows ?? 24));
+      await pause(1000, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    io.stdout.write(CLOSE);
+    for (const letGo of release) letGo();
+  }
+  return signal.reason as number;
+}
+
+/** As many of the lines as there is room for, over whatever was drawn before. */
+function screen(text: string, rows: number): string {
+  const lines = text.trimEnd().split('\n');
+  const room = Math.max(rows - 1, 1);
+  const shown = lines.length <= room ? lines : [...lines.slice(0, room - 1), `(${lines.length - room + 1} lines more)`];
+  return `${HOME}${[...shown, 'Ctrl-C ends'].map((line) => line + CLEAR_LINE).join('\n')}${CLEAR_BELOW}`;
+}

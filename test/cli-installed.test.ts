@@ -1,0 +1,214 @@
+// The command line as a user has it: the packed tarball, installed into an empty project, run as a process.
+
+import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CronJob } from 'kubernetes-models/batch/v1/CronJob';
+import { parse as parseYaml } from 'yaml';
+import { blocksOf } from './support/markdown';
+import { describeIf } from './support/need';
+import { aged, directoryOf, fileOf, record, scratch } from './support/records';
+
+jest.setTimeout(120_000);
+
+// Beside the scratch folders, which are there only while tests run.
+const project = mkdtempSync(join(tmpdir(), 'k8s-liveness-installed-'));
+const bin = join(project, 'node_modules', '.bin');
+afterAll(() => { rmSync(project, { recursive: true, force: true, maxRetries: 5 }); });
+
+beforeAll(() => {
+  const quiet = ['--ignore-scripts', '--loglevel=error'];
+  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project, ...quiet], { encoding: 'utf8' })) as [{ filename: string }];
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+  execFileSync('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...quiet, join(project, filename)], { cwd: project, stdio: 'pipe' });
+});
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
+  return spawnSync('k8s-liveness', args, { encoding: 'utf8', timeout: 30_000, env: { ...environment(), ...env } });
+}
+
+/** With this very Node for the bin's `env node`. */
+function environment(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_OPTIONS: '', PATH: `${bin}:${join(process.execPath, '..')}:${process.env.PATH ?? ''}` };
+}
+
+function bash(script: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 30_000, env: { ...environment(), ...env } });
+}
+
+describe('each command, installed', () => {
+  test('check exits 0, 1 and 2, with its line', () => {
+    const alive = run(['check', fileOf(record())]);
+    expect([alive.status, alive.stdout.split(' ')[0], alive.stderr]).toEqual([0, 'alive:', '']);
+    const stale = run(['check', fileOf(aged(100_000))]);
+    expect([stale.status, stale.stdout.slice(0, 11), stale.stderr]).toEqual([1, 'dead: stale', '']);
+    const usage = run(['check', '--bogus']);
+    expect([usage.status, usage.stdout, usage.stderr]).toEqual([2, '', 'k8s-liveness check: unknown option --bogus; --help lists what there is\n']);
+  });
+
+  test('check without a path, and --process, ask about what the probes ask about', () => {
+    const directory = directoryOf({ pid: process.pid, error: 0 });
+    const env = { LIVENESS_PATH: fileOf(record()), LIVENESS_RUNDIR: join(directory, '..'), LIVENESS_UNIT_NAME: directory.split('/').pop() ?? '' };
+    expect(run(['check'], env).stdout).toContain(`(${env.LIVENESS_PATH})\n`);
+    expect(run(['check', '--process'], env).stdout).toBe(`alive: process ${process.pid} (${directory})\n`);
+    expect(run(['status'], env).stdout.split('\n').filter((line) => line.startsWith('/'))).toEqual([env.LIVENESS_PATH, directory]);
+    expect(run(['status'], { ...env, LIVENESS_UNIT_NAME: 'none' }).stdout.split('\n').filter((line) => line.startsWith('/'))).toEqual([env.LIVENESS_PATH]);
+  });
+
+  test('touch makes a shell loop probe-able: alive while it turns, gone when it has ended', () => {
+    const folder = scratch();
+    const loop = blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ code }) => code.startsWith('# jobs.sh'))?.code.replaceAll('/run/liveness', folder) ?? '';
+    const yours = `turn=0; next_job() { [ ! -e ${folder}/1 ] && echo 1; }; handle() { touch ${folder}/$1; sh dist/liveness.sh ${folder}/jobs; }\n`;
+    const { stdout, stderr } = bash(yours + loop);
+    expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: last beat .*, limit 2m /)]);
+    expect(run(['check', join(folder, 'jobs')]).stdout).toMatch(/^dead: gone: process \d+ has ended/);
+  });
+
+  test('run keeps the exit code, and passes a signal on', async () => {
+    const directory = join(scratch(), 'unit');
+    const script = 'trap "exit 9" TERM; echo started; while :; do sleep 0.05; done';
+    const child = spawn('k8s-liveness', ['run', '--maximum-age', '1h', '--directory', directory, '--', 'sh', '-c', script], { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+    await new Promise((settle) => child.stdout.once('data', settle));
+    expect(run(['check', directory]).status).toBe(0);
+    const left = new Promise((settle) => child.once('exit', settle));
+    child.kill('SIGTERM');
+    expect(await left).toBe(9);
+    expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('9');
+  });
+
+  test('run hands its standard streams to the command', () => {
+    const { stdout, stderr, status } = bash(`echo in | k8s-liveness run --maximum-age 1h --directory ${scratch()} -- sh -c 'cat; echo err >&2; exit 3'`);
+    expect([stdout, stderr, status]).toEqual(['in\n', 'err\n', 3]);
+  });
+
+  test('status describes and exits 0', () => {
+    const { status, stdout } = run(['status', fileOf(aged(100_000)), fileOf('x')]);
+    expect([status, stdout.includes('dead: stale: '), stdout.includes('dead: malformed: ')]).toEqual([0, true, true]);
+  });
+
+  test('completion completes commands and options, in bash', () => {
+    const complete = (words: string[]): string[] => {
+      const line = words.join(' ');
+      const script = `source <(k8s-liveness completion)
+        COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; COMP_LINE='${line}'; COMP_POINT=${line.length}
+        f=$(complete -p k8s-liveness | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f k8s-liveness "\${COMP_WORDS[COMP_CWORD]}" ''; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const { stdout, stderr } = bash(script);
+      expect(stderr).toBe('');
+      return stdout.trim().split('\n');
+    };
+    expect(complete(['k8s-liveness', 'ch'])).toEqual(['check']);
+    expect(complete(['k8s-liveness', 'check', '--max'])).toEqual(['--maximum-age']);
+  });
+});
+
+describe('the environment of a container', () => {
+  test('service links change nothing', () => {
+    const links = { K8S_LIVENESS_SERVICE_HOST: '10.0.0.1', K8S_LIVENESS_SERVICE_PORT: '80', K8S_LIVENESS_PORT: 'tcp://10.0.0.1:80', K8S_LIVENESS_PORT_80_TCP_PROTO: 'tcp', K8S_LIVENESS_JSON: 'true' };
+    const path = fileOf(record());
+    for (const args of [['check', path], ['status', '--json', path], ['--version'], ['touch', join(scratch(), 'x'), '--maximum-age', '1m']]) {
+      const [linked, plain] = [run(args, links), run(args)];
+      const steady = ({ status, stdout, stderr }: SpawnSyncReturns<string>): unknown[] => [status, stdout.replaceAll(/"(ageMs|deadline|started)":[^,}]*/g, ''), stderr];
+      expect(steady(linked)).toEqual(steady(plain));
+    }
+  });
+
+  test('messages do not follow the locale', () => {
+    for (const args of [['--help'], ['check', '--help'], ['chekc'], ['touch', 'x'], ['check', '--quite']]) {
+      const german = run(args, { LC_ALL: 'de_DE.UTF-8', LC_MESSAGES: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8', LANGUAGE: 'de' });
+      const plain = run(args, { LC_ALL: 'C' });
+      expect([german.stdout, german.stderr]).toEqual([plain.stdout, plain.stderr]);
+    }
+  });
+
+  test('a reader that has seen enough does not make it crash', () => {
+    const paths = '$(seq -f "/no/such/heartbeat/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/%g" 3000)';
+    for (const [command, code] of [['check', 1], ['status', 0], ['status --json', 0]] as const) {
+      const { stdout, stderr } = bash(`k8s-liveness ${command} ${paths} | head -1; echo "\${PIPESTATUS[0]}"`);
+      expect([stderr, stdout.trimEnd().split('\n').pop()]).toEqual(['', String(code)]);
+    }
+    expect(bash('k8s-liveness --help | head -1; echo "${PIPESTATUS[0]}"').stdout).toBe('k8s-liveness COMMAND\n0\n');
+  });
+
+  test('output larger than a pipe takes at once arrives whole', () => {
+    const paths = Array.from({ length: 2000 }, (_, at) => `/no/such/heartbeat/${'x'.repeat(40)}/${at}`);
+    const { stdout } = run(['check', '--json', ...paths]);
+    expect(stdout.length).toBeGreaterThan(200_000);
+    expect((JSON.parse(stdout) as { heartbeats: unknown[] }).heartbeats).toHaveLength(2000);
+  });
+
+  test('closed standard streams do not make it crash', () => {
+    expect(bash(`k8s-liveness check ${fileOf(record())} >&- 2>&- <&-; echo $?`).stdout).toBe('0\n');
+  });
+
+  test('runs from a read-only folder, as a user without a home', () => {
+    chmodSync(project, 0o755);
+    const { stdout } = bash(`cd / && HOME=/nonexistent k8s-liveness check ${fileOf(record())}`);
+    expect(stdout).toMatch(/^alive: /);
+  });
+});
+
+describe("docs/cli.md's manifest", () => {
+  const cronJob = parseYaml(blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ language }) => language === 'yaml')?.code ?? '') as CronJob;
+  const container = cronJob.spec?.jobTemplate.spec?.template.spec?.containers[0];
+
+  test('is one that Kubernetes takes', () => {
+    expect(() => { new CronJob(cronJob).validate(); }).not.toThrow();
+  });
+
+  test('its command runs the job, and its probe finds it alive meanwhile', () => {
+    const [command = '', ...args] = container?.command ?? [];
+    const [probe = '', ...probeArgs] = container?.livenessProbe?.exec?.command ?? [];
+    const env = { ...environment(), LIVENESS_RUNDIR: scratch() };
+    const job = `const { status, stdout } = require('child_process').spawnSync(${JSON.stringify(probe)}, ${JSON.stringify(probeArgs)}); process.stdout.write(stdout); process.exitCode = status === 0 ? 5 : 6;`;
+    if (!existsSync(join(project, 'dist'))) execFileSync('mkdir', [join(project, 'dist')]);
+    writeFileSync(join(project, 'dist', 'report.js'), job);
+    const { status, stdout } = spawnSync(command, args, { cwd: project, env, encoding: 'utf8' });
+    expect([status, stdout]).toEqual([5, expect.stringMatching(/^alive: .*, limit 1h /)]);
+  });
+});
+
+describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)')('status --watch in a real terminal', () => {
+  const socket = `k8s-liveness-${process.pid}`;
+  const tmux = (...args: string[]): string => execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env: { ...environment(), TERM: 'xterm', TMUX: '' } });
+  afterEach(() => { spawnSync('tmux', ['-L', socket, 'kill-server']); });
+
+  async function until(seen: (screen: string) => boolean): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      const screen = tmux('capture-pane', '-p');
+      if (seen(screen)) return screen;
+      if (tries === 200) throw new Error(`the screen stayed\n${screen}`);
+      await new Promise((settle) => setTimeout(settle, 50));
+    }
+  }
+
+  test.each([80, 40])('at %i columns', async (columns) => {
+    const path = fileOf(aged(0, { limit: 6_000_000, beat: 1042 }));
+    tmux('new-session', '-d', '-x', String(columns), '-y', '24', 'sh');
+    // The answer must stay on one line of 40 columns.
+    tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${path}; echo "ended with $?"`, 'Enter');
+    const first = await until((screen) => screen.includes('Ctrl-C ends'));
+    const lines = first.trimEnd().split('\n');
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(first.replaceAll('\n', '')).toContain(path);
+    expect(first).toMatch(/^ {2}verdict {6}alive$/m);
+    expect(first).toMatch(/^ {2}last beat {4}\[-{10}\] /m);
+    expect(first).toMatch(/^ {2}beats {8}1042$/m);
+    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('1 0\n');
+    await until((screen) => screen !== first); // a second later
+    tmux('send-keys', 'C-c');
+    const after = await until((screen) => screen.includes('ended with'));
+    expect(after).toContain('ended with 0');
+    expect(after).toContain('before');
+    expect(after).not.toContain('Ctrl-C ends');
+    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+  });
+
+  test('follows a terminal that is made narrower', async () => {
+    tmux('new-session', '-d', '-x', '160', '-y', '24', `k8s-liveness status --watch ${fileOf(record())}`);
+    await until((screen) => screen.startsWith('PATH'));
+    tmux('resize-window', '-x', '40', '-y', '24');
+    const narrow = await until((screen) => !screen.startsWith('PATH') && screen.includes('Ctrl-C ends'));
+    expect(narrow).toMatch(/^ {2}verdict {6}alive$/m);
+  });
+});

@@ -1,0 +1,469 @@
+// The command line in memory: main(argv, io). As an installed program: test/cli-installed.test.ts.
+
+import { spawn } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, serialise, type HeartbeatRecord } from '../src/record';
+import { self, systemClock, type Clock } from '../src/proc';
+import { cli } from './support/cli';
+import { manualClock } from './support/clock';
+import { blocksOf } from './support/markdown';
+import { ended, living } from './support/processes';
+import { ask } from './support/readers';
+import { aged, directoryOf, fileOf, record, scratch } from './support/records';
+
+function recordAt(path: string): HeartbeatRecord {
+  const parsed = parse(readFileSync(path, 'latin1').split('\n')[0] ?? '');
+  if (parsed.kind !== 'record') throw new Error(`no record at ${path}`);
+  return parsed.record;
+}
+
+describe('check', () => {
+  test('prints a line for each path, exits 0 when all are alive and 1 when one is dead', async () => {
+    const [alive, stale, missing] = [fileOf(record()), fileOf(aged(100_000)), join(scratch(), 'none')];
+    const well = await cli(['check', alive, alive]);
+    expect([well.code, well.err, well.out.split('\n').length]).toEqual([0, '', 3]);
+    const { code, out } = await cli(['check', alive, stale, missing]);
+    expect(code).toBe(1);
+    expect(out.split('\n').map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['alive: last', 'dead: stale:', 'dead: missing:', '']);
+  });
+
+  test('says of one path what the shipped probes say', async () => {
+    for (const path of [fileOf(record()), fileOf('x'), fileOf(aged(1e6)), directoryOf({ pid: process.pid, error: 3 }), scratch()]) {
+      const { out } = await cli(['check', path]);
+      const answers = await ask(path);
+      expect(answers.map(({ line }) => `${line}\n`)).toEqual(answers.map(() => out));
+    }
+  });
+
+  test('--quiet prints nothing', async () => {
+    expect(await cli(['check', '--quiet', fileOf(record())])).toEqual({ code: 0, out: '', err: '' });
+    expect(await cli(['check', '--quiet', fileOf('x')])).toEqual({ code: 1, out: '', err: '' });
+  });
+
+  test('--ignore-error leaves the error of a process directory aside', async () => {
+    const directory = directoryOf({ pid: process.pid, error: 1 });
+    expect((await cli(['check', directory])).out).toBe(`dead: failed: error 1 (${directory})\n`);
+    expect((await cli(['check', '--ignore-error', directory])).code).toBe(0);
+  });
+
+  test('--other-pid-namespace leaves pid and boot aside', async () => {
+    const elsewhere = fileOf(record({ pid: ended(), boot: '0-1-2-3-4' }));
+    expect((await cli(['check', elsewhere])).out).toMatch(/^dead: gone: /);
+    expect((await cli(['check', '--other-pid-namespace', elsewhere])).out).toMatch(/^alive: .*by wall clock/);
+  });
+
+  test('--maximum-age is a limit for plain files', async () => {
+    const touched = fileOf('');
+    expect((await cli(['check', touched])).out).toMatch(/^dead: malformed: /);
+    expect((await cli(['check', '--maximum-age', '90s', touched])).out).toMatch(/^alive: .*limit 1m30s/);
+    const clock = { ...systemClock, wall: () => Date.now() + 91_000 };
+    expect((await cli(['check', '--maximum-age=90s', touched], { clock })).out).toMatch(/^dead: stale: /);
+  });
+
+  test('paths may begin with - after --, hold digits only, and be several', async () => {
+    const { code, out } = await cli(['check', '08', '1e3', '--', '-x', '--json']);
+    expect([code, [...out.matchAll(/\((.*)\)/g)].map(([, path]) => path)]).toEqual([1, ['08', '1e3', '-x', '--json']]);
+  });
+
+  test('a path cannot forge a line or reach the terminal', async () => {
+    const { out } = await cli(['check', 'a\nalive: \u001b[2J']);
+    expect(out).toBe('dead: missing: no such file (a?alive: ?[2J)\n');
+  });
+});
+
+describe('JSON', () => {
+  const fields = blocksOfFields(readFileSync('docs/cli.md', 'utf8'));
+
+  test.each(['check', 'status'])('%s --json has the fields that docs/cli.md lists, each of its type', async (command) => {
+    const paths = [fileOf(record()), fileOf('x'), directoryOf({ pid: process.pid, error: 1, timestamp: record({ kind: 'step' }) })];
+    const { out } = await cli([command, '--json', ...paths]);
+    expect(out).toMatch(/^\{.*\}\n$/);
+    const { version, alive, heartbeats } = JSON.parse(out) as { version: number; alive: boolean; heartbeats: Record<string, unknown>[] };
+    expect([version, alive, heartbeats.length]).toEqual([1, false, 3]);
+    for (const heartbeat of heartbeats) {
+      expect(Object.keys(heartbeat)).toEqual(fields.map(([name]) => name));
+      for (const [name, type] of fields) if (heartbeat[name] !== null) expect([name, typeof heartbeat[name]]).toEqual([name, type]);
+    }
+  });
+
+  test('is null where nothing is known, and never a number that is none', async () => {
+    const { out } = await cli(['check', '--json', fileOf(record({ limit: Infinity, pid: undefined, start: undefined, gap: undefined })), scratch()]);
+    const [endless, missing] = (JSON.parse(out) as { heartbeats: Record<string, unknown>[] }).heartbeats;
+    expect(endless).toMatchObject({ alive: true, limitMs: null, longestGapMs: null, pid: null, started: null, deadline: null });
+    expect(missing).toMatchObject({ alive: false, reason: 'missing', ageMs: null, limitMs: null, beats: null, lastBeat: null, error: null });
+  });
+
+  test('tells when the process started and when it will be dead', async () => {
+    const clock = manualClock();
+    const { start = 0 } = self();
+    const path = fileOf(record({ wall: clock.wall(), uptime: Math.floor((clock.uptime() ?? 0) / 10), limit: 6000, window: 60, start }));
+    clock.advance(10_000);
+    const { out } = await cli(['check', '--json', path], { clock });
+    const [{ started, deadline, ageMs }] = (JSON.parse(out) as { heartbeats: [{ started: string; deadline: string; ageMs: number }] }).heartbeats;
+    expect(ageMs).toBe(10_000);
+    // The limit, the time for which a beat may stay unwritten, and one tick.
+    expect(Date.parse(deadline) - clock.wall()).toBe(60_000 + 600 + 10 - 10_000);
+    expect(Date.parse(started)).toBe(Math.floor(clock.wall() - (clock.uptime() ?? 0) + start * 10));
+  });
+});
+
+describe('touch', () => {
+  test('records a beat that every reader takes for alive', async () => {
+    const path = join(scratch(), 'made', 'on the way', 'timestamp');
+    expect(await cli(['touch', path, '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+    for (const { reader, verdict, line } of await ask(path, { python: true })) {
+      expect([reader, verdict]).toEqual([reader, 'alive']);
+      if (reader !== 'heartbeat.py') expect(line).toContain('limit 2m');
+    }
+  });
+
+  test('without --pid the record has no identity', async () => {
+    const path = join(scratch(), 'timestamp');
+    await cli(['touch', path, '--maximum-age', '2m']);
+    expect(recordAt(path)).toMatchObject({ pid: undefined, start: undefined, limit: 12_000, kind: 'own', boot: systemClock.bootId() });
+  });
+
+  test('--pid binds it to the loop: gone as soon as that ends', async () => {
+    const path = join(scratch(), 'timestamp');
+    const loop = spawn('sleep', ['600']);
+    expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(loop.pid)])).code).toBe(0);
+    expect((await cli(['check', path])).code).toBe(0);
+    const left = new Promise((settle) => loop.once('exit', settle));
+    loop.kill('SIGKILL');
+    await left;
+    expect((await cli(['check', path])).out).toMatch(/^dead: gone: process \d+ has ended/);
+  });
+
+  test('goes on counting, and measures the longest gap', async () => {
+    const [path, clock] = [join(scratch(), 'timestamp'), manualClock()];
+    const beat = (): Promise<unknown> => cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)], { clock });
+    for (const wait of [0, 5000, 20_000, 1000]) {
+      clock.advance(wait);
+      await beat();
+    }
+    expect(recordAt(path)).toMatchObject({ beat: 4, gap: 2000, window: 0 });
+  });
+
+  test('a loop that ended is followed by another, counted from 1', async () => {
+    const path = fileOf(record({ beat: 99, pid: ended(), start: 1 }));
+    expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)])).code).toBe(0);
+    expect(recordAt(path)).toMatchObject({ beat: 1, gap: 0, pid: process.pid });
+  });
+
+  test('refuses the file of another loop that lives', async () => {
+    const path = join(scratch(), 'timestamp');
+    await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)]);
+    const before = readFileSync(path);
+    for (const more of [[], ['--pid', String(await living(''))]]) {
+      const { code, err } = await cli(['touch', path, '--maximum-age', '2m', ...more]);
+      expect([code, err]).toEqual([1, `k8s-liveness touch: ${path} is in use by process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`]);
+    }
+    expect(readFileSync(path)).toEqual(before);
+  });
+
+  test('says why it could not record', async () => {
+    const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
+    expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([1, 'k8s-liveness touch: cannot write /dev/null/x: ENOTDIR']);
+  });
+
+  test('its help says why there is no --every', async () => {
+    expect((await cli(['touch', '--help'])).out.replaceAll(/\s+/g, ' ')).toContain('There is no --every, on purpose: a beat from a timer');
+    expect((await cli(['touch', 'x', '--maximum-age', '2m', '--every', '5s'])).code).toBe(2);
+  });
+});
+
+describe('durations', () => {
+  test.each([
+    ['500ms', 50], ['90s', 9000], ['2m', 12_000], ['1h30m', 540_000], ['1d', 8_640_000], ['PT2M', 12_000], ['P1DT2H', 9_360_000], ['PT90S', 9000],
+  ])('%s', async (given, centiseconds) => {
+    const path = join(scratch(), 'timestamp');
+    await cli(['touch', path, '--maximum-age', given]);
+    expect(recordAt(path).limit).toBe(centiseconds);
+  });
+
+  test.each(['', '0s', '2', '-2m', '2M', '1.5h', '2x', 'm', '30m1h', 'P', 'PT', 'P1M', 'P1Y', 'pt2m', 'PT-2M', '1h 30m', '999999999d', 'Infinity', 'abc'])(
+    '%j is refused with what is accepted',
+    async (given) => {
+      const path = join(scratch(), 'timestamp');
+      for (const argv of [['touch', path, `--maximum-age=${given}`], ['check', path, `--maximum-age=${given}`], ['run', `--maximum-age=${given}`, '--', 'true']]) {
+        const { code, out, err } = await cli(argv);
+        expect([code, out]).toEqual([2, '']);
+        expect(err).toBe(`k8s-liveness ${argv[0] ?? ''}: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '${given}' (string)\n`);
+      }
+      expect(existsSync(path)).toBe(false);
+    },
+  );
+});
+
+describe('run', () => {
+  // A moment passes between the command's start and its pid in the directory.
+  const known = (directory: string): string => `while [ "$(cat ${directory}/pid)" != $$ ]; do sleep 0.01; done`;
+  const limited = ['--maximum-age', '1h'];
+
+  test.each([0, 1, 3, 125, 255])('exits with %i as the command does, which is the error then', async (status) => {
+    const directory = join(scratch(), 'unit');
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `exit ${status}`]);
+    expect([code, err, readFileSync(join(directory, 'error'), 'utf8')]).toEqual([status, '', String(status)]);
+    expect((await cli(['check', directory])).out).toMatch(/^dead: gone: process \d+ has ended/);
+  });
+
+  test('while the command runs the directory is alive: its pid, error 0, and a beat with the limit', async () => {
+    const directory = join(scratch(), 'unit');
+    const seen = join(scratch(), 'seen');
+    const probe = `sh dist/liveness.sh ${directory}`;
+    await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`]);
+    const [numbers = '', verdict = ''] = readFileSync(seen, 'utf8').split('\n');
+    const [pid, own, error] = numbers.split(' ');
+    expect([pid, error]).toEqual([own, '0']);
+    expect(verdict).toMatch(/^alive: last beat .*, limit 1h /);
+    expect(recordAt(join(directory, 'timestamp'))).toMatchObject({ pid: Number(pid), beat: 1, limit: 360_000 });
+    expect(readdirSync(directory).sort()).toEqual(['error', 'pid', 'timestamp']);
+  });
+
+  test('a command that takes longer than it may is stale', async () => {
+    const directory = join(scratch(), 'unit');
+    const clock = manualClock();
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `while [ ! -e ${directory}/stop ]; do sleep 0.05; done`], { clock });
+    while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
+    clock.advance(3_599_000);
+    expect((await cli(['check', directory], { clock })).code).toBe(0);
+    clock.advance(3000);
+    expect((await cli(['check', directory], { clock })).out).toMatch(/^dead: stale: /);
+    writeFileSync(join(directory, 'stop'), '');
+    expect((await running).code).toBe(0);
+  });
+
+  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT'] as const)('passes %s on', async (signal) => {
+    const directory = join(scratch(), 'unit');
+    const signals = new EventEmitter();
+    const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while :; do sleep 0.05; done`;
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals });
+    while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
+    signals.emit(signal);
+    expect((await running).code).toBe(7);
+    expect(signals.listenerCount(signal)).toBe(0);
+  });
+
+  test('exits with 128 and its number for a signal that ended the command', async () => {
+    const directory = scratch();
+    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137);
+    expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('137');
+  });
+
+  test('says what cannot be started, as shells do', async () => {
+    for (const [command, code, says] of [['no-such', 127, 'no such command: no-such'], ['/etc/passwd', 126, 'cannot start /etc/passwd: EACCES']] as const) {
+      const directory = scratch();
+      expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({ code, out: '', err: `k8s-liveness run: ${says}\n` });
+      expect(readFileSync(join(directory, 'error'), 'utf8')).toBe(String(code));
+    }
+  });
+
+  test('does not start the command where the directory cannot be kept', async () => {
+    const canary = join(scratch(), 'canary');
+    const inUse = directoryOf({ pid: process.pid, error: 0, timestamp: record() });
+    const before = readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'));
+    for (const [directory, says] of [['/dev/null/x', 'cannot write /dev/null/x/timestamp'], [inUse, `${inUse}/timestamp is in use by process ${process.pid}`]] as const) {
+      const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', canary]);
+      expect([code, err.includes(says), existsSync(canary)]).toEqual([125, true, false]);
+    }
+    expect(readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'))).toEqual(before);
+  });
+
+  test("a predecessor's error does not stand beside the new pid", async () => {
+    const directory = directoryOf({ pid: ended(), error: 5, timestamp: record({ pid: ended(), start: 1 }) });
+    const seen = join(scratch(), 'seen');
+    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `cat ${directory}/error > ${seen}`])).code).toBe(0);
+    expect(readFileSync(seen, 'utf8')).toBe('0');
+  });
+
+  test('keeps the exit code when the directory goes away meanwhile, and says so', async () => {
+    const directory = join(scratch(), 'unit');
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; touch ${directory}; exit 4`]);
+    expect([code, err.startsWith('k8s-liveness run: ')]).toEqual([4, true]);
+  });
+
+  test('options after -- are the command\'s', async () => {
+    const seen = join(scratch(), 'seen');
+    await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', `echo "$@" > ${seen}`, 'sh', '--maximum-age', '--json', '-h', '--']);
+    expect(readFileSync(seen, 'utf8')).toBe('--maximum-age --json -h --\n');
+  });
+});
+
+describe('status', () => {
+  const world = frozen();
+
+  test('exits 0 whatever it finds', async () => {
+    expect((await cli(['status', fileOf('x'), scratch(), '/dev/null', fileOf(record({ pid: ended() }))])).code).toBe(0);
+  });
+
+  const widths = [220, 148, 147, 100, 80, 60, 40, 30];
+  test.each(widths)('no line is longer than %i columns, and nothing is lost', async (columns) => {
+    const paths = [world.file({ age: 34_000 }), world.file({ age: 323_000, changes: { kind: 'step', limit: 12_000 } }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
+    const { out } = await cli(['status', '--no-color', ...paths], { clock: world.clock, columns });
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+    const words = out.replaceAll(/\s+/g, '');
+    for (const expected of [...paths, 'alive', 'dead:stale:', 'dead:malformed:notaheartbeat', '3days4hoursago', ...(columns < 148 ? ['[##--------]34secondsof2minutes', 'in1minute27seconds'] : ['[##--------]'])]) {
+      if (columns < 148) expect(words).toContain(expected.replaceAll(' ', ''));
+    }
+    if (columns >= 148) {
+      expect(out.split('\n')[0]?.trim().split(/ {2,}/)).toEqual(['PATH', 'VERDICT', 'LAST BEAT', 'LONGEST GAP', 'BEATS', 'PID', 'STARTED', 'DEADLINE']);
+    }
+  });
+
+  test('is coloured on a terminal, and not with NO_COLOR, --no-color, TERM=dumb or in a pipe', async () => {
+    const path = fileOf(record());
+    const coloured = async (argv: string[], world: Parameters<typeof cli>[1]): Promise<boolean> =>
+      (await cli(['status', path, ...argv], world)).out.includes('\x1b[');
+    expect(await coloured([], { columns: 80 })).toBe(true);
+    expect(await coloured([], { columns: 80, env: { NO_COLOR: '' } })).toBe(true); // no-color.org: when not empty
+    expect(await coloured([], { columns: 80, env: { NO_COLOR: '1' } })).toBe(false);
+    expect(await coloured([], { columns: 80, env: { TERM: 'dumb' } })).toBe(false);
+    expect(await coloured(['--no-color'], { columns: 80 })).toBe(false);
+    expect(await coloured([], {})).toBe(false);
+  });
+
+  test.each([
+    [0, '0 seconds'], [400, '0.4 seconds'], [1000, '1 second'], [59_990, '59 seconds'], [60_000, '1 minute'], [94_000, '1 minute 34 seconds'],
+    [90 * 60_000, '1 hour 30 minutes'], [(86_400 + 60) * 1000, '1 day'], [(2 * 86_400 + 7200) * 1000, '2 days 2 hours'],
+  ])('%i ms are "%s"', async (age, words) => {
+    const path = world.file({ age, changes: { limit: Infinity } });
+    expect((await cli(['status', path], { clock: world.clock })).out).toContain(`last beat    ${words}, no limit\n`);
+  });
+
+  test('a gap is held against the loop\'s own limit, never against that of a step', async () => {
+    const own = await cli(['status', world.file({ age: 0 })], { clock: world.clock });
+    expect(own.out).toContain('longest gap  10 % (12 seconds)');
+    const step = await cli(['status', world.file({ age: 0, changes: { kind: 'step' } })], { clock: world.clock });
+    expect(step.out).toContain('longest gap  12 seconds');
+    expect(step.out).toContain('of 2 minutes, a step');
+  });
+
+  test('--watch draws each second on the alternate screen until Ctrl-C, and puts everything back', async () => {
+    const signals = new EventEmitter();
+    const screens: string[] = [];
+    const path = fileOf(record());
+    const watching = cli(['status', '--watch', path], {
+      columns: 80,
+      rows: 10,
+      signals,
+      onOutput: (text) => {
+        screens.push(text);
+        if (screens.length === 3) setImmediate(() => signals.emit('SIGINT'));
+      },
+    });
+    const { code, err } = await watching;
+    expect([code, err, screens.length]).toEqual([0, '', 4]);
+    const [open = '', first = '', second = '', close = ''] = screens;
+    expect([open, close]).toEqual(['\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l']);
+    for (const drawn of [first, second]) expect(drawn.split('\n').length).toBeLessThanOrEqual(10);
+    expect(first).toContain('Ctrl-C ends');
+    expect(signals.eventNames().filter((name) => signals.listenerCount(name) > 0)).toEqual([]);
+  });
+
+  test('--watch never draws more lines than the terminal has', async () => {
+    const signals = new EventEmitter();
+    const onOutput = (): void => void setImmediate(() => signals.emit('SIGTERM'));
+    const { code, out } = await cli(['status', '--watch', ...Array.from({ length: 20 }, () => fileOf('x'))], { columns: 80, rows: 12, signals, onOutput });
+    expect(code).toBe(143);
+    expect(out.split('\n').length).toBe(12);
+    expect(out).toMatch(/\(\d+ lines more\)/);
+  });
+
+  test('--watch wants a terminal', async () => {
+    const { code, err } = await cli(['status', '--watch']);
+    expect([code, err]).toEqual([2, 'k8s-liveness status: --watch expected a terminal to draw on; got a file or a pipe, for which there is --json\n']);
+  });
+});
+
+describe('what cannot be meant is refused in one line, exit 2', () => {
+  test.each([
+    [[], 'expected a command: check, touch, run, status, completion; --help explains them'],
+    [['chekc'], 'unknown command chekc; did you mean check?'],
+    [['stats'], 'unknown command stats; did you mean status?'],
+    [['frobnicate'], 'unknown command frobnicate; --help lists what there is'],
+    [['check', '--quite'], 'unknown option --quite; did you mean --quiet?'],
+    [['check', '--maximum-agee', '2m'], 'unknown option --maximum-agee; did you mean --maximum-age?'],
+    [['check', '--maximumAge', '2m'], 'unknown option --maximumAge; did you mean --maximum-age?'],
+    [['check', '--zzzzzz'], 'unknown option --zzzzzz; --help lists what there is'],
+    [['check', '-q'], 'unknown option -q; --help lists what there is'],
+    [['check', '--no-quiet'], 'unknown option --no-quiet; did you mean --quiet?'],
+    [['check', '--quiet', '--json'], '--quiet and --json exclude each other'],
+    [['check', '--json', '--json'], '--json expected once; got 2 times'],
+    [['check', '--json=3'], '--json expected no value; got 3'],
+    [['check', '--maximum-age'], '--maximum-age expected a value; got none'],
+    [['touch', 'x'], 'expected --maximum-age; got none'],
+    [['touch', '--maximum-age', '2m'], 'expected one PATH; got none'],
+    [['touch', '', '--maximum-age', '2m'], 'expected one PATH; got none'],
+    [['touch', 'x', 'y', '--maximum-age', '2m'], 'unexpected y; --help says what is expected'],
+    [['touch', 'x', '--maximum-age', '2m', '--', 'y'], 'expected one PATH; got 2'],
+    [['touch', 'x', '--maximum-age', '2m', '--pid', 'self'], "--pid expected the number of a living process; got 'self' (string)"],
+    [['touch', 'x', '--maximum-age', '2m', '--pid', '0'], "--pid expected the number of a living process; got '0' (string)"],
+    [['touch', 'x', '--maximum-age', '2m', '--pid', '99999999'], '--pid expected the number of a living process; process 99999999 has ended'],
+    [['run', '--maximum-age', '1m'], 'expected -- COMMAND... after the options; got none'],
+    [['run', '--maximum-age', '1m', 'true'], 'unexpected true; --help says what is expected'],
+    [['run', '--', 'true'], 'expected --maximum-age; got none'],
+    [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got '' (string)"],
+    [['status', '--watch', '--json'], '--watch and --json exclude each other'],
+    [['completion', 'x'], 'unexpected x; --help says what is expected'],
+  ])('%j', async (argv, says) => {
+    const { code, out, err } = await cli(argv);
+    const command = ['check', 'touch', 'run', 'status', 'completion'].includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
+    expect([code, out, err]).toEqual([2, '', `k8s-liveness${command}: ${says}\n`]);
+    expect(existsSync('x')).toBe(false);
+  });
+});
+
+describe('help', () => {
+  test.each([[], ['check'], ['touch'], ['run'], ['status']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
+    const { code, out, err } = await cli([...argv, '--help']);
+    expect([code, err]).toEqual([0, '']);
+    expect(out).toContain('Examples:');
+    expect(out).toMatch(argv.length === 0 ? /COMMAND --help/ : /Exit codes?:|Exits 0/);
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  test('--version is the package\'s', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await cli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
+  });
+});
+
+describe('README and docs/cli.md', () => {
+  const pages = ['README.md', 'docs/cli.md'].flatMap((page) => blocksOf(readFileSync(page, 'utf8')));
+  const transcripts = pages.filter(({ note }) => note === 'cli').flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
+
+  test('show transcripts', () => {
+    expect(transcripts.length).toBe(7);
+  });
+
+  test.each(transcripts.map(([, command = '', output = '']) => [command, output] as const))('k8s-liveness %s', async (command, output) => {
+    const world = frozen();
+    const folder = scratch();
+    writeFileSync(join(folder, 'mail'), serialise(world.record(34_000)));
+    writeFileSync(join(folder, 'jobs'), serialise(world.record(323_000, { beat: 87, gap: 11_000 })));
+    mkdirSync(join(folder, 'forwarder'));
+    for (const [name, text] of Object.entries({ pid: process.pid, error: 1 })) writeFileSync(join(folder, 'forwarder', name), String(text));
+    const argv = command.replace('; echo $?', '').split(' ').map((word) => word.replace('/run/liveness', folder));
+    const { code, out, err } = await cli(argv, { clock: world.clock });
+    const shown = `${out}${err}`.replaceAll(folder, '/run/liveness').replaceAll(String(process.pid), '4711');
+    expect(shown + (command.endsWith('echo $?') ? `${code}\n` : '')).toBe(`${output.trimEnd()}\n`);
+  });
+});
+
+/** The moment at which README's transcripts were taken: this process has run for three days and four hours. */
+function frozen(): { clock: Clock; record: typeof recordOf; file: (the: { age: number; changes?: Partial<HeartbeatRecord> }) => string } {
+  const now = Date.parse('2026-11-20T10:03:46.500Z');
+  const uptime = (self().start ?? 0) * 10 + (3 * 24 + 4) * 3_600_000;
+  const clock: Clock = { monotonic: () => 0, uptime: () => uptime, wall: () => now, bootId: systemClock.bootId };
+  function recordOf(age: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
+    return record({ beat: 1042, uptime: Math.floor((uptime - age) / 10), wall: now - age, limit: 12_000, gap: 1200, window: 100, ...changes });
+  }
+  return { clock, record: recordOf, file: ({ age, changes }) => fileOf(recordOf(age, changes)) };
+}
+
+function blocksOfFields(page: string): (readonly [string, string])[] {
+  return [...page.matchAll(/^\| `(\w+)` \| (string|number|boolean) \|/gm)].map(([, name = '', type = '']) => [name, type]);
+}

@@ -1,0 +1,42 @@
+import { EventEmitter } from 'node:events';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { constants, Script } from 'node:vm';
+import type { Io } from '../../src/cli/io';
+import { systemClock, type Clock } from '../../src/proc';
+
+// dist/cli.js itself, from outside of jest, which cannot import the ES modules that it does.
+// With a file name, as else Node takes what is imported for its main module, which it would run.
+const importOutside = new Script('(url) => import(url)', {
+  filename: __filename,
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+}).runInThisContext() as (url: string) => Promise<{ main: (argv: readonly string[], io: Io) => Promise<number> }>;
+
+export interface World {
+  readonly clock?: Clock;
+  /** Of the terminal; without it, the output is a pipe. */
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly env?: Record<string, string>;
+  readonly signals?: EventEmitter;
+  /** Sees each piece of output as it comes. */
+  readonly onOutput?: (text: string) => void;
+}
+
+/** Runs the command line in memory. */
+export async function cli(argv: readonly string[], world: World = {}): Promise<{ code: number; out: string; err: string }> {
+  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), onOutput } = world;
+  let [out, err] = ['', ''];
+  const { main } = await importOutside(pathToFileURL(resolve('dist/cli.js')).href);
+  const code = await main(argv, {
+    stdout: { write: (text) => { out += text; onOutput?.(text); }, isTTY: columns !== undefined, columns, rows },
+    stderr: { write: (text) => { err += text; } },
+    env,
+    clock,
+    onSignal: (signal, listener) => {
+      signals.on(signal, listener);
+      return () => signals.off(signal, listener);
+    },
+  });
+  return { code, out, err };
+}
