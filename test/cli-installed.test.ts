@@ -1,7 +1,7 @@
 // The command line as a user has it: the packed tarball, installed into an empty project, run as a process.
 
 import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob';
@@ -59,9 +59,12 @@ describe('each command, installed', () => {
   test('touch makes a shell loop probe-able: alive while it turns, gone when it has ended', () => {
     const folder = scratch();
     const loop = blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ code }) => code.startsWith('# jobs.sh'))?.code.replaceAll('/run/liveness', folder) ?? '';
-    const yours = `turn=0; next_job() { [ ! -e ${folder}/1 ] && echo 1; }; handle() { touch ${folder}/$1; sh dist/liveness.sh ${folder}/jobs; }\n`;
+    // No job at first, then one, which is the last.
+    const yours = `turn=0; handle() { sh dist/liveness.sh ${folder}/jobs; touch ${folder}/stop; }
+      next_job() { [ -e ${folder}/idle ] && echo 1 || { touch ${folder}/idle; return 1; }; }\n`;
     const { stdout, stderr } = bash(yours + loop);
     expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: last beat .*, limit 2m /)]);
+    expect(readFileSync(join(folder, 'jobs'), 'utf8').split(/ +/)[1]).toBe('2');
     expect(run(['check', join(folder, 'jobs')]).stdout).toMatch(/^dead: gone: process \d+ has ended/);
   });
 
@@ -93,12 +96,13 @@ describe('each command, installed', () => {
       const script = `source <(k8s-liveness completion)
         COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; COMP_LINE='${line}'; COMP_POINT=${line.length}
         f=$(complete -p k8s-liveness | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f k8s-liveness "\${COMP_WORDS[COMP_CWORD]}" ''; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout, stderr } = bash(script);
+      const { stdout, stderr } = bash(script, { SHELL: '/bin/bash', ZSH_NAME: '' });
       expect(stderr).toBe('');
       return stdout.trim().split('\n');
     };
     expect(complete(['k8s-liveness', 'ch'])).toEqual(['check']);
     expect(complete(['k8s-liveness', 'check', '--max'])).toEqual(['--maximum-age']);
+    for (const word of ['', '/ru']) expect(complete(['k8s-liveness', 'check', word])).toEqual(['']); // the shell's own: files
   });
 });
 
@@ -141,10 +145,21 @@ describe('the environment of a container', () => {
     expect(bash(`k8s-liveness check ${fileOf(record())} >&- 2>&- <&-; echo $?`).stdout).toBe('0\n');
   });
 
-  test('runs from a read-only folder, as a user without a home', () => {
-    chmodSync(project, 0o755);
-    const { stdout } = bash(`cd / && HOME=/nonexistent k8s-liveness check ${fileOf(record())}`);
-    expect(stdout).toMatch(/^alive: /);
+  test('a full disk behind standard output changes no answer', () => {
+    expect(bash(`k8s-liveness check ${fileOf(record())} >/dev/full; echo $?; k8s-liveness status x >/dev/full; echo $?`).stdout).toBe('0\n0\n');
+  });
+
+  test('answers in a working directory that is gone', () => {
+    const { stdout, stderr } = bash(`mkdir ${project}/gone; cd ${project}/gone; rmdir ${project}/gone; k8s-liveness check ${fileOf(record())}; k8s-liveness run --maximum-age 1h --directory ${scratch()} -- true; echo $?`);
+    expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: .*\n0\n$/)]);
+  });
+
+  test('that it cannot load what it needs is no verdict', () => {
+    const alone = join(scratch(), 'cli.js');
+    copyFileSync('dist/cli.js', alone);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [alone, 'check', fileOf(record())], { encoding: 'utf8' });
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^k8s-liveness check: Cannot find package 'yargs'.*\n$/);
   });
 });
 
@@ -204,8 +219,33 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
     expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
   });
 
+  test('gives the terminal back while it is suspended', async () => {
+    tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
+    tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${fileOf(record())}`, 'Enter');
+    await until((screen) => screen.includes('Ctrl-C ends'));
+    tmux('send-keys', 'C-z');
+    await until((screen) => screen.includes('before') && screen.includes('Stopped'));
+    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+    tmux('send-keys', 'fg', 'Enter');
+    await until((screen) => screen.includes('Ctrl-C ends'));
+    tmux('send-keys', 'C-c');
+    await until((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
+  });
+
+  test('run: the command gets one Ctrl-C as one', async () => {
+    const script = join(scratch(), 'script');
+    writeFileSync(script, 'n=0; trap "n=\\$((n+1)); echo got \\$n" INT; echo ready; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5\n');
+    tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
+    tmux('send-keys', `k8s-liveness run --maximum-age 1h --directory ${scratch()} -- bash ${script} </dev/null; echo "exit $?"`, 'Enter');
+    await until((screen) => /^ready/m.test(screen));
+    tmux('send-keys', 'C-c');
+    const screen = await until((screen) => /^exit 0/m.test(screen));
+    expect(screen).toMatch(/^(\^C)?got 1$/m);
+    expect(screen).not.toMatch(/got 2/);
+  });
+
   test('follows a terminal that is made narrower', async () => {
-    tmux('new-session', '-d', '-x', '160', '-y', '24', `k8s-liveness status --watch ${fileOf(record())}`);
+    tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${fileOf(record())}`);
     await until((screen) => screen.startsWith('PATH'));
     tmux('resize-window', '-x', '40', '-y', '24');
     const narrow = await until((screen) => !screen.startsWith('PATH') && screen.includes('Ctrl-C ends'));

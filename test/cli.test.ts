@@ -164,6 +164,15 @@ describe('touch', () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
+  test('leaves a file alone that holds something else, and takes what is a heartbeat of some kind', async () => {
+    const report = fileOf('name,value\n');
+    const { code, err } = await cli(['touch', report, '--maximum-age', '2m']);
+    expect([code, err, readFileSync(report, 'utf8')]).toEqual([1, `k8s-liveness touch: cannot write ${report}: it holds something else than a heartbeat\n`, 'name,value\n']);
+    for (const content of ['', '1700000000.5', 'k8s-liveness/1 torn', 'k8s-liveness/9 later', record({ pid: ended() })]) {
+      expect((await cli(['touch', fileOf(content), '--maximum-age', '2m'])).code).toBe(0);
+    }
+  });
+
   test('says why it could not record', async () => {
     const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
     expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([1, 'k8s-liveness touch: cannot write /dev/null/x: ENOTDIR']);
@@ -199,15 +208,17 @@ describe('durations', () => {
 });
 
 describe('run', () => {
-  // A moment passes between the command's start and its pid in the directory.
-  const known = (directory: string): string => `while [ "$(cat ${directory}/pid)" != $$ ]; do sleep 0.01; done`;
+  // A moment passes between the command's start and its files in the directory, of which error is the last.
+  const known = (directory: string): string => `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do sleep 0.01; done`;
   const limited = ['--maximum-age', '1h'];
 
   test.each([0, 1, 3, 125, 255])('exits with %i as the command does, which is the error then', async (status) => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `exit ${status}`]);
     expect([code, err, readFileSync(join(directory, 'error'), 'utf8')]).toEqual([status, '', String(status)]);
-    expect((await cli(['check', directory])).out).toMatch(/^dead: gone: process \d+ has ended/);
+    expect((await cli(['check', directory])).out).toMatch(/^dead: missing: pid file/);
+    // Where the pid says nothing, a beat that is young must not vouch for it.
+    expect((await cli(['check', '--other-pid-namespace', directory])).code).toBe(1);
   });
 
   test('while the command runs the directory is alive: its pid, error 0, and a beat with the limit', async () => {
@@ -220,7 +231,7 @@ describe('run', () => {
     expect([pid, error]).toEqual([own, '0']);
     expect(verdict).toMatch(/^alive: last beat .*, limit 1h /);
     expect(recordAt(join(directory, 'timestamp'))).toMatchObject({ pid: Number(pid), beat: 1, limit: 360_000 });
-    expect(readdirSync(directory).sort()).toEqual(['error', 'pid', 'timestamp']);
+    expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
   });
 
   test('a command that takes longer than it may is stale', async () => {
@@ -236,7 +247,7 @@ describe('run', () => {
     expect((await running).code).toBe(0);
   });
 
-  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT'] as const)('passes %s on', async (signal) => {
+  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const)('passes %s on', async (signal) => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while :; do sleep 0.05; done`;
@@ -247,6 +258,17 @@ describe('run', () => {
     expect(signals.listenerCount(signal)).toBe(0);
   });
 
+  test('does not pass on what a terminal has sent to the command itself', async () => {
+    const directory = join(scratch(), 'unit');
+    const signals = new EventEmitter();
+    const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while :; do sleep 0.05; done`;
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals, isInForeground: true });
+    while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
+    signals.emit('SIGINT');
+    signals.emit('SIGTERM');
+    expect((await running).code).toBe(8);
+  });
+
   test('exits with 128 and its number for a signal that ended the command', async () => {
     const directory = scratch();
     expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137);
@@ -254,7 +276,11 @@ describe('run', () => {
   });
 
   test('says what cannot be started, as shells do', async () => {
-    for (const [command, code, says] of [['no-such', 127, 'no such command: no-such'], ['/etc/passwd', 126, 'cannot start /etc/passwd: EACCES']] as const) {
+    for (const [command, code, says] of [
+      ['no-such', 127, 'no such command: no-such'],
+      ['/etc/passwd', 126, 'cannot start /etc/passwd: EACCES'],
+      ['/etc/passwd/x', 126, 'cannot start /etc/passwd/x: ENOTDIR'], // what spawn throws
+    ] as const) {
       const directory = scratch();
       expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({ code, out: '', err: `k8s-liveness run: ${says}\n` });
       expect(readFileSync(join(directory, 'error'), 'utf8')).toBe(String(code));
@@ -275,8 +301,20 @@ describe('run', () => {
   test("a predecessor's error does not stand beside the new pid", async () => {
     const directory = directoryOf({ pid: ended(), error: 5, timestamp: record({ pid: ended(), start: 1 }) });
     const seen = join(scratch(), 'seen');
-    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `cat ${directory}/error > ${seen}`])).code).toBe(0);
+    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `until cat ${directory}/error > ${seen} 2>/dev/null; do sleep 0.01; done`])).code).toBe(0);
     expect(readFileSync(seen, 'utf8')).toBe('0');
+  });
+
+  test('leaves the directory alone that another one has taken over meanwhile', async () => {
+    const directory = join(scratch(), 'unit');
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; until [ -e ${directory}/error ]; do sleep 0.02; done; exit 7`]);
+    while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
+    while (existsSync(join(directory, 'pid'))) await new Promise(setImmediate);
+    mkdirSync(directory);
+    for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
+    const { code, err } = await running;
+    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} is another one's by now: the exit code 7 is not recorded\n`]);
+    expect((await cli(['check', directory])).code).toBe(0);
   });
 
   test('keeps the exit code when the directory goes away meanwhile, and says so', async () => {
@@ -299,18 +337,35 @@ describe('status', () => {
     expect((await cli(['status', fileOf('x'), scratch(), '/dev/null', fileOf(record({ pid: ended() }))])).code).toBe(0);
   });
 
-  const widths = [220, 148, 147, 100, 80, 60, 40, 30];
-  test.each(widths)('no line is longer than %i columns, and nothing is lost', async (columns) => {
-    const paths = [world.file({ age: 34_000 }), world.file({ age: 323_000, changes: { kind: 'step', limit: 12_000 } }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
-    const { out } = await cli(['status', '--no-color', ...paths], { clock: world.clock, columns });
+  const lost = ['/no/', 'alive', 'stale', 'malformed', 'heartbeat', '[##--------]', '34', '[##########]', '1042', '4', 'hours', 'ago', '27', 'passed'];
+
+  test.each([179, 100, 80, 60, 40, 31, 20])('at %i columns each path is a block; no line is longer, and nothing is lost', async (columns) => {
+    const { out } = await cli(['status', '--no-color', ...paths()], { clock: world.clock, columns });
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
     const words = out.replaceAll(/\s+/g, '');
-    for (const expected of [...paths, 'alive', 'dead:stale:', 'dead:malformed:notaheartbeat', '3days4hoursago', ...(columns < 148 ? ['[##--------]34secondsof2minutes', 'in1minute27seconds'] : ['[##--------]'])]) {
-      if (columns < 148) expect(words).toContain(expected.replaceAll(' ', ''));
-    }
-    if (columns >= 148) {
-      expect(out.split('\n')[0]?.trim().split(/ {2,}/)).toEqual(['PATH', 'VERDICT', 'LAST BEAT', 'LONGEST GAP', 'BEATS', 'PID', 'STARTED', 'DEADLINE']);
-    }
+    for (const expected of [...lost, '[##--------]34secondsof2minutes', 'in1minute27seconds', 'notaheartbeat', `/no/${'long/'.repeat(30)}path`]) expect(words).toContain(expected);
+  });
+
+  test.each([180, 220])('at %i columns each path is a row; no line is longer, and nothing is lost', async (columns) => {
+    const { out } = await cli(['status', '--no-color', ...paths()], { clock: world.clock, columns });
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+    expect(out.split('\n')[0]?.trim().split(/ {2,}/)).toEqual(['PATH', 'VERDICT', 'LAST BEAT', 'LONGEST GAP', 'BEATS', 'PID', 'STARTED', 'DEADLINE']);
+    for (const expected of lost) expect(out).toContain(expected);
+  });
+
+  function paths(): string[] {
+    return [world.file({ age: 34_000 }), world.file({ age: 323_000 }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
+  }
+
+  test.each([0, undefined])('a terminal that does not say how wide it is (%p) has 80 columns', async (columns) => {
+    const path = world.file({ age: 34_000 });
+    const { out } = await cli(['status', '--no-color', path], { clock: world.clock, columns: columns ?? 80, rows: 0 });
+    expect(out).toContain('\n  last beat    [##--------] 34 seconds of 2 minutes\n');
+  });
+
+  test('colours are never torn', async () => {
+    const { out } = await cli(['status', ...paths()], { clock: world.clock, columns: 20 });
+    expect(out.replaceAll(/\x1b\[\d+m/g, '')).toMatch(/^[ -~\n]*$/);
   });
 
   test('is coloured on a terminal, and not with NO_COLOR, --no-color, TERM=dumb or in a pipe', async () => {
@@ -326,7 +381,7 @@ describe('status', () => {
   });
 
   test.each([
-    [0, '0 seconds'], [400, '0.4 seconds'], [1000, '1 second'], [59_990, '59 seconds'], [60_000, '1 minute'], [94_000, '1 minute 34 seconds'],
+    [0, '0 seconds'], [400, '0.4 seconds'], [1000, '1 second'], [1500, '1.5 seconds'], [59_990, '59 seconds'], [60_000, '1 minute'], [94_000, '1 minute 34 seconds'],
     [90 * 60_000, '1 hour 30 minutes'], [(86_400 + 60) * 1000, '1 day'], [(2 * 86_400 + 7200) * 1000, '2 days 2 hours'],
   ])('%i ms are "%s"', async (age, words) => {
     const path = world.file({ age, changes: { limit: Infinity } });
@@ -339,6 +394,8 @@ describe('status', () => {
     const step = await cli(['status', world.file({ age: 0, changes: { kind: 'step' } })], { clock: world.clock });
     expect(step.out).toContain('longest gap  12 seconds');
     expect(step.out).toContain('of 2 minutes, a step');
+    const first = await cli(['status', world.file({ age: 0, changes: { beat: 1, gap: 0 } })], { clock: world.clock });
+    expect(first.out).not.toContain('longest gap'); // there is none yet
   });
 
   test('--watch draws each second on the alternate screen until Ctrl-C, and puts everything back', async () => {
@@ -363,6 +420,32 @@ describe('status', () => {
     expect(signals.eventNames().filter((name) => signals.listenerCount(name) > 0)).toEqual([]);
   });
 
+  test.each([['SIGINT', 0], ['SIGTERM', 143], ['SIGHUP', 129], ['SIGQUIT', 131]] as const)('--watch ends by %s with %i, and puts everything back', async (signal, code) => {
+    const signals = new EventEmitter();
+    const onOutput = (text: string): void => { if (text.includes('Ctrl-C ends')) setImmediate(() => signals.emit(signal)); };
+    const ended = await cli(['status', '--watch', fileOf('x')], { columns: 80, signals, onOutput });
+    expect([ended.code, ended.out.endsWith('\x1b[?25h\x1b[?1049l')]).toEqual([code, true]);
+  });
+
+  test('--watch gives the terminal back while it is suspended', async () => {
+    const signals = new EventEmitter();
+    const seen: string[] = [];
+    const next = ['SIGTSTP', undefined, undefined, 'SIGINT'];
+    const onOutput = (text: string): void => {
+      seen.push(text);
+      const signal = next[seen.length - 2];
+      if (signal) setImmediate(() => signals.emit(signal));
+    };
+    await cli(['status', '--watch', fileOf('x')], { columns: 80, signals, onOutput });
+    const [open, close] = ['\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'];
+    expect([seen[0], seen[2], seen[3], seen.at(-1)]).toEqual([open, close, open, close]);
+  });
+
+  test('a deadline that no calendar holds is left out', async () => {
+    const path = world.file({ age: 0, changes: { limit: 999_999_999_999_999 } });
+    expect((await cli(['status', path], { clock: world.clock })).out).not.toContain('deadline');
+  });
+
   test('--watch never draws more lines than the terminal has', async () => {
     const signals = new EventEmitter();
     const onOutput = (): void => void setImmediate(() => signals.emit('SIGTERM'));
@@ -372,7 +455,8 @@ describe('status', () => {
     expect(out).toMatch(/\(\d+ lines more\)/);
   });
 
-  test('--watch wants a terminal', async () => {
+  test('--watch wants a terminal that can be drawn on', async () => {
+    expect((await cli(['status', '--watch'], { columns: 80, env: { TERM: 'dumb' } })).err).toContain('TERM=dumb');
     const { code, err } = await cli(['status', '--watch']);
     expect([code, err]).toEqual([2, 'k8s-liveness status: --watch expected a terminal to draw on; got a file or a pipe, for which there is --json\n']);
   });
@@ -382,6 +466,13 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
   test.each([
     [[], 'expected a command: check, touch, run, status, completion; --help explains them'],
     [['chekc'], 'unknown command chekc; did you mean check?'],
+    [['chekc', '--json', 'x'], 'unknown command chekc; did you mean check?'],
+    [['--', 'check', 'x'], 'expected a command: check, touch, run, status, completion; --help explains them'],
+    [['--verison'], 'unknown option --verison; did you mean --version?'],
+    [['--quiet', 'check', 'x'], 'expected the command first; got --quiet before check'],
+    [['run', '--maxmium-age', '1h', '--', 'true'], 'unknown option --maxmium-age; did you mean --maximum-age?'],
+    [['check', '-'], 'unexpected -; a path of that name is ./-'],
+    [['check', '-qj'], 'unknown option -qj; --help lists what there is'],
     [['stats'], 'unknown command stats; did you mean status?'],
     [['frobnicate'], 'unknown command frobnicate; --help lists what there is'],
     [['check', '--quite'], 'unknown option --quite; did you mean --quiet?'],
@@ -408,6 +499,13 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got '' (string)"],
     [['status', '--watch', '--json'], '--watch and --json exclude each other'],
     [['completion', 'x'], 'unexpected x; --help says what is expected'],
+    [['completion', 'check'], 'unexpected check; --help says what is expected'],
+    [['check', '/x', '--paths', '/y'], 'unknown option --paths; --help lists what there is'],
+    [['touch', 'x', '--path', 'y', '--maximum-age', '2m'], 'unknown option --path; --help lists what there is'],
+    [['check', '-json=3'], '--json expected no value; got 3'],
+    [['check', '--json', 'false'], '--json expected no value; got false'],
+    [['check', '--get-yargs-completions'], 'unknown option --get-yargs-completions; --help lists what there is'],
+    [['run', '--maximum-age', '1m', 'x', '--', '-x'], 'unexpected x; --help says what is expected'],
   ])('%j', async (argv, says) => {
     const { code, out, err } = await cli(argv);
     const command = ['check', 'touch', 'run', 'status', 'completion'].includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
@@ -423,6 +521,15 @@ describe('help', () => {
     expect(out).toContain('Examples:');
     expect(out).toMatch(argv.length === 0 ? /COMMAND --help/ : /Exit codes?:|Exits 0/);
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  test('a path may be called help or completion', async () => {
+    for (const name of ['help', 'completion']) expect(await cli(['check', name])).toEqual({ code: 1, out: `dead: missing: no such file (${name})\n`, err: '' });
+  });
+
+  test('help COMMAND is COMMAND --help', async () => {
+    expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
+    expect(await cli(['help'])).toEqual(await cli(['--help']));
   });
 
   test('--version is the package\'s', async () => {

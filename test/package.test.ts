@@ -37,10 +37,11 @@ describe('who may import whom', () => {
     'cli/beat.ts': ['../errors', '../file', '../judge', '../proc', '../record'],
     'cli/check.ts': ['../verdict', './command', './report'],
     'cli/touch.ts': ['../errors', '../proc', '../record', './beat', './command'],
-    'cli/run.ts': ['../errors', '../file', '../verdict', './beat', './command', './io', 'node:child_process', 'node:os', 'node:tty'],
+    'cli/run.ts': ['../errors', '../file', '../proc', '../verdict', './beat', './command', './io', 'node:child_process', 'node:os'],
+    'cli/usage.ts': ['./command', 'leven'],
     'cli/status.ts': ['../file', './command', './io', './report', './table', 'node:fs', 'node:timers/promises'],
-    'cli/main.ts': ['../verdict', './check', './command', './io', './run', './status', './touch', 'leven', 'yargs'],
-    'cli/index.ts': ['../proc', './main'],
+    'cli/main.ts': ['../verdict', './check', './command', './io', './run', './status', './touch', './usage', 'yargs'],
+    'cli/index.ts': ['../proc', './io', './main'],
   };
 
   test('every source file has its line here', () => {

@@ -45,8 +45,11 @@ function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
     // As the thread of the process, so that whoever finds the record can tell whether its writer lives.
     writer: `${(pid ?? 0).toString(16)}-${nonce}`,
   };
-  const isOurs = ({ writer }: HeartbeatRecord): boolean => writer.endsWith(`-${nonce}`);
-  const found = recordIn(lineAt(path));
+  const isOurs = (record: HeartbeatRecord): boolean => isBy(record, nonce);
+  const line = lineAt(path);
+  const found = recordIn(line);
+  // A heartbeat, torn or of another version, an epoch, or nothing yet. Anything else was not meant.
+  if (!found && line !== '' && !line.startsWith('k8s-liveness/') && parse(line).kind !== 'plain') throw new Error('it holds something else than a heartbeat');
   const last = found && isOurs(found) && found.pid === pid && found.start === now.start && found.boot === now.boot ? found : undefined;
   new HeartbeatFile(path).write(serialise(last ? following(now, last) : now), (line) => {
     const other = recordIn(line);
@@ -54,6 +57,16 @@ function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
     const message = `${path} is in use by process ${other.pid ?? '(unknown)'}; two loops on one file vouch for each other: give each its own path`;
     throw new LivenessError('ERR_HEARTBEAT_IN_USE', message, path);
   });
+}
+
+/** Whether the beat that stands at `path` is that writer's. */
+export function isBeatOf(path: string, nonce: string): boolean {
+  const found = recordIn(lineAt(path));
+  return found !== undefined && isBy(found, nonce);
+}
+
+function isBy({ writer }: HeartbeatRecord, nonce: string): boolean {
+  return writer.endsWith(`-${nonce}`);
 }
 
 function following(now: HeartbeatRecord, last: HeartbeatRecord): HeartbeatRecord {

@@ -5,14 +5,11 @@ import { reports, toJson } from './report';
 export const check: Command = {
   command: 'check [paths..]',
   describe: 'Judge heartbeat files and process directories, as a probe does',
+  failure: 2,
   builder: (yargs) =>
     yargs
       .positional('paths', { type: 'string', array: true, describe: 'Heartbeat files and process directories', defaultDescription: '$LIVENESS_PATH, else /tmp/liveness/timestamp' })
       .options({
-        process: {
-          type: 'boolean',
-          describe: 'Judge the default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
-        },
         ...READING,
         quiet: { type: 'boolean', describe: 'Print nothing: the exit code is the answer' },
         json: { type: 'boolean', describe: 'Print JSON on one line (docs/cli.md describes it)' },

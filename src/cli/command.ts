@@ -7,6 +7,8 @@ import type { Io } from './io';
 export interface Command {
   readonly command: string;
   readonly describe: string;
+  /** What it exits with where it throws anything but a UsageError. */
+  readonly failure: number;
   readonly builder: (yargs: Argv) => Argv;
   readonly handler: (given: Given, io: Io) => number | Promise<number>;
 }
@@ -36,6 +38,10 @@ export function pathsOf({ path, paths, '--': rest = [] }: Given): readonly strin
 
 /** The options of those that read. */
 export const READING = {
+  process: {
+    type: 'boolean',
+    describe: 'The default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
+  },
   'ignore-error': { type: 'boolean', describe: 'Leave the error of process directories aside, as liveness does' },
   'other-pid-namespace': {
     type: 'boolean',

@@ -8,12 +8,16 @@ export interface Io {
   readonly clock: Clock;
   /** Calls the listener at every such signal, until what it returns is called. */
   readonly onSignal: (signal: NodeJS.Signals, listener: () => void) => () => void;
+  /** Whether a terminal sends its signals, as by Ctrl-C, to this process and to those that it starts. */
+  readonly isInForeground: () => boolean;
+  /** Stops this process until it is sent a SIGCONT. */
+  readonly suspend: () => void;
 }
 
 export interface Output {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
-  /** Of the terminal, if it is one. */
+  /** Of the terminal, if it is one; 0 where it does not say. */
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
 }

@@ -10,7 +10,7 @@ export interface Report {
   /** How many beats the writer has made. */
   readonly beats: number | undefined;
   /** Whether the limit is that of a step. */
-  readonly step: boolean;
+  readonly step: boolean | undefined;
   /** When its process started. */
   readonly started: Date | undefined;
   /** When it is dead unless it beats until then, or since when it is stale. */
@@ -47,9 +47,9 @@ function report(path: string, reader: Reader): Report {
   return {
     verdict,
     beats: record?.beat,
-    step: record?.kind === 'step',
+    step: record ? record.kind === 'step' : undefined,
     started: uptime === undefined || start === undefined ? undefined : new Date(now - uptime + start * 10),
-    deadline: !runs || limit === Infinity ? undefined : new Date(now + left),
+    deadline: runs ? dateAt(now + left) : undefined,
     error,
   };
 }
@@ -65,13 +65,13 @@ export function toJson(all: readonly Report[]): string {
     lastBeat: verdict.value?.toISOString() ?? null,
     ageMs: finite(verdict.age),
     limitMs: finite(verdict.limit),
-    step,
+    step: step ?? null,
     longestGapMs: finite(verdict.longestGap),
     beats: finite(beats),
     pid: finite(verdict.pid),
     error: finite(error),
-    started: dateOf(started),
-    deadline: dateOf(deadline),
+    started: started?.toISOString() ?? null,
+    deadline: deadline?.toISOString() ?? null,
   }));
   return JSON.stringify({ version: 1, alive: all.every(({ verdict }) => verdict.alive), heartbeats });
 }
@@ -80,7 +80,8 @@ function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
-/** A deadline may lie beyond what a Date holds. */
-function dateOf(date: Date | undefined): string | null {
-  return date && !Number.isNaN(date.getTime()) ? date.toISOString() : null;
+/** Undefined for what no Date holds: Infinity, and some hundred thousand years. */
+function dateAt(ms: number): Date | undefined {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? undefined : date;
 }

@@ -1,16 +1,22 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
-import { isatty } from 'node:tty';
 import { shown } from '../errors';
 import { ERROR, PID, processDirectory, randomHex, remove, replaceText, sweep, TIMESTAMP } from '../file';
+import type { Clock } from '../proc';
 import { printable } from '../verdict';
-import { beat } from './beat';
+import { beat, isBeatOf } from './beat';
 import { duration, UsageError, type Command } from './command';
 import type { Io } from './io';
+
+/** What `env`, `timeout` and shells exit with where it is not the command that failed. */
+const NOT_KEPT = 125;
+const NOT_STARTED = 126;
+const NOT_FOUND = 127;
 
 export const run: Command = {
   command: 'run',
   describe: 'Keep a process directory around a command: for cron jobs and one-shots',
+  failure: NOT_KEPT,
   builder: (yargs) =>
     yargs
       .usage('$0 run --maximum-age DURATION [--directory DIR] -- COMMAND...\n\nKeep a process directory around a command: for cron jobs and one-shots')
@@ -30,8 +36,8 @@ export const run: Command = {
       })
       .example('$0 run --maximum-age 1h -- node report.js', 'A CronJob that may take an hour')
       .epilogue(
-        `While the command runs, the directory holds its pid, error 0 and one beat, made at its start; when it has ended, its exit code as the error. The probe is liveness.sh --process.
-Signals are passed on; those that a terminal sends to the command as well, SIGINT and SIGQUIT, are not.
+        `While the command runs, the directory holds its pid, error 0 and one beat, made at its start; when it has ended, no pid, and its exit code as the error. The probe is liveness.sh --process.
+SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on; but not in the foreground of a terminal what that sends to the command itself, such as SIGINT.
 Exit codes: the command's, or 128 + the number of the signal that ended it; 127 no such command, 126 it cannot be started, 125 the directory cannot be kept (then it is not started), 2 bad usage.`,
       ),
   handler: async (given, io) => {
@@ -39,45 +45,57 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 127 
     if (command === '') throw new UsageError('expected -- COMMAND... after the options; got none');
     if (given.directory === '') throw new UsageError(`--directory expected a path; got ${shown('')}`);
     const directory = (given.directory as string | undefined) ?? processDirectory();
-    return runIn(new Unit(directory, given['maximum-age'] as number, io), command, args, io);
+    return runIn(new Unit(directory, given['maximum-age'] as number, io.clock), command, args, io);
   },
 };
 
-/** What `env`, `timeout` and shells exit with where it is not the command that failed. */
-const NOT_KEPT = 125;
-const NOT_STARTED = 126;
-const NOT_FOUND = 127;
+const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
+/** A terminal sends them to the command as well: twice, many programs take them for an order to give up at once. */
+const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const;
 
 async function runIn(unit: Unit, command: string, args: readonly string[], io: Io): Promise<number> {
-  const complain = (message: string): void => void io.stderr.write(`k8s-liveness run: ${printable(message)}\n`);
-  try {
-    unit.open();
-  } catch (error) {
-    complain((error as Error).message);
-    return NOT_KEPT;
-  }
-  const stop: (() => void)[] = [];
+  const complain = (error: unknown): void => void io.stderr.write(`k8s-liveness run: ${printable((error as Error).message)}\n`);
+  // The job is done or not: a directory that can no longer be written must not change its exit code.
+  const tryTo = (act: () => void): void => {
+    try {
+      act();
+    } catch (error) {
+      complain(error);
+    }
+  };
+  unit.open();
   let child: ChildProcess | undefined;
-  for (const signal of PASSED_ON) stop.push(io.onSignal(signal, () => child?.kill(signal)));
-  for (const signal of FROM_A_TERMINAL) stop.push(io.onSignal(signal, () => isatty(0) || child?.kill(signal)));
-  const code = await new Promise<number>((settle) => {
-    child = spawn(command, args, { stdio: 'inherit' });
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      complain(error.code === 'ENOENT' ? `no such command: ${command}` : `cannot start ${command}: ${error.code ?? error.message}`);
-      settle(error.code === 'ENOENT' ? NOT_FOUND : NOT_STARTED);
+  const release = [
+    ...PASSED_ON.map((signal) => io.onSignal(signal, () => child?.kill(signal))),
+    ...FROM_A_TERMINAL.map((signal) => io.onSignal(signal, () => io.isInForeground() || child?.kill(signal))),
+  ];
+  let code: number;
+  try {
+    const ended = start(command, args, (started) => {
+      child = started;
+      tryTo(() => { unit.started(started.pid ?? 0); });
     });
-    child.once('exit', (status, signal) => { settle(status ?? 128 + constants.signals[signal ?? 'SIGKILL']); });
-    if (child.pid !== undefined) unit.tryTo(() => { unit.started(child?.pid ?? 0); }, complain);
-  });
-  for (const end of stop) end();
-  // The job has been done or not: a directory that cannot be written must not change its exit code.
-  unit.tryTo(() => { unit.ended(code); }, complain);
+    code = await ended;
+  } catch (error) {
+    const { code: cause, message } = error as NodeJS.ErrnoException;
+    complain(new Error(cause === 'ENOENT' ? `no such command: ${command}` : `cannot start ${command}: ${cause ?? message}`));
+    code = cause === 'ENOENT' ? NOT_FOUND : NOT_STARTED;
+  } finally {
+    for (const letGo of release) letGo();
+  }
+  tryTo(() => { unit.ended(code); });
   return code;
 }
 
-const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
-/** A terminal sends them to the command as well: twice, many programs take them for an order to give up at once. */
-const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT'] as const;
+/** Settles with the exit code of the command; rejects if it cannot be started, which spawn says in either of two ways. */
+function start(command: string, args: readonly string[], onStart: (child: ChildProcess) => void): Promise<number> {
+  return new Promise((settle, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit' });
+    child.once('error', reject);
+    child.once('exit', (status, signal) => { settle(status ?? 128 + constants.signals[signal ?? 'SIGKILL']); });
+    if (child.pid !== undefined) onStart(child);
+  });
+}
 
 /** The process directory of somebody else's command. */
 class Unit {
@@ -86,38 +104,53 @@ class Unit {
   constructor(
     private readonly directory: string,
     private readonly limit: number,
-    private readonly io: Io,
+    private readonly clock: Clock,
   ) {}
 
-  /** This process stands in for the command that it is about to start: where that cannot be written, it is not started. */
+  /** Before the command: it is started only where this can be written, and nobody else's loop beats. */
   open(): void {
     this.#beat(process.pid);
-    // A predecessor's 0 must not stand beside our pid, if that is all that can be written.
-    remove(this.#path(ERROR));
+    // A predecessor's 0 must not stand beside our pid.
+    this.#write(ERROR, undefined);
     sweep(this.directory, [PID, ERROR, TIMESTAMP]);
-    replaceText(this.#path(PID), String(process.pid));
-    replaceText(this.#path(ERROR), '0');
+    this.#write(PID, String(process.pid));
   }
 
   started(pid: number): void {
-    this.#beat(pid);
-    replaceText(this.#path(PID), String(pid));
-  }
-
-  ended(code: number): void {
-    replaceText(this.#path(ERROR), String(code));
-  }
-
-  tryTo(act: () => void, complain: (message: string) => void): void {
     try {
-      act();
+      this.#is(pid);
     } catch (error) {
-      complain((error as Error).message);
+      this.#is(process.pid); // files that contradict one another would be a dead verdict on a living command
+      throw error;
     }
   }
 
+  /** Without a pid, so that nobody takes the next process of that number for the command. */
+  ended(code: number): void {
+    // Another one may have taken over what was taken away.
+    if (!isBeatOf(this.#path(TIMESTAMP), this.#nonce)) throw new Error(`${this.directory} is another one's by now: the exit code ${code} is not recorded`);
+    this.#write(PID, undefined);
+    this.#write(ERROR, String(code));
+  }
+
+  #is(pid: number): void {
+    this.#beat(pid);
+    this.#write(PID, String(pid));
+    this.#write(ERROR, '0');
+  }
+
   #beat(pid: number): void {
-    beat(this.#path(TIMESTAMP), { limit: this.limit, pid, nonce: this.#nonce }, this.io.clock);
+    beat(this.#path(TIMESTAMP), { limit: this.limit, pid, nonce: this.#nonce }, this.clock);
+  }
+
+  #write(name: string, text: string | undefined): void {
+    const path = this.#path(name);
+    try {
+      if (text === undefined) remove(path);
+      else replaceText(path, text);
+    } catch (error) {
+      throw new Error(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
+    }
   }
 
   #path(name: string): string {

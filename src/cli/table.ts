@@ -13,9 +13,13 @@ export interface Look {
 }
 
 /** Beside the path, each with its width. */
-const COLUMNS = { verdict: 26, 'last beat': 25, 'longest gap': 17, beats: 9, pid: 9, started: 17, deadline: 17 };
+const COLUMNS = { verdict: 26, 'last beat': 44, 'longest gap': 22, beats: 8, pid: 9, started: 22, deadline: 24 };
 const BESIDE = Object.values(COLUMNS).reduce((sum, width) => sum + width, 0);
-const NARROWEST_PATH = 28;
+const NARROWEST_PATH = 25;
+
+/** In a block: the width of the names, and from which width on the facts stand beside them. */
+const NAME = 15;
+const BESIDE_NAMES = 32;
 
 type Cells = Readonly<Record<keyof typeof COLUMNS, string>>;
 
@@ -35,8 +39,13 @@ export async function table(reports: readonly Report[], look: Look): Promise<str
     for (const [at, { path, cells }] of rows.entries()) {
       if (at > 0) ui.div('');
       ui.div(path);
-      for (const name of names) {
-        if (cells[name]) ui.div(cell(name, 15, 2), cell(cells[name], look.columns - 15));
+      for (const name of names.filter((name) => cells[name])) {
+        if (look.columns >= BESIDE_NAMES) {
+          ui.div(cell(name, NAME, 2), cell(cells[name], look.columns - NAME));
+        } else {
+          ui.div(cell(name, look.columns, 2));
+          ui.div(cell(cells[name], look.columns, 4));
+        }
       }
     }
   }
@@ -56,7 +65,7 @@ function cellsOf({ verdict, beats, step, started, deadline }: Report, { colour, 
   return {
     verdict: paint(alive ? 'alive' : `dead: ${verdict.reason}: ${verdict.detail}`),
     'last beat': value ? `${share === undefined ? '' : `${paint(bar(share))} `}${words(age)}${most}` : '',
-    'longest gap': longestGap === undefined ? '' : gapOf(longestGap, step ? undefined : limit),
+    'longest gap': longestGap === undefined || beats === 1 ? '' : gapOf(longestGap, step ? undefined : limit),
     beats: String(beats ?? ''),
     pid: String(pid ?? ''),
     started: started ? `${words(now - started.getTime())} ago` : '',

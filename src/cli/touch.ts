@@ -7,6 +7,7 @@ import { duration, pathsOf, UsageError, type Command } from './command';
 export const touch: Command = {
   command: 'touch [path]',
   describe: 'Beat once: for a shell loop, a cron job or another language',
+  failure: 1,
   builder: (yargs) =>
     yargs
       .usage('$0 touch PATH --maximum-age DURATION [--pid N]\n\nBeat once: for a shell loop, a cron job or another language')

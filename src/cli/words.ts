@@ -2,9 +2,9 @@ import { formatDuration } from 'date-fns/formatDuration';
 
 const UNITS = { days: 86_400, hours: 3600, minutes: 60, seconds: 1 };
 
-/** A length of time by its two largest units: `1 minute 34 seconds`, `0.4 seconds`. */
+/** A length of time by its two largest units, or to a tenth: `1 minute 34 seconds`, `0.4 seconds`. */
 export function words(ms: number): string {
-  if (ms < 1000) return formatDuration({ seconds: Math.max(Math.floor(ms / 100), 0) / 10 }, { zero: true });
+  if (ms < 10_000) return formatDuration({ seconds: Math.max(Math.floor(ms / 100), 0) / 10 }, { zero: true });
   // Not by date-fns' intervalToDuration: it counts by the calendar of the time zone, where a day may have 23 hours.
   let rest = Math.floor(ms / 1000);
   const parts: [string, number][] = [];

@@ -19,13 +19,14 @@ export interface World {
   readonly rows?: number;
   readonly env?: Record<string, string>;
   readonly signals?: EventEmitter;
+  readonly isInForeground?: boolean;
   /** Sees each piece of output as it comes. */
   readonly onOutput?: (text: string) => void;
 }
 
 /** Runs the command line in memory. */
 export async function cli(argv: readonly string[], world: World = {}): Promise<{ code: number; out: string; err: string }> {
-  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), onOutput } = world;
+  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), isInForeground = false, onOutput } = world;
   let [out, err] = ['', ''];
   const { main } = await importOutside(pathToFileURL(resolve('dist/cli.js')).href);
   const code = await main(argv, {
@@ -33,6 +34,9 @@ export async function cli(argv: readonly string[], world: World = {}): Promise<{
     stderr: { write: (text) => { err += text; } },
     env,
     clock,
+    isInForeground: () => isInForeground,
+    // As the shell's `fg` does, at once.
+    suspend: () => void setImmediate(() => signals.emit('SIGCONT')),
     onSignal: (signal, listener) => {
       signals.on(signal, listener);
       return () => signals.off(signal, listener);
