@@ -2,6 +2,7 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/'], // npm run test:faults
   transform: { '\\.ts$': [
       'ts-jest',
       // 151002 asks for isolatedModules, with which ts-jest would no longer check types; the others are its defaults.
