@@ -13,6 +13,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   renameSync,
   statSync,
@@ -20,10 +21,12 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { LONGEST_LINE, RECORD_SIZE } from './record';
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_DIRECTORY, O_NONBLOCK, O_NOFOLLOW } = constants;
+/** Names a file without opening it: open(2). Node has no name for it; the value is that of x64, arm64 and most others. */
+const O_PATH = 0o10000000;
 
 /**
  * Where a heartbeat stands unless a path is given: `LIVENESS_PATH`, else `/tmp/liveness/timestamp`. An exec probe
@@ -218,7 +221,6 @@ export class HeartbeatFile {
       if (line === undefined || this.#isStillOurs(this.#fd)) return line;
     }
     this.#release();
-    refuseStrangersLinks(this.#path);
     this.#open();
     if (this.#fd !== undefined) return this.#foreignLine(this.#fd);
     const found = readLine(this.#path);
@@ -281,7 +283,6 @@ export class HeartbeatFile {
  */
 export function replaceText(path: string, text: string): void {
   const bytes = Buffer.from(text);
-  refuseStrangersLinks(path);
   try {
     closeSync(create(path, bytes, renameSync));
   } catch (error) {
@@ -309,13 +310,13 @@ function overwrite(path: string, bytes: Buffer): boolean {
  * flush to disk). Looked at before it is opened: opening some devices does something.
  */
 function openOurs(path: string): { fd: number; stat: Stats } | undefined {
-  if (!lstat(path)?.isFile()) return undefined;
-  let fd: number;
+  let fd: number | undefined;
   try {
-    fd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW);
-  } catch {
-    return undefined;
+    fd = inFolder(path, false, (held) => (lstat(held)?.isFile() ? openSync(held, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
+  } catch (error) {
+    if (error instanceof Astray) throw error;
   }
+  if (fd === undefined) return undefined;
   const stat = fstatSync(fd);
   if (stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.()) return { fd, stat };
   closeSync(fd);
@@ -324,24 +325,25 @@ function openOurs(path: string): { fd: number; stat: Stats } | undefined {
 
 /** A new file beside `path`, put into its place: the descriptor stays open. */
 function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
-  makeFolder(dirname(path));
-  const present = lstat(path);
-  if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
-    throw new Error(present.isDirectory() ? 'it is a directory' : 'it is a device');
-  }
-  // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
-  const temporary = `${path}.${randomHex()}.tmp`;
-  const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
-  try {
-    makeReadable(fd, fstatSync(fd));
-    write(fd, bytes);
-    place(temporary, path);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    tryUnlink(temporary); // what kept it from being written may keep it from being removed; the first error says more
-    throw error;
-  }
+  return inFolder(path, true, (held) => {
+    const present = lstat(held);
+    if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
+      throw new Error(present.isDirectory() ? 'it is a directory' : 'it is a device');
+    }
+    // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
+    const temporary = `${held}.${randomHex()}.tmp`;
+    const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
+    try {
+      makeReadable(fd, fstatSync(fd));
+      write(fd, bytes);
+      place(temporary, held);
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      tryUnlink(temporary); // what kept it from being written may keep it from being removed; the first error says more
+      throw error;
+    }
+  });
 }
 
 function tryUnlink(path: string): void {
@@ -394,13 +396,104 @@ function write(fd: number, bytes: Buffer): void {
   if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('the write came up short');
 }
 
-/** Another user could lead us, and every probe, to a heartbeat of their choice. */
-function refuseStrangersLinks(path: string): void {
-  for (let at = dirname(path); at !== dirname(at); at = dirname(at)) {
-    const stat = lstat(at);
-    if (stat?.isSymbolicLink() && stat.uid !== 0 && stat.uid !== process.geteuid?.()) {
-      throw new Error(`${at} is a symbolic link of another user (uid ${stat.uid})`);
+/** Why nothing is written: another user could lead us, and every probe, to a heartbeat of their choice. */
+class Astray extends Error {}
+
+const MOST_LINKS = 40; // as Linux itself
+
+let holds: boolean | undefined;
+
+/** Whether a folder can be held by a descriptor and reached through it: not without /proc, nor under Node's permission model. */
+function canHold(): boolean {
+  if (holds === undefined) {
+    const fd = process.platform === 'linux' && !('permission' in process) ? openSync('/', O_PATH | O_DIRECTORY) : undefined;
+    const root = lstat('/');
+    holds = fd !== undefined && root !== undefined && same(root, lstat(`/proc/self/fd/${fd}/.`));
+    if (fd !== undefined) closeSync(fd);
+  }
+  return holds;
+}
+
+/**
+ * Does something with the file at `path`, through its folder held open: as long as one of the folders above can be swapped for
+ * a symbolic link between a look at it and its use, the look is worth nothing.
+ *
+ * @param make makes the folders that are missing.
+ */
+function inFolder<T>(path: string, make: boolean, act: (path: string) => T): T {
+  const folder = dirname(path);
+  if (!canHold()) {
+    refuseStrangersLinks(folder);
+    if (make) makeFolder(folder);
+    return act(path);
+  }
+  const fd = hold(folder, make);
+  try {
+    return act(`/proc/self/fd/${fd}/${path.slice(folder.length).replace(/^\/+/, '')}`);
+  } catch (error) {
+    (error as Error).message = (error as Error).message.replaceAll(`/proc/self/fd/${fd}`, folder);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Walks to the folder, name by name, and holds it. A link is followed only where nobody else made it or can replace it. */
+function hold(folder: string, make: boolean): number {
+  const names = folder.split('/');
+  let fd = openSync('/', O_PATH | O_DIRECTORY);
+  try {
+    for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {
+      if (name === '') continue;
+      const path = `/proc/self/fd/${fd}/${name}`;
+      let next = openFolder(path, make);
+      const stat = fstatSync(next);
+      if (stat.isSymbolicLink()) {
+        closeSync(next);
+        refuseUnsafeLink(stat, fstatSync(fd), () => join(readlinkSync(`/proc/self/fd/${fd}`), name));
+        const target = readlinkSync(path);
+        if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
+        names.unshift(...target.split('/'));
+        if (!target.startsWith('/')) continue;
+        next = openSync('/', O_PATH | O_DIRECTORY);
+      }
+      closeSync(fd);
+      fd = next;
     }
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openFolder(path: string, make: boolean): number {
+  try {
+    return openSync(path, O_PATH | O_NOFOLLOW);
+  } catch (error) {
+    if (!make || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const isNew = makeOne(path);
+  const fd = openSync(path, O_PATH | O_NOFOLLOW);
+  if (isNew && isTrusted(fstatSync(fd))) chmodSync(`/proc/self/fd/${fd}`, 0o755);
+  return fd;
+}
+
+function refuseUnsafeLink(link: Stats, folder: Stats, at: () => string): void {
+  if (!isTrusted(link)) throw new Astray(`${at()} is a symbolic link of another user (uid ${link.uid})`);
+  const others = (folder.mode & 0o1002) === 0o002; // may write there, and it is not sticky
+  if (others || !isTrusted(folder)) throw new Astray(`${at()} is a symbolic link that another user can replace`);
+}
+
+function isTrusted({ uid }: Stats): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}
+
+/** What can be done where no folder can be held: a look at each of them before the use. */
+function refuseStrangersLinks(folder: string): void {
+  for (let at = folder; at !== dirname(at); at = dirname(at)) {
+    const stat = lstat(at);
+    if (stat?.isSymbolicLink() && !isTrusted(stat)) throw new Astray(`${at} is a symbolic link of another user (uid ${stat.uid})`);
   }
 }
 
@@ -408,20 +501,24 @@ function refuseStrangersLinks(path: string): void {
 function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
+  if (makeOne(folder)) chmodSync(folder, 0o755);
+}
+
+/** Whether it was made, and not by another process just now. */
+function makeOne(folder: string): boolean {
   try {
     mkdirSync(folder, 0o755); // not open to others for a moment, where there is no umask
+    return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return; // made by another process just now
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-  chmodSync(folder, 0o755);
 }
 
 /** Removes the file at `path`, if there is one. */
 export function remove(path: string): void {
-  refuseStrangersLinks(path);
   try {
-    unlinkSync(path);
+    inFolder(path, false, unlinkSync);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
