@@ -32,7 +32,7 @@ interface Service {
 
 async function service(limit: number, within: readonly string[]): Promise<Service> {
   const path = join(scratch(), 'timestamp');
-  const [command = '', ...args] = [...within, process.execPath, '-e', SERVICE];
+  const [command, ...args] = [...within, process.execPath, '-e', SERVICE];
   const pid = await ready(start(command, args, { ...process.env, HEARTBEAT: path, LIMIT: String(limit) }));
   return { pid, path };
 }

@@ -1,0 +1,110 @@
+"""Another user, who swaps what stands at a path as fast as he can, until SIGTERM or his parent's end.
+
+attacker.py path PATH READY TARGET KIND...   swaps PATH itself for each kind of thing; links lead to TARGET
+attacker.py folder FOLDER READY TARGET       swaps FOLDER, his own, for a symbolic link to TARGET
+
+Prints a line when READY swaps are done, and how many it were at the end.
+"""
+
+import ctypes
+import itertools
+import os
+import shutil
+import signal
+import sys
+
+mode, path, ready, target, *kinds = sys.argv[1:]
+names = itertools.count()
+spare = f'{path}.{next(names)}'
+parent = os.getppid()
+swaps = 0
+stopping = False
+
+
+def stop(*_):
+    global stopping
+    stopping = True
+
+
+signal.signal(signal.SIGTERM, stop)
+renameat2 = ctypes.CDLL(None).renameat2
+
+
+def count():
+    global swaps
+    swaps += 1
+    if swaps == int(ready):
+        print('ready', flush=True)
+
+
+def exchange(a, b):
+    """Both names change places in one step: there is no moment without the one or the other."""
+    done = renameat2(-100, a.encode(), -100, b.encode(), 2) == 0
+    if done:
+        count()
+    return done
+
+
+def clear(name):
+    try:
+        os.unlink(name)
+    except IsADirectoryError:
+        shutil.rmtree(name, ignore_errors=True)
+    except OSError:
+        pass
+
+
+def make(kind, name):
+    if kind == 'symlink':
+        os.symlink(target, name)
+    elif kind == 'hardlink':
+        os.link(target, name)
+    elif kind == 'fifo':
+        os.mkfifo(name)
+    elif kind == 'directory':
+        os.mkdir(name)
+    elif kind == 'file':
+        with open(name, 'x') as file:
+            file.write('k8s-liveness/1 ' + 176 * '7' + '\n')
+
+
+def swap_path():
+    global spare
+    for kind, also in itertools.cycle([(kind, also) for kind in kinds for also in kinds]):
+        if stopping or os.getppid() != parent:
+            return
+        clear(spare)
+        if os.path.lexists(spare):
+            spare = f'{path}.{next(names)}'  # in a sticky folder he cannot take away again another's file that he has linked there
+        try:
+            make(kind, spare)
+        except OSError:
+            continue
+        # Something that bears a look and, many times over, what the look was to keep out.
+        for _ in range(100):
+            if stopping:
+                return
+            if exchange(spare, path):
+                continue
+            try:
+                make(also, path)  # whenever the service has let go of it
+                count()
+            except OSError:
+                pass
+
+
+def swap_folder():
+    os.symlink(target, spare)
+    while not stopping and os.getppid() == parent:
+        exchange(spare, path)
+        try:
+            os.unlink(f'{path}/timestamp')  # so that the service makes it again; in the target he may not
+        except OSError:
+            pass
+
+
+swap_path() if mode == 'path' else swap_folder()
+if mode == 'path':
+    clear(path)
+clear(spare)
+print(swaps, flush=True)

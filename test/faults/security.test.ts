@@ -1,0 +1,298 @@
+// Another user who may write where the heartbeat stands, and content that wants to be a command: SECURITY.md says what holds.
+
+import { spawnSync, type ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, copyFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { serialise } from '../../src/record';
+import { Timestamp } from '../../src/timestamp';
+import { describeIf } from '../support/need';
+import { ready, start } from '../support/processes';
+import { AS_NOBODY, LIVENESS_JS, LIVENESS_SH, PYTHON, SHELLS } from '../support/readers';
+import { aged, directoryOf, fileOf, open, record, scratch } from '../support/records';
+
+const isRoot = process.geteuid?.() === 0;
+const LIBRARY = JSON.stringify(resolve('dist/index.js'));
+
+const SYSCTLS = ['protected_symlinks', 'protected_hardlinks', 'protected_regular', 'protected_fifos'];
+
+/** A service that writes every beat and now and then begins anew, until SIGTERM; then it says what it has seen. */
+const SERVICE = `
+  const { Timestamp } = require(${LIBRARY});
+  process.setgid(+process.env.USER_ID); process.setuid(+process.env.USER_ID);
+  class T extends Timestamp { maximumAge = 60000 }
+  const timestamp = new T(process.env.HEARTBEAT).refresh();
+  const refused = {};
+  let restarts = 0;
+  const parent = process.ppid;
+  const attempt = (act) => { try { act() } catch (error) { refused[error.code] = (refused[error.code] ?? 0) + 1 } };
+  const some = () => {
+    for (let turn = 0; turn < 20; turn++) {
+      attempt(() => { timestamp.refresh({ maximumAge: 600000 }); timestamp.refresh() });
+      if (turn % 5 === 0) { attempt(() => timestamp.delete()); restarts++ }
+    }
+    if (restarts === 400) process.stdout.write('ready\\n');
+    if (process.ppid === parent) setImmediate(some);
+  };
+  process.stdout.write('.\\n');
+  process.on('SIGTERM', () => {
+    attempt(() => timestamp.refresh({ maximumAge: 600000 }));
+    const { beats, failedWrites, alive } = timestamp;
+    process.stdout.write(JSON.stringify({ beats, failedWrites, restarts, refused, alive, line: String(timestamp) }) + '\\n', () => process.exit());
+  });
+  some();`;
+
+interface Told {
+  readonly beats: number;
+  readonly failedWrites: number;
+  readonly restarts: number;
+  readonly refused: Record<string, number>;
+  readonly alive: boolean;
+  readonly line: string;
+}
+
+/** Settles with everything it printed when a line of it matches, or at its end. */
+function said(child: ChildProcess, line: RegExp): Promise<string> {
+  let text = '';
+  return new Promise((settle) => {
+    child.stdout?.on('data', (data) => {
+      text += String(data);
+      if (line.test(text)) settle(text);
+    });
+    child.once('exit', () => { settle(text); });
+  });
+}
+
+/** Where another user may write: as an emptyDir, or as /tmp. */
+function shared(mode: number): string {
+  const folder = join(scratch({ memory: true }), 'shared');
+  chmodSync(join(folder, '..'), 0o755);
+  mkdirSync(folder);
+  chmodSync(folder, mode);
+  return folder;
+}
+
+/** A file that would be taken for a leftover of the service: regular, its own, of the right size. */
+function victim(folder: string, owner: number, mode: number): string {
+  mkdirSync(folder, { recursive: true });
+  chmodSync(folder, 0o755);
+  const path = join(folder, 'timestamp');
+  writeFileSync(path, `${'v'.repeat(191)}\n`);
+  chmodSync(path, mode);
+  chownSync(path, owner, owner);
+  chownSync(folder, owner, owner);
+  return path;
+}
+
+/** All of it that a write would change. */
+function state(path: string): unknown {
+  const { mode, uid, gid, size, mtimeMs, ino } = lstatSync(path);
+  return { mode, uid, gid, size, mtimeMs, ino, bytes: readFileSync(path, 'latin1'), beside: readdirSync(join(path, '..')) };
+}
+
+async function attack(service: { path: string; user: number }, attacker: readonly string[]): Promise<{ told: Told; swaps: number }> {
+  const env = { ...process.env, NODE_NO_WARNINGS: '1', HEARTBEAT: service.path, USER_ID: String(service.user) };
+  const beating = start(process.execPath, ['-e', SERVICE], env);
+  const working = said(beating, /ready/);
+  await ready(beating);
+  const swapping = attacking(attacker);
+  await Promise.all([working, said(swapping, /ready/)]);
+  const end = said(swapping, /^\d+$/m);
+  swapping.kill();
+  const swaps = Number(/^\d+$/m.exec(await end)?.[0]);
+  const telling = said(beating, /^{.*}$/m);
+  beating.kill();
+  return { told: JSON.parse(/^{.*}$/m.exec(await telling)?.[0] ?? '{}') as Told, swaps };
+}
+
+function attacking(attacker: readonly string[]): ChildProcess {
+  const script = join(scratch(), 'attacker.py');
+  copyFileSync('test/faults/attacker.py', script);
+  chmodSync(join(script, '..'), 0o755);
+  const [command = '', ...args] = [...AS_NOBODY, PYTHON ?? 'python3', '-I', script, ...attacker];
+  return start(command, args);
+}
+
+const FOLDERS = [
+  ['a folder that all may write, as an emptyDir', 0o777],
+  ['a sticky folder, as /tmp', 0o1777],
+] as const;
+const USERS = [['root', 0], ['an ordinary user', 1000]] as const;
+const PLACES = FOLDERS.flatMap(([folder, mode]) => USERS.map(([name, user]) => [name, folder, user, mode] as const));
+const SWAPS = '10000';
+
+describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its path never leads a service astray is not verified')(
+  'another user swaps things while the service beats',
+  () => {
+    const settings = SYSCTLS.map((name) => `${name}=${readFileSync(`/proc/sys/fs/${name}`, 'latin1').trim()}`);
+    process.stderr.write(`security: sticky folders are tried under fs.${settings.join(' fs.')}; other settings are not verified\n`);
+
+    describe.each(PLACES)('%s, in %s', (_, __, user, mode) => {
+      test('no victim of a swap of the path is written, and the loop goes on', async () => {
+        const folder = shared(mode);
+        const path = join(folder, 'timestamp');
+        // He may link to a file by another name only if he may write it, under fs.protected_hardlinks.
+        const mine = victim(join(folder, '..', 'mine'), user, 0o666);
+        const before = state(mine);
+        const { told, swaps } = await attack({ path, user }, ['path', path, SWAPS, mine, 'symlink', 'hardlink', 'fifo', 'directory', 'file']);
+        expect(state(mine)).toEqual(before);
+        expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
+        expect(told.restarts).toBeGreaterThanOrEqual(400);
+        expect(told.line).toMatch(/^alive/); // as soon as the attacker lets it
+      });
+
+      test.each([['its folder', ''], ['the folder above that', 'below']])('no victim of a swap of %s is written', async (_, below) => {
+        const folder = shared(mode);
+        spawnSync('sh', ['-c', `mkdir -m 777 "$1" && mkdir -p -m 777 "$1/$2" && chmod 777 "$1/$2" && chown -R 65534:65534 "$1"`, 'sh', join(folder, 'his'), below]);
+        const path = join(folder, 'his', below, 'timestamp');
+        const target = join(folder, '..', 'mine');
+        const mine = victim(join(target, below), user, 0o644);
+        const before = state(mine);
+        const { told, swaps } = await attack({ path, user }, ['folder', join(folder, 'his'), SWAPS, target]);
+        expect(state(mine)).toEqual(before);
+        expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
+        expect(told.restarts).toBeGreaterThanOrEqual(400);
+      });
+    });
+
+    test.each(USERS)('%s never follows a symbolic link that comes between the look at the path and its opening', async (_, user) => {
+      const path = join(shared(0o777), 'timestamp');
+      const mine = victim(join(path, '../../mine'), user, 0o644);
+      const before = state(mine);
+      // Nothing else: each exchange shows the service's own file, or the link.
+      await attack({ path, user }, ['path', path, '150000', mine, 'symlink']);
+      expect(state(mine)).toEqual(before);
+    });
+
+    test('a Node reader is never led to another file, and never held up', async () => {
+      const path = join(shared(0o777), 'timestamp');
+      const alive = fileOf(record());
+      open(alive);
+      const swapping = attacking(['path', path, '1', alive, 'symlink', 'fifo', 'directory', 'file', 'symlink']);
+      await said(swapping, /ready/);
+      const verdicts = new Map<string, number>();
+      for (let reads = 0; reads < 20_000 || !verdicts.has('malformed'); reads++) {
+        if (reads % 1000 === 0) await setImmediate();
+        const verdict = Timestamp.byRef(path).verdict();
+        const word = verdict.alive ? 'alive' : verdict.reason;
+        verdicts.set(word, (verdicts.get(word) ?? 0) + 1);
+      }
+      swapping.kill();
+      expect(verdicts.get('alive')).toBeUndefined();
+      expect(verdicts.has('unreadable')).toBe(true);
+    });
+  },
+);
+
+describe('files are 0644 and folders 0755', () => {
+  test.each(['000', '022', '027', '077', '0777'])('under umask %s', (umask) => {
+    const folder = join(scratch(), 'made');
+    const script = `
+      process.umask(0o${umask});
+      const { ProcessTimestamp, Timestamp } = require(${LIBRARY});
+      class T extends Timestamp { maximumAge = 60000 }
+      new T(process.env.FOLDER + '/deep/timestamp').refresh();
+      new ProcessTimestamp(process.env.FOLDER + '/unit').load([]).then((process) => process.set(0));`;
+    const { status, stderr } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, FOLDER: folder } });
+    expect([status, String(stderr)]).toEqual([0, '']);
+    const modes = ['', 'deep', 'deep/timestamp', 'unit', 'unit/timestamp', 'unit/pid', 'unit/error'].map((name) => lstatSync(join(folder, name)).mode & 0o7777);
+    expect(modes).toEqual([0o755, 0o755, 0o644, 0o755, 0o644, 0o644, 0o644]);
+  });
+});
+
+const EVIL = [
+  '$(touch canary)', '`touch canary`', ';touch canary;', '| touch canary', '&& touch canary', 'a[$(touch canary)]', '\n touch canary\n',
+  '-n', '-e touch', '--', '*', '?', '~', '"$(touch canary)"', "'; touch canary; '", '${IFS}', '%s%n', '\\', 'k_reason', '\u001b[2J\u009b', '08', ' ', '\t',
+];
+const shells = SHELLS.map((shell) => [shell.join(' '), [...shell, LIVENESS_SH]] as const);
+const PROBES = [['node', [process.execPath, LIVENESS_JS]], ...shells] as const;
+
+describe.each(PROBES)('%s: what it is given is never a command', (name, probe) => {
+  /** Runs the probe where a command that slipped through would leave its mark. */
+  function asked(args: readonly string[], env: NodeJS.ProcessEnv = {}): { exit: number | null; line: string; left: string[] } {
+    const cwd = scratch();
+    const [command = '', ...rest] = probe;
+    const clean = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
+    const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], { cwd, env: { ...clean, ...env }, timeout: 15_000, encoding: 'utf8' });
+    return { exit: status, line: stdout + stderr, left: readdirSync(cwd) };
+  }
+  const LINE = /^[ -~]{1,300}\n$/;
+
+  // No shell is in a Node probe's way: a few will do.
+  test.each(EVIL.filter((_, at) => name !== 'node' || at % 4 === 0))('%j as a path, a variable, a heartbeat, a pid, an error', (evil) => {
+    const directory = directoryOf({ pid: evil, error: evil, timestamp: evil });
+    const beat = serialise(record()).toString().split(/ +/);
+    const answers = [
+      asked(['--', evil]),
+      asked([], { LIVENESS_PATH: evil }),
+      asked(['--process'], { LIVENESS_RUNDIR: evil, LIVENESS_UNIT_NAME: evil }),
+      asked(['--process'], { LIVENESS_RUNDIR: join(directory, '..'), LIVENESS_UNIT_NAME: evil }),
+      asked([fileOf(evil)]),
+      asked([fileOf(beat.map((field, at) => (at % 3 === 1 ? evil : field)).join(' '))]),
+      asked([directory]),
+      asked([directoryOf({ pid: process.pid, error: evil })]),
+      asked([directoryOf({ pid: evil, error: 0 })]),
+    ];
+    for (const { exit, line, left } of answers) {
+      expect({ left, line }).toEqual({ left: [], line: expect.stringMatching(LINE) as string });
+      expect([1, 2]).toContain(exit);
+    }
+    // Whatever LOG_LEVEL is, a dead one is dead, and says so.
+    expect(asked(['missing'], { LOG_LEVEL: evil })).toEqual({ exit: 1, line: 'dead: missing: no such file (missing)\n', left: [] });
+  });
+
+  test.each([
+    { IFS: '0123456789/ -' }, { IFS: '' }, { CDPATH: '/' }, { POSIXLY_CORRECT: '1' }, { PATH: '/nowhere' }, { PATH: '' }, { ENV: './canary.sh' }, { LC_ALL: 'tr_TR.UTF-8' },
+    { SHELLOPTS: 'errexit:nounset:noclobber' }, { PS1: '$(touch canary)' }, { PS4: '$(touch canary)' }, { HOME: '$(touch canary)' }, { PPID: 'x' },
+    Object.fromEntries(['k_reason', 'k_line', 'k_pid', 'k_now', 'k_sum', 'k_file', 'k_dead', 'k_other', 'k_named', 'k_error'].map((name) => [name, 'a[$(touch canary)]'])),
+  ] as NodeJS.ProcessEnv[])('%j in the environment changes no answer', (env) => {
+    const alive = fileOf(record());
+    const stale = fileOf(aged(70_000));
+    const command = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', probe[0]], { encoding: 'utf8' }).stdout.trim();
+    const answer = (path: string): unknown => {
+      const cwd = scratch();
+      writeFileSync(join(cwd, 'canary.sh'), 'touch canary\n');
+      const { status, stdout } = spawnSync(command, [...probe.slice(1), path], { cwd, env: { ...process.env, LOG_LEVEL: '', ...env }, encoding: 'utf8' });
+      return [status, stdout.slice(0, 12), readdirSync(cwd)];
+    };
+    expect(answer(alive)).toEqual([0, 'alive: last ', ['canary.sh']]);
+    expect(answer(stale)).toEqual([1, 'dead: stale:', ['canary.sh']]);
+  });
+
+  // Out of the threat model, and so that nobody takes it for more: whoever sets the environment of a program commands it.
+  test('is at the mercy of what its own interpreter obeys in the environment', () => {
+    if (name === 'node') {
+      expect(asked(['missing'], { NODE_OPTIONS: '--require ./nothing' }).line).toContain('./nothing');
+    } else if (name === 'bash') {
+      expect(asked(['missing'], { BASH_ENV: fileOf('touch canary') }).left).toEqual(['canary']);
+      expect(asked(['missing'], { SHELLOPTS: 'noexec' }).exit).toBe(0); // bash runs nothing of any script then
+    } else {
+      if (name === 'dash') expect(asked([fileOf(record())], { OPTIND: 'x' }).exit).toBe(2); // a dash dies of it, whatever its script
+      expect(asked(['missing'], { BASH_ENV: fileOf('touch canary'), SHELLOPTS: 'noexec' })).toMatchObject({ exit: 1, left: [] });
+    }
+  });
+});
+
+describe('the package', () => {
+  test('has no known vulnerability in what it installs, as far as the registry answers', () => {
+    const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json', '--fetch-retries=0'], { encoding: 'utf8' });
+    const { metadata } = JSON.parse(stdout) as { metadata?: { vulnerabilities: { total: number } } };
+    if (!metadata) process.stderr.write('not verified: npm audit: the registry does not answer it\n');
+    expect(metadata?.vulnerabilities.total ?? 0).toBe(0);
+    expect(Object.keys((JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object }).dependencies)).toEqual(['date-fns', 'yargs']);
+  });
+
+  test('holds no secret and no path of the machine it was built on', () => {
+    const folder = scratch();
+    const packed = spawnSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { encoding: 'utf8' });
+    expect(packed.status).toBe(0);
+    spawnSync('tar', ['-xzf', join(folder, readdirSync(folder)[0] ?? ''), '-C', folder]);
+    const files = readdirSync(join(folder, 'package'), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, 'package', name));
+    const texts = files.filter((file) => lstatSync(file).isFile()).map((file) => [file, readFileSync(file, 'latin1')] as const);
+    expect(texts.length).toBeGreaterThan(10);
+    const forbidden = [resolve('.'), `${homedir()}/`, /-----BEGIN|\b(?:ghp|gho|npm)_[A-Za-z0-9]{20}|AKIA[A-Z0-9]{12}|_authToken|xox[bp]-/];
+    const found = texts.flatMap(([file, text]) => forbidden.filter((what) => (typeof what === 'string' ? text.includes(what) : what.test(text))).map((what) => [file, what]));
+    expect(found).toEqual([]);
+  });
+});
