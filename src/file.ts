@@ -451,11 +451,15 @@ function hold(folder: string, make: boolean): number {
       if (stat.isSymbolicLink()) {
         closeSync(next);
         refuseUnsafeLink(stat, fstatSync(fd), () => join(readlinkSync(`/proc/self/fd/${fd}`), name));
-        const target = readlinkSync(path);
         if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
-        names.unshift(...target.split('/'));
-        if (!target.startsWith('/')) continue;
-        next = openSync('/', O_PATH | O_DIRECTORY);
+        if (stat.dev === lstat('/proc/self')?.dev) {
+          next = openSync(path, O_PATH | O_DIRECTORY); // the kernel's own: /proc/PID/root leads elsewhere than it says
+        } else {
+          const target = readlinkSync(path);
+          names.unshift(...target.split('/'));
+          if (!target.startsWith('/')) continue;
+          next = openSync('/', O_PATH | O_DIRECTORY);
+        }
       }
       closeSync(fd);
       fd = next;

@@ -11,6 +11,7 @@ import { parse, type HeartbeatRecord } from '../src/record';
 import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
+import { ready, start } from './support/processes';
 import { fileOf, record, scratch } from './support/records';
 
 class TwoMinutes extends Timestamp {
@@ -771,6 +772,17 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(thrown(() => beating().refresh()).message).toContain('is a symbolic link of another user (uid 12345)');
   });
 
+  test('a symlink of our own is refused where another user could replace it, and followed in a sticky folder', () => {
+    const folder = dirname(dirname(path));
+    mkdirSync(join(folder, 'real'));
+    symlinkSync('real', dirname(path));
+    chmodSync(folder, 0o777);
+    expect(thrown(() => beating().refresh()).message).toContain('is a symbolic link that another user can replace');
+    chmodSync(folder, 0o1777);
+    expect(beating().refresh().alive).toBe(true);
+    expect(readdirSync(join(folder, 'real'))).toEqual(['timestamp']);
+  });
+
   test('a device is refused and stays', () => {
     mkdirSync(dirname(path));
     execFileSync('mknod', [path, 'c', '1', '3']);
@@ -815,6 +827,15 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
        console.log(timestamp.failedWrites);`,
     );
     expect(output.split('\n')[0]).toBe('1');
+  });
+
+  test('a path by /proc/PID/root is a beat in that mount namespace, not in ours', async () => {
+    const folder = scratch();
+    const pid = await ready(start('unshare', ['--mount', 'sh', '-c', `mount -t tmpfs tmpfs '${folder}' && echo && exec sleep 600`]));
+    const there = join('/proc', String(pid), 'root', folder, 'timestamp');
+    expect(beating().refresh().alive).toBe(true);
+    expect(new TwoMinutes(there, { clock }).refresh().alive).toBe(true);
+    expect([existsSync(there), readdirSync(folder)]).toEqual([true, []]);
   });
 
   test('a masked /proc/uptime costs no descriptors', () => {
