@@ -165,7 +165,9 @@ function value(field: string | undefined): number | undefined {
 /** Seconds since the epoch, with at most nine digits of a fraction, as Python's k8s-liveness and `date +%s` write them. */
 function parseEpoch(field: string): number | undefined {
   if (!/^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?$/.test(field)) return undefined;
-  const wall = Math.floor(Number(field) * 1000);
+  // By its digits: as a floating-point number the last nanosecond of the year 9999 is the year 10000.
+  const [seconds, fraction = ''] = field.split('.');
+  const wall = Number(seconds) * 1000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
   return wall <= LAST_WALL ? wall : undefined;
 }
 

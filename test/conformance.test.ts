@@ -241,6 +241,8 @@ const PLAIN: Case[] = [
   { name: 'a lone newline, and a limit', expect: 'malformed', limit: 60_000, path: () => fileOf('\n') },
   { name: 'an epoch file past the limit', expect: 'stale', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 - 90)) },
   { name: 'an epoch file in the future', expect: 'future', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 + 3600)) },
+  { name: 'the last nanosecond of the year 9999', expect: 'future', limit: 60_000, path: () => fileOf('253402300799.999999999') },
+  { name: 'the last nanosecond of the year 9999, without a limit', expect: 'malformed', says: 'states no limit', path: () => fileOf('253402300799.999999999') },
   { name: 'a file touched in the year 50000', expect: 'future', limit: 60_000, path: farFuture },
   ...['inf', 'nan', '-1', '1e9', '0x10', '01700000000', '1.', '.5', '1.1.1', '1 2', '1.1234567890', '999999999999', 'boom'].map(
     (content): Case => ({ name: `${content} is no time`, expect: 'malformed', limit: 60_000, path: () => fileOf(content) }),
