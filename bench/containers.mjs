@@ -1,0 +1,155 @@
+// npm run bench:containers: what a probe costs in a real container, and what it must be left there. As root, with runc.
+
+import { buildSync } from 'esbuild';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { median, print } from './report.mjs';
+
+process.chdir(join(import.meta.dirname, '..'));
+const { BUSYBOX, DASH, MIB, NODE, Sandbox } = tests();
+
+const EMPTY = ['node', '/app/empty.js'];
+const COMMANDS = { true: ['busybox', 'true'], 'busybox sh': BUSYBOX, dash: DASH, 'node, empty script': EMPTY, 'liveness.js': NODE };
+const PROBES = { 'busybox sh': BUSYBOX, dash: DASH, 'liveness.js': NODE };
+const ROUNDS = 100;
+const OF = 20;
+
+/** One beat that is good for long: what then costs anything is the probe. */
+const QUIET = { env: { LIMIT: '3600000', TURN: '1000000' } };
+
+/** The tests' own containers, which are TypeScript. */
+function tests() {
+  const folder = mkdtempSync(join(tmpdir(), 'liveness-bench-'));
+  try {
+    const outfile = join(folder, 'containers.cjs');
+    buildSync({ entryPoints: ['test/support/containers.ts'], bundle: true, platform: 'node', outfile });
+    return createRequire(import.meta.url)(outfile);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const row = (name, ...cells) => { print(name.padEnd(30) + cells.map((cell) => String(cell).padStart(14)).join('')); };
+
+/** @param {import('../test/support/containers').Sandbox} sandbox */
+async function costs(sandbox) {
+  const container = await sandbox.runc({ ...QUIET, memory: 64 * MIB });
+  await container.says(0, BUSYBOX);
+  const measured = Object.keys(COMMANDS).map((name) => ({ name, time: [], cpu: [], charge: [], kernel: [] }));
+  const usage = (name) => Number(container.read(`memory/memory.${name}_in_bytes`));
+  for (let round = -2; round < ROUNDS; round++) {
+    // In another order each time: what the kernel frees late would count for the next.
+    for (const { name, time, cpu, charge, kernel } of measured.toSorted(() => Math.random() - 0.5)) {
+      container.write('memory/memory.force_empty', 0); // what each processor holds in reserve, too
+      container.write('memory/memory.max_usage_in_bytes', 0);
+      container.write('memory/memory.kmem.max_usage_in_bytes', 0);
+      const before = { cpu: Number(container.read('cpuacct/cpuacct.usage')), charge: usage('usage'), kernel: usage('kmem.usage') };
+      const { code, milliseconds } = await container.exec(COMMANDS[name]);
+      if (code !== 0) throw new Error(`${name} exited ${code}`);
+      if (round < 0) continue; // the first two warm the page cache
+      time.push(milliseconds);
+      cpu.push((Number(container.read('cpuacct/cpuacct.usage')) - before.cpu) / 1e6);
+      charge.push((usage('max_usage') - before.charge) / MIB);
+      kernel.push((usage('kmem.max_usage') - before.kernel) / MIB);
+    }
+  }
+  row(`runc exec, median of ${ROUNDS}`, 'time', 'CPU', 'charge', 'of the kernel');
+  for (const { name, time, cpu, charge, kernel } of measured) {
+    row(name, `${median(time).toFixed(0)} ms`, `${median(cpu).toFixed(1)} ms`, `${median(charge).toFixed(2)} MiB`, `${median(kernel).toFixed(2)} MiB`);
+  }
+  await container.kill();
+}
+
+/** What a probe takes where its container may have only so much of a processor. */
+async function limits(sandbox) {
+  const [names, rounds] = [Object.keys(PROBES), 10];
+  const cases = [
+    ['no limit', {}],
+    ['100m', { cpu: 100 }],
+    ['50m', { cpu: 50 }],
+    ['50m, all of it used', { cpu: 50, env: { BUSY: '20', TURN: '1' } }],
+  ];
+  row(`time, median (longest) of ${rounds}`, ...names);
+  for (const [name, limit] of cases) {
+    const container = await sandbox.runc({ ...limit, memory: 64 * MIB });
+    await container.says(0, BUSYBOX);
+    const taken = names.map(() => []);
+    for (let round = 0; round < rounds; round++) {
+      for (const [index, probe] of names.entries()) taken[index].push((await container.exec(PROBES[probe])).milliseconds);
+    }
+    row(name, ...taken.map((times) => `${median(times).toFixed(0)} (${Math.max(...times).toFixed(0)}) ms`));
+    await container.kill();
+  }
+}
+
+/** How much of the 64 MiB the service takes, and at most with one probe after another. */
+async function fit(sandbox) {
+  const container = await sandbox.runc({ memory: 64 * MIB });
+  await container.says(0, BUSYBOX);
+  const usage = (name) => `${(Number(container.read(`memory/memory.${name}_in_bytes`)) / MIB).toFixed(1)} MiB`;
+  row('of a memory limit of 64 MiB', 'now', 'at most');
+  row('service', usage('usage'), usage('max_usage'));
+  for (const [name, probe] of Object.entries(PROBES)) {
+    container.write('memory/memory.max_usage_in_bytes', 0);
+    for (let round = 0; round < OF; round++) await container.exec(probe);
+    row(`… and ${OF} times ${name}`, usage('usage'), usage('max_usage'));
+  }
+  await container.kill();
+}
+
+/** What must be free of a resource for all of 20 probes to succeed, none in more than 10 s, and nothing to be killed. */
+async function headroom(sandbox, command, leave, { most, step }) {
+  const suffices = async (spare) => {
+    const container = await sandbox.runc(QUIET);
+    try {
+      await container.says(0, BUSYBOX);
+      leave(container, spare);
+      for (let round = 0; round < OF; round++) {
+        const { code } = await container.exec(command, { patience: 10 });
+        if (code !== 0 || container.outOfMemory > 0) return false;
+      }
+      return container.isRunning();
+    } catch {
+      return false;
+    } finally {
+      await container.kill();
+    }
+  };
+  let low = 0;
+  let high = most;
+  while (high - low > step) {
+    const middle = Math.round((low + high) / 2 / step) * step;
+    if (await suffices(middle)) high = middle;
+    else low = middle;
+  }
+  return high;
+}
+
+const memory = (container, spare) => {
+  container.write('memory/memory.force_empty', 0);
+  container.write('memory/memory.limit_in_bytes', Number(container.read('memory/memory.usage_in_bytes')) + spare);
+};
+const pids = (container, spare) => {
+  container.write('pids/pids.max', Number(container.read('pids/pids.current')) + spare);
+};
+
+async function headrooms(sandbox) {
+  row(`headroom for ${OF} of ${OF}`, 'memory', 'threads');
+  for (const [name, command] of Object.entries(COMMANDS)) {
+    const bytes = await headroom(sandbox, command, memory, { most: 16 * MIB, step: MIB / 4 });
+    const threads = await headroom(sandbox, command, pids, { most: 32, step: 1 });
+    row(name, `${(bytes / MIB).toFixed(2)} MiB`, threads);
+  }
+}
+
+const sandbox = await Sandbox.open();
+try {
+  for (const measure of [costs, limits, fit, headrooms]) {
+    await measure(sandbox);
+    print('');
+  }
+} finally {
+  await sandbox.close();
+}

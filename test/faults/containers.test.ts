@@ -1,0 +1,225 @@
+/** The verdict in real containers, locked down as a careful pod is: Node as PID 1, and probes that die in the middle. */
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { BUSYBOX, type Container, DASH, HEARTBEAT, MIB, NODE, type Run, Sandbox, textOf, until } from '../support/containers';
+import { describeIf } from '../support/need';
+import { ready, start } from '../support/processes';
+import { scratch } from '../support/records';
+
+const NEEDED = ['unshare', 'nsenter', 'runc', 'podman', 'busybox', 'dash'];
+const missing = NEEDED.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
+if (process.geteuid?.() !== 0) missing.unshift('root');
+
+const PROBES = [['liveness.js', NODE], ['liveness.sh (busybox sh)', BUSYBOX], ['liveness.sh (dash)', DASH]] as const;
+const EVERY_PROBE = PROBES.map(([, command]) => command);
+
+/** A shell is done with one path before anybody could kill it in the middle. */
+const long = (probe: readonly string[]): readonly string[] => {
+  return probe === NODE ? NODE : [...probe, ...Array<string>(100).fill(HEARTBEAT)];
+};
+
+interface Outcome {
+  /** Of probes that were not killed, or had ended before. */
+  readonly answers: Run[];
+  readonly killed: Run[];
+}
+
+/** Runs probes until `total` are done, a third of them killed at a random moment of their lives. */
+async function run(container: Container, probe: readonly string[], total: number, atOnce = 1): Promise<Outcome> {
+  const outcome: Outcome = { answers: [], killed: [] };
+  const { milliseconds: life } = await container.exec(long(probe));
+  const toKill = Math.ceil(total / 3);
+  const one = async (): Promise<void> => {
+    while (outcome.answers.length < total - toKill || outcome.killed.length < toKill) {
+      const kill = outcome.killed.length * 2 <= outcome.answers.length || outcome.answers.length >= total - toKill;
+      const done = await (kill ? container.exec(long(probe), { killAfter: Math.random() * life }) : container.exec(probe));
+      (done.killed ? outcome.killed : outcome.answers).push(done);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, one));
+  return outcome;
+}
+
+/** Every probe that was not killed says that, and no killed one has said anything else before. */
+function expectNoFalseVerdict({ answers, killed }: Outcome, verdict: 'alive: ' | 'dead: stale: '): void {
+  const code = verdict === 'alive: ' ? 0 : 1;
+  expect(answers.filter((answer) => answer.code !== code || !answer.output.startsWith(verdict))).toEqual([]);
+  expect(killed.filter(({ output }) => output !== '' && !output.startsWith(verdict))).toEqual([]);
+}
+
+async function expectNothingLeft(container: Container): Promise<void> {
+  await until('an end of every probe', () => container.others().every(({ state }) => state === 'Z'));
+  expect(container.others()).toEqual([]);
+  expect(container.outOfMemory).toBe(0);
+}
+
+describeIf(
+  missing.length === 0,
+  `${missing.join(', ')} (apt-get install runc podman busybox-static dash util-linux), so not verified: in containers, probes ` +
+    'that are killed leave no zombie, none gives a false verdict, and a container that is started anew is gone until it beats',
+)('in containers', () => {
+  let sandbox: Sandbox;
+  beforeAll(async () => {
+    sandbox = await Sandbox.open();
+  });
+  afterAll(async () => {
+    await sandbox.close();
+    expect(tracesOf(sandbox.folder)).toEqual([]);
+  });
+
+  const locked = { memory: 64 * MIB, pids: 64 };
+
+  test.each(['runc', 'podman'] as const)('%s runs Node as PID 1, not root, without capabilities, over a read-only root', async (runtime) => {
+    const container = await sandbox[runtime](locked);
+    await container.says(0, NODE);
+    const shell = 'busybox cat /proc/1/cmdline /proc/self/status; echo >/x; echo >/tmp/x';
+    const { output } = await container.exec(['busybox', 'sh', '-c', shell]);
+    expect(output).toContain('node\0/app/service.js\0');
+    expect(output).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
+    for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb']) expect(output).toMatch(new RegExp(`^Cap${set}:\t0{16}$`, 'm'));
+    expect(output).toMatch(/^NoNewPrivs:\t1$/m);
+    expect(output).toMatch(runtime === 'podman' ? /^Seccomp:\t2$/m : /^Seccomp:\t0$/m);
+    for (const file of ['/x', '/tmp/x']) expect(output).toContain(`can't create ${file}: Read-only file system`);
+    expect(container.read('memory/memory.limit_in_bytes')).toBe(String(64 * MIB));
+    await container.kill();
+  });
+
+  describe('in 64 MiB', () => {
+    let container: Container;
+    beforeAll(async () => {
+      container = await sandbox.runc(locked);
+      await container.says(0, BUSYBOX);
+    });
+
+    test.each(PROBES)('1,000 times %s, a third killed, says alive and leaves no zombie', async (_, probe) => {
+      const outcome = await run(container, probe, 1000, 4);
+      expect(outcome.killed.length).toBeGreaterThanOrEqual(334);
+      expectNoFalseVerdict(outcome, 'alive: ');
+      await expectNothingLeft(container);
+    });
+
+    test.each(PROBES)('of a wedged loop, 100 times %s, a third killed, says dead and leaves no zombie', async (_, probe) => {
+      container.signal('SIGUSR2');
+      await container.says(1, BUSYBOX);
+      expectNoFalseVerdict(await run(container, probe, 100, 4), 'dead: stale: ');
+      await expectNothingLeft(container);
+    });
+
+    test('what a probe of somebody else leaves behind is seen here', async () => {
+      for (let run = 0; run < 3; run++) await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']);
+      await until('an end of its orphans', () => container.others().every(({ state }) => state === 'Z'));
+      expect(container.others()).toHaveLength(3);
+    });
+  });
+
+  test('a few dozen of each, a third killed, are right with a processor limit of 100m and of 50m too', async () => {
+    const limits = [
+      { cpu: 100, probes: 24 },
+      { cpu: 50, probes: 12 },
+      { cpu: 50, probes: 3, env: { BUSY: '20', TURN: '1' } }, // it takes all that it gets
+    ];
+    await Promise.all(limits.map(async ({ probes, ...limit }) => {
+      const container = await sandbox.runc({ ...locked, ...limit });
+      await container.says(0, BUSYBOX);
+      for (const probe of EVERY_PROBE) expectNoFalseVerdict(await run(container, probe, probes), 'alive: ');
+      expect(Number(/^nr_throttled (\d+)$/m.exec(container.read('cpu/cpu.stat'))?.[1])).toBeGreaterThan(0);
+      await expectNothingLeft(container);
+      await container.kill();
+    }));
+  });
+
+  test('30 of each by podman, a third killed, are right and leave no zombie, with its seccomp filter', async () => {
+    const container = await sandbox.podman(locked);
+    await container.says(0, BUSYBOX);
+    for (const probe of EVERY_PROBE) expectNoFalseVerdict(await run(container, probe, 30, 2), 'alive: ');
+    await expectNothingLeft(container);
+    container.signal('SIGUSR2');
+    await container.says(1, BUSYBOX);
+    for (const probe of EVERY_PROBE) expectNoFalseVerdict(await run(container, probe, 6), 'dead: stale: ');
+    await container.kill();
+  });
+
+  test.each(['runc', 'podman'] as const)('a new container of %s over a leftover on its volume is gone until its first beat', async (runtime) => {
+    const volume = newVolume(sandbox, runtime);
+    const first = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000' } });
+    for (const probe of EVERY_PROBE) await first.says(0, probe);
+    await first.kill();
+
+    const second = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000', WAITS: 'yes' } });
+    expect(readFileSync(join(volume, 'timestamp'), 'latin1')).toMatch(/ 60000 +own +100 1 /); // fresh, and of a PID 1
+    for (const probe of EVERY_PROBE) {
+      expect(await second.exec(probe)).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
+    }
+    second.signal('SIGHUP');
+    for (const probe of EVERY_PROBE) await second.says(0, probe);
+    await second.kill();
+  });
+
+  test('a sidecar sees another container by its age alone, with --other-pid-namespace', async () => {
+    const volume = newVolume(sandbox, 'sidecar');
+    const sidecar = await sandbox.runc({ ...locked, volume, command: ['busybox', 'sleep', '600'] });
+    const other = (probe: readonly string[]): string[] => [...probe, '--other-pid-namespace'];
+    const service = await sandbox.runc({ ...locked, volume, env: { LIMIT: '5000' } });
+    for (const probe of EVERY_PROBE) {
+      await sidecar.says(0, other(probe));
+      // Without the option it looks for the writer among its own processes.
+      expect(await sidecar.exec(probe)).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
+    }
+    // It cannot tell that the other container has ended until the beat is too old.
+    await service.kill();
+    expect(await sidecar.exec(other(BUSYBOX))).toMatchObject({ code: 0 });
+    for (const probe of EVERY_PROBE) expect((await sidecar.says(1, other(probe))).output).toMatch(/^dead: stale: /);
+
+    const anew = await sandbox.runc({ ...locked, volume, env: { LIMIT: '5000' } });
+    for (const probe of EVERY_PROBE) await sidecar.says(0, other(probe));
+    anew.signal('SIGUSR2');
+    for (const probe of EVERY_PROBE) expect((await sidecar.says(1, other(probe))).output).toMatch(/^dead: stale: /);
+    await Promise.all([sidecar.kill(), anew.kill()]);
+  });
+
+  test('killed in the middle of its work, leaves nothing', async () => {
+    const folder = scratch();
+    const esbuild = resolve('node_modules/.bin/esbuild');
+    const library = join(folder, 'containers.js');
+    spawnSync(esbuild, ['test/support/containers.ts', '--bundle', '--platform=node', `--outfile=${library}`]);
+    writeFileSync(join(folder, 'program.js'), `
+      const { Sandbox, NODE } = require('./containers.js');
+      (async () => {
+        const sandbox = await Sandbox.open();
+        const container = await sandbox.runc();
+        await sandbox.podman();
+        sandbox.podman();
+        sandbox.runc();
+        for (let probe = 0; probe < 4; probe++) container.exec(NODE);
+        process.stdout.write(sandbox.folder);
+      })();`);
+    const program = start(process.execPath, [join(folder, 'program.js')]);
+    let opened = '';
+    program.stdout?.setEncoding('utf8').on('data', (text: string) => (opened += text));
+    await ready(program);
+    expect(tracesOf(opened)).not.toEqual([]);
+    program.kill('SIGKILL');
+    if (program.exitCode === null) await once(program, 'exit');
+    await until('an end of everything', () => tracesOf(opened).length === 0);
+  });
+});
+
+function newVolume(sandbox: Sandbox, name: string): string {
+  const volume = join(sandbox.folder, `volume-${name}`);
+  mkdirSync(volume);
+  chmodSync(volume, 0o777);
+  return volume;
+}
+
+/** Its processes, mounts, cgroups and files. */
+function tracesOf(folder: string): string[] {
+  const name = basename(folder);
+  const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+    return ['cgroup', 'cmdline', 'mountinfo'].some((file) => textOf(`/proc/${pid}/${file}`).includes(name));
+  });
+  const cgroups = readdirSync('/sys/fs/cgroup').flatMap((controller) => readdirSync(join('/sys/fs/cgroup', controller)));
+  return [...processes, ...[...cgroups, ...readdirSync(tmpdir())].filter((entry) => entry.includes(name))];
+}
