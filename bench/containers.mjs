@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { median, print } from './report.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
-const { BUSYBOX, DASH, MIB, NODE, Sandbox } = tests();
+const { BUSYBOX, DASH, MIB, NODE, Sandbox, until } = tests();
 
 const EMPTY = ['node', '/app/empty.js'];
 const COMMANDS = { true: ['busybox', 'true'], 'busybox sh': BUSYBOX, dash: DASH, 'node, empty script': EMPTY, 'liveness.js': NODE };
@@ -84,28 +84,33 @@ async function limits(sandbox) {
   }
 }
 
-/** How much of the 64 MiB the service takes, and at most with one probe after another. */
+/** How much of 64 MiB the service and one probe after another take, also where theirs is the first look at the image. */
 async function fit(sandbox) {
-  const container = await sandbox.runc({ memory: 64 * MIB });
-  await container.says(0, BUSYBOX);
-  const usage = (name) => `${(Number(container.read(`memory/memory.${name}_in_bytes`)) / MIB).toFixed(1)} MiB`;
-  row('of a memory limit of 64 MiB', 'now', 'at most');
-  row('service', usage('usage'), usage('max_usage'));
-  for (const [name, probe] of Object.entries(PROBES)) {
-    container.write('memory/memory.max_usage_in_bytes', 0);
-    for (let round = 0; round < OF; round++) await container.exec(probe);
-    row(`… and ${OF} times ${name}`, usage('usage'), usage('max_usage'));
+  row('of a memory limit of 64 MiB', 'then', 'at most', 'limit met', 'killed');
+  for (const cold of [false, true]) {
+    for (const [name, probe] of Object.entries({ 'service alone': undefined, ...PROBES })) {
+      if (cold) sandbox.forgetImage();
+      const container = await sandbox.runc({ memory: 64 * MIB });
+      await until('a first beat', () => container.heartbeat !== '');
+      for (let round = 0; probe && round < OF; round++) {
+        const { code } = await container.exec(probe);
+        if (code !== 0) throw new Error(`${name} exited ${code}`);
+      }
+      const usage = (name) => `${(Number(container.read(`memory/memory.${name}_in_bytes`)) / MIB).toFixed(1)} MiB`;
+      const met = `${container.read('memory/memory.failcnt')} times`;
+      row(`${probe ? `… and ${OF} times ` : ''}${name}${cold ? ', cold' : ''}`, usage('usage'), usage('max_usage'), met, container.outOfMemory);
+      await container.kill();
+    }
   }
-  await container.kill();
 }
 
 /** What must be free of a resource for all of 20 probes to succeed, none in more than 10 s, and nothing to be killed. */
-async function headroom(sandbox, command, leave, { most, step }) {
+async function headroom(sandbox, command, resource, { most, step }) {
   const suffices = async (spare) => {
     const container = await sandbox.runc(QUIET);
     try {
       await container.says(0, BUSYBOX);
-      leave(container, spare);
+      container.leave({ [resource]: spare });
       for (let round = 0; round < OF; round++) {
         const { code } = await container.exec(command, { patience: 10 });
         if (code !== 0 || container.outOfMemory > 0) return false;
@@ -127,19 +132,11 @@ async function headroom(sandbox, command, leave, { most, step }) {
   return high;
 }
 
-const memory = (container, spare) => {
-  container.write('memory/memory.force_empty', 0);
-  container.write('memory/memory.limit_in_bytes', Number(container.read('memory/memory.usage_in_bytes')) + spare);
-};
-const pids = (container, spare) => {
-  container.write('pids/pids.max', Number(container.read('pids/pids.current')) + spare);
-};
-
 async function headrooms(sandbox) {
   row(`headroom for ${OF} of ${OF}`, 'memory', 'threads');
   for (const [name, command] of Object.entries(COMMANDS)) {
-    const bytes = await headroom(sandbox, command, memory, { most: 16 * MIB, step: MIB / 4 });
-    const threads = await headroom(sandbox, command, pids, { most: 32, step: 1 });
+    const bytes = await headroom(sandbox, command, 'memory', { most: 16 * MIB, step: MIB / 4 });
+    const threads = await headroom(sandbox, command, 'threads', { most: 32, step: 1 });
     row(name, `${(bytes / MIB).toFixed(2)} MiB`, threads);
   }
 }

@@ -96,14 +96,20 @@ export class Sandbox {
 
   static async open(): Promise<Sandbox> {
     const sandbox = new Sandbox();
-    const [said] = (await once(sandbox.#keeper.stdout ?? sandbox.#keeper, 'data')) as [Buffer];
-    if (said.toString() !== 'ready\n') throw new Error(`expected namespaces; got ${said.toString()}`);
-    const [unshare = 0] = childrenOf(sandbox.#keeper.pid ?? 0);
+    const keeper = sandbox.#keeper;
+    await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
+    if (keeper.exitCode !== null) throw new Error('expected unshare to make namespaces; it did not');
+    const [unshare = 0] = childrenOf(keeper.pid ?? 0);
     [sandbox.#first = 0] = childrenOf(unshare);
     makeImage(sandbox.image);
     writeFileSync(join(sandbox.folder, 'containers.conf'), CONTAINERS_CONF);
     writeFileSync(join(sandbox.folder, 'storage.conf'), STORAGE_CONF);
     return sandbox;
+  }
+
+  /** Has the image read from the disk again, on the account of the container that reads it first. */
+  forgetImage(): void {
+    spawnSync('sh', ['-c', `find "$1" -type f -exec sync {} + -exec dd if={} iflag=nocache count=0 status=none ';'`, 'sh', this.image]);
   }
 
   /** Ends every container, and waits until nothing is left. */
@@ -274,6 +280,11 @@ export class Container {
     process.kill(this.#pid, signal);
   }
 
+  /** What stands in its heartbeat file, seen without a process of its own. */
+  get heartbeat(): string {
+    return textOf(`/proc/${this.#pid}/root${HEARTBEAT}`);
+  }
+
   /** What the container's own /proc shows beside PID 1: zombies are among them for ever if nobody reaps them. */
   others(): { pid: number; state: string }[] {
     const proc = `/proc/${this.#pid}/root/proc`;
@@ -286,6 +297,15 @@ export class Container {
   /** A file of the container's cgroup, as `memory/memory.limit_in_bytes`. */
   read(file: string): string {
     return readFileSync(this.#file(file), 'latin1').trim();
+  }
+
+  /** Limits it to what it uses now, and so much more: bytes that it cannot give back, threads. */
+  leave({ memory, threads }: { memory?: number; threads?: number }): void {
+    if (memory !== undefined) {
+      this.write('memory/memory.force_empty', 0);
+      this.write('memory/memory.limit_in_bytes', Number(this.read('memory/memory.usage_in_bytes')) + memory);
+    }
+    if (threads !== undefined) this.write('pids/pids.max', Number(this.read('pids/pids.current')) + threads);
   }
 
   write(file: string, content: string | number): void {
