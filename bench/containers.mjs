@@ -11,8 +11,8 @@ process.chdir(join(import.meta.dirname, '..'));
 const { BUSYBOX, DASH, MIB, NODE, Sandbox, until } = tests();
 
 const EMPTY = ['node', '/app/empty.js'];
-const COMMANDS = { true: ['busybox', 'true'], 'busybox sh': BUSYBOX, dash: DASH, 'node, empty script': EMPTY, 'liveness.js': NODE };
 const PROBES = { 'busybox sh': BUSYBOX, dash: DASH, 'liveness.js': NODE };
+const COMMANDS = { true: ['busybox', 'true'], 'node, empty script': EMPTY, ...PROBES };
 const ROUNDS = 100;
 const OF = 20;
 
@@ -24,7 +24,7 @@ function tests() {
   const folder = mkdtempSync(join(tmpdir(), 'liveness-bench-'));
   try {
     const outfile = join(folder, 'containers.cjs');
-    buildSync({ entryPoints: ['test/support/containers.ts'], bundle: true, platform: 'node', outfile });
+    buildSync({ entryPoints: [join(process.cwd(), 'test/support/containers.ts')], bundle: true, platform: 'node', outfile });
     return createRequire(import.meta.url)(outfile);
   } finally {
     rmSync(folder, { recursive: true });
@@ -45,19 +45,21 @@ async function costs(sandbox) {
       container.write('memory/memory.force_empty', 0); // what each processor holds in reserve, too
       container.write('memory/memory.max_usage_in_bytes', 0);
       container.write('memory/memory.kmem.max_usage_in_bytes', 0);
-      const before = { cpu: Number(container.read('cpuacct/cpuacct.usage')), charge: usage('usage'), kernel: usage('kmem.usage') };
+      const burnt = Number(container.read('cpuacct/cpuacct.usage'));
+      const before = { charge: usage('usage'), kernel: usage('kmem.usage') };
       const { code, milliseconds } = await container.exec(COMMANDS[name]);
       if (code !== 0) throw new Error(`${name} exited ${code}`);
       if (round < 0) continue; // the first two warm the page cache
       time.push(milliseconds);
-      cpu.push((Number(container.read('cpuacct/cpuacct.usage')) - before.cpu) / 1e6);
+      cpu.push((Number(container.read('cpuacct/cpuacct.usage')) - burnt) / 1e6);
       charge.push((usage('max_usage') - before.charge) / MIB);
       kernel.push((usage('kmem.max_usage') - before.kernel) / MIB);
     }
   }
   row(`runc exec, median of ${ROUNDS}`, 'time', 'CPU', 'charge', 'of the kernel');
   for (const { name, time, cpu, charge, kernel } of measured) {
-    row(name, `${median(time).toFixed(0)} ms`, `${median(cpu).toFixed(1)} ms`, `${median(charge).toFixed(2)} MiB`, `${median(kernel).toFixed(2)} MiB`);
+    const mebibytes = [charge, kernel].map((values) => `${median(values).toFixed(2)} MiB`);
+    row(name, `${median(time).toFixed(0)} ms`, `${median(cpu).toFixed(1)} ms`, ...mebibytes);
   }
   await container.kill();
 }
@@ -98,7 +100,8 @@ async function fit(sandbox) {
       }
       const usage = (name) => `${(Number(container.read(`memory/memory.${name}_in_bytes`)) / MIB).toFixed(1)} MiB`;
       const met = `${container.read('memory/memory.failcnt')} times`;
-      row(`${probe ? `… and ${OF} times ` : ''}${name}${cold ? ', cold' : ''}`, usage('usage'), usage('max_usage'), met, container.outOfMemory);
+      const title = `${probe ? `… and ${OF} times ` : ''}${name}${cold ? ', cold' : ''}`;
+      row(title, usage('usage'), usage('max_usage'), met, container.outOfMemory);
       await container.kill();
     }
   }

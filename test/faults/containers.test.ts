@@ -10,11 +10,14 @@ import { describeIf } from '../support/need';
 import { ready, start } from '../support/processes';
 import { scratch } from '../support/records';
 
+jest.setTimeout(600_000); // a thousand probes, on a machine that may be busy
+
 const NEEDED = ['unshare', 'nsenter', 'runc', 'podman', 'busybox', 'dash'];
 const missing = NEEDED.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
 if (!existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes')) missing.unshift('cgroup v1');
 if (!canMount) missing.unshift('root');
 
+const RUNTIMES = ['runc', 'podman'] as const;
 const PROBES = [['liveness.js', NODE], ['liveness.sh (busybox sh)', BUSYBOX], ['liveness.sh (dash)', DASH]] as const;
 const EVERY_PROBE = PROBES.map(([, command]) => command);
 
@@ -74,7 +77,7 @@ describeIf(
 
   const locked = { memory: 64 * MIB, pids: 64 };
 
-  test.each(['runc', 'podman'] as const)('%s runs Node as PID 1, not root, without capabilities, over a read-only root', async (runtime) => {
+  test.each(RUNTIMES)('%s runs Node as PID 1, not root, without capabilities, over a read-only root', async (runtime) => {
     const container = await sandbox[runtime](locked);
     await container.says(0, NODE);
     const shell = 'busybox cat /proc/1/cmdline /proc/self/status; echo >/x; echo >/tmp/x';
@@ -157,7 +160,7 @@ describeIf(
     await container.kill();
   });
 
-  test.each(['runc', 'podman'] as const)('a new container of %s over a leftover on its volume is gone until its first beat', async (runtime) => {
+  test.each(RUNTIMES)('a new container of %s over a leftover on its volume is gone until its first beat', async (runtime) => {
     const volume = newVolume(sandbox, runtime);
     const first = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000' } });
     for (const probe of EVERY_PROBE) await first.says(0, probe);

@@ -109,7 +109,8 @@ export class Sandbox {
 
   /** Has the image read from the disk again, on the account of the container that reads it first. */
   forgetImage(): void {
-    spawnSync('sh', ['-c', `find "$1" -type f -exec sync {} + -exec dd if={} iflag=nocache count=0 status=none ';'`, 'sh', this.image]);
+    const script = `find "$1" -type f -exec sync {} + -exec dd if={} iflag=nocache count=0 status=none ';'`;
+    spawnSync('sh', ['-c', script, 'sh', this.image]);
   }
 
   /** Ends every container, and waits until nothing is left. */
