@@ -138,8 +138,8 @@ describeIf(
 
   test.each([
     ['liveness.js', NODE, 8 * MIB, 12],
-    ['liveness.sh (busybox sh)', BUSYBOX, 2 * MIB, 8],
-    ['liveness.sh (dash)', DASH, 2 * MIB, 8],
+    ['liveness.sh (busybox sh)', BUSYBOX, 3 * MIB, 8],
+    ['liveness.sh (dash)', DASH, 3 * MIB, 8],
   ])('20 of 20 times %s is right with no more headroom than the docs ask for', async (_, probe, memory, threads) => {
     const container = await sandbox.runc();
     await container.says(0, probe);
