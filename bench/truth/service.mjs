@@ -1,0 +1,128 @@
+// A service that does everything its observers ask for, each as its README or custom has it, and on a word from standard
+// input goes wrong. Its one argument is JSON, see stage.mjs; it prints one line of JSON when it works, and one per word done.
+
+import { once } from 'node:events';
+import { writeFileSync, writeSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isMainThread, threadId, Worker, workerData } from 'node:worker_threads';
+import { createTerminus } from '@godaddy/terminus';
+import { createLightship } from 'lightship';
+import library from '../../dist/index.js';
+
+const { ProcessTimestamp, Timestamp } = library;
+const options = isMainThread ? JSON.parse(process.argv[2]) : workerData;
+const has = (instrument) => options.instruments.includes(instrument);
+const TURN_MS = 100;
+
+class ServiceTimestamp extends Timestamp {
+  maximumAge = options.limit;
+}
+
+const said = (what) => writeSync(1, `${JSON.stringify(what)}\n`);
+let unwell = false;
+let failedJobs = 0;
+let job = () => {};
+let processTimestamp;
+
+/** What each word does to the loop that gets it, in the middle of a turn: its Timestamp, and what follows the word. */
+const words = {
+  busy: () => { for (;;); },
+  block: (_, ms) => { for (const end = performance.now() + Number(ms); performance.now() < end;); },
+  never: () => new Promise(() => {}),
+  deadlock: () => {
+    const first = (async () => { await null; await second; })();
+    const second = (async () => { await first; })();
+    return second;
+  },
+  leave: () => 'leave',
+  throw: () => { throw new Error('the loop died'); },
+  unwell: () => { unwell = true; processTimestamp.set(1); },
+  fail: () => { job = () => { throw new Error('no job succeeds'); }; },
+};
+const orders = new Map();
+let tell = (name, order) => { orders.set(name, order); };
+
+/** One of the service's loops. */
+async function loop(name, timestamp, isMain) {
+  for (;;) {
+    timestamp?.refresh();
+    if (isMain) processTimestamp?.refresh();
+    if (has('touch')) touch();
+    try {
+      await job();
+    } catch {
+      if (++failedJobs === 10) said({ failedJobs });
+    }
+    await sleep(TURN_MS); // the bounded wait for the next job
+    const order = orders.get(name);
+    if (!order) continue;
+    orders.delete(name);
+    const [word, ...args] = order;
+    said({ word });
+    if ((await words[word](timestamp, ...args)) === 'leave') return;
+  }
+}
+
+/** On failure it tells no observer but its own. */
+function touch() {
+  try {
+    writeFileSync(options.touch, '');
+  } catch ({ code }) {
+    said({ touch: code });
+  }
+}
+
+async function main() {
+  const ports = {};
+  if (has('pid')) writeFileSync(options.pidFile, String(process.pid));
+  if (has('directory')) {
+    processTimestamp = await new ProcessTimestamp(options.directory).load([]);
+    if (options.samePath) await new ProcessTimestamp(options.directory).load([]);
+    processTimestamp.set(0);
+  }
+  if (has('lightship')) {
+    const lightship = await createLightship(); // outside Kubernetes it takes any free port
+    ports.lightship = lightship.server.address().port;
+    lightship.signalReady();
+  }
+  if (has('terminus')) {
+    const server = createServer((_, response) => { response.end(); });
+    const healthCheck = async () => { if (unwell) throw new Error('unwell'); };
+    createTerminus(server, { healthChecks: { '/healthcheck': healthCheck } });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    ports.terminus = server.address().port;
+  }
+
+  const shared = options.shared ? new ServiceTimestamp(options.heartbeats[0]) : undefined;
+  const loops = options.loops.map((name, index) => {
+    const path = options.heartbeats[options.samePath ? 0 : index];
+    const timestamp = has('heartbeat') ? (shared ?? new ServiceTimestamp(path)) : undefined;
+    return loop(name, timestamp, index === 0);
+  });
+  if (options.thread) {
+    const worker = new Worker(import.meta.filename, { workerData: options });
+    worker.on('error', ({ message }) => { said({ thread: message }); }); // logged, and the service goes on
+    await once(worker, 'message');
+    tell = (name, order) => { name === 'thread' ? worker.postMessage(order) : orders.set(name, order); };
+  }
+  Promise.all(loops).catch((error) => { process.stderr.write(`${error.code}: ${error.message}\n`); process.exit(1); });
+  createInterface({ input: process.stdin })
+    .on('line', (line) => {
+      const [name, ...order] = line.split(' ');
+      tell(name, order);
+    })
+    .on('close', () => process.exit());
+  said({ pid: process.pid, ...ports });
+}
+
+if (isMainThread) {
+  await main();
+} else {
+  const { parentPort } = await import('node:worker_threads');
+  parentPort.on('message', (order) => { orders.set('thread', order); });
+  const done = loop('thread', new ServiceTimestamp(options.heartbeats.at(-1)), false);
+  parentPort.postMessage(threadId);
+  await done;
+}

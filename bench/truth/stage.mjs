@@ -1,0 +1,189 @@
+// Where one row of docs/truth.md is made: starts services, in containers if asked, and takes everything down again.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { NODE } from './observers.mjs';
+
+/** How old a beat may be, unless a row says otherwise. */
+export const LIMIT_MS = 3000;
+
+const INSTRUMENTS = ['heartbeat', 'directory', 'touch', 'pid', 'lightship', 'terminus'];
+const SERVICE = join(import.meta.dirname, 'service.mjs');
+// Its end ends all that is in it; and a run that is killed leaves nothing behind.
+const CONTAINER = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc'];
+const WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
+
+/**
+ * @typedef {object} ServiceOptions
+ * @property {string} [folder] where its files stand; default: a new folder, the same for the whole row
+ * @property {number} [limit] milliseconds
+ * @property {readonly string[]} [loops] the loops' names
+ * @property {readonly string[]} [instruments] what it is asked by; default: everything
+ * @property {boolean} [container] in a pid and a mount namespace of its own
+ * @property {readonly string[]} [wrap] a command that runs the service, in the container if there is one
+ * @property {readonly string[]} [within] a command that runs exec probes; default: in the container if there is one
+ * @property {readonly string[]} [node] flags of node
+ * @property {Record<string, string>} [env]
+ * @property {boolean} [thread] one more loop, in a worker thread
+ * @property {boolean} [samePath] every loop beats the first one's path, each by a Timestamp of its own
+ * @property {boolean} [shared] every loop beats the same Timestamp
+ */
+
+/**
+ * @typedef {object} Service
+ * @property {number} pid as this process sees it
+ * @property {number} innerPid as its container sees it
+ * @property {import('./observers.mjs').Target} target
+ * @property {(loop: string, word: string) => Promise<unknown>} tell a loop goes wrong; settles when it has heard
+ * @property {(key: string) => Promise<any>} heard the next line that the service prints with this key
+ * @property {(signal?: string) => void} kill
+ * @property {import('node:child_process').ChildProcess} child
+ */
+
+export class Stage {
+  #undo = [];
+  #folder;
+
+  /** A folder for this row. */
+  get folder() {
+    if (this.#folder === undefined) {
+      this.#folder = mkdtempSync(join(tmpdir(), 'truth-'));
+      this.undo(() => { rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 }); });
+    }
+    return this.#folder;
+  }
+
+  /** What is done at the end, the last one first. */
+  undo(act) {
+    this.#undo.push(act);
+  }
+
+  async end() {
+    for (const act of this.#undo.splice(0).reverse()) await act();
+  }
+
+  /** A process that ends with this row. */
+  spawn(command, { env, stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
+    const [program, ...args] = [...WITH_US, ...command];
+    const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio });
+    child.stdin?.on('error', () => { /* it has ended */ });
+    this.undo(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    });
+    return child;
+  }
+
+  /**
+   * Starts a service and waits until it works.
+   *
+   * @param {ServiceOptions} given
+   * @returns {Promise<Service>}
+   */
+  async service(given = {}) {
+    const { child, lines, target } = this.#start(given);
+    const { pid: innerPid, lightship, terminus } = await lines.heard('pid');
+    Object.assign(target, { lightship, terminus });
+    const inits = given.container ? childrenOf(child.pid) : [];
+    if (given.container && !given.within) target.within = inside(inits[0]);
+    const pid = given.container ? descendants(child.pid).find((each) => pidsOf(each).at(-1) === innerPid) : innerPid;
+    return {
+      pid,
+      innerPid,
+      child,
+      target,
+      heard: lines.heard,
+      kill: (signal = 'SIGKILL') => { process.kill(pid, signal); },
+      tell: (loop, word) => {
+        const heard = lines.heard('word');
+        child.stdin.write(`${loop} ${word}\n`);
+        return heard;
+      },
+    };
+  }
+
+  /** Starts a service that must not start, and says what its last words were. */
+  async refused(given) {
+    const { child, lines } = this.#start(given);
+    const works = lines.heard('pid').then(() => true, () => false);
+    await Promise.race([once(child, 'close'), works]);
+    if (child.exitCode === null) throw new Error('the service started, and was to refuse');
+    return { code: child.exitCode, said: lines.errors() };
+  }
+
+  #start(given) {
+    const { folder = this.folder, limit = LIMIT_MS, loops = ['main'], instruments = INSTRUMENTS, wrap = [], node = [] } = given;
+    const names = given.thread ? [...loops, 'thread'] : loops;
+    const target = {
+      limit,
+      within: given.within ?? [],
+      heartbeats: names.length === 1 ? [join(folder, 'timestamp')] : names.map((name) => join(folder, name)),
+      directory: join(folder, 'process'),
+      touch: join(folder, 'touched'),
+      pidFile: join(folder, 'pid'),
+    };
+    const { thread, samePath, shared } = given;
+    const options = { ...target, loops, instruments, thread, samePath, shared };
+    const command = [...(given.container ? CONTAINER : []), ...wrap, NODE, ...node, SERVICE, JSON.stringify(options)];
+    const child = this.spawn(command, { env: given.env });
+    return { child, target, lines: listen(child) };
+  }
+}
+
+/** Sorts a service's lines by their keys. */
+function listen(child) {
+  const waiting = [];
+  let errors = '';
+  child.stderr.on('data', (data) => { errors += data; });
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const said = JSON.parse(line);
+    const index = waiting.findIndex(({ key }) => key in said);
+    if (index >= 0) waiting.splice(index, 1)[0].settle(said);
+  });
+  child.on('close', (code, signal) => {
+    for (const { key, fail } of waiting) fail(new Error(`ended (${code ?? signal}) before it said ${key}: ${errors}`));
+  });
+  const heard = (key) => new Promise((settle, fail) => { waiting.push({ key, settle, fail }); });
+  return { heard, errors: () => errors };
+}
+
+/** Waits until something is so. */
+export async function until(what, isSo) {
+  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) if (isSo()) return;
+  throw new Error(`waited 30 s in vain until ${what}`);
+}
+
+/** The command that runs another in the container whose first process that is. */
+export function inside(pid) {
+  return ['nsenter', '--target', String(pid), '--pid', '--mount'];
+}
+
+/** @returns {number[]} */
+export function childrenOf(pid) {
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && statusOf(name, 'PPid') === String(pid)).map(Number);
+}
+
+function descendants(pid) {
+  return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
+}
+
+/** A process's ids, from our namespace inwards. */
+function pidsOf(pid) {
+  return (statusOf(pid, 'NSpid') ?? '').split(/\s+/).map(Number);
+}
+
+/** What /proc/PID/status says; undefined for a process that has ended. */
+export function statusOf(pid, field) {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+    return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1];
+  } catch {
+    return undefined;
+  }
+}
