@@ -1,10 +1,9 @@
 // node bench/truth/run.mjs [--write] [wedges|stresses|ID...]: makes the tables of docs/truth.md by doing what each row says and
-// asking every observer. Says where a cell differs from the page, and exits 1 then; --write puts what it saw there instead.
+// asking every observer. Says where a page differs from what it saw, and exits 1 then; --write puts that there instead.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { observers, OURS } from './observers.mjs';
 import { Stage } from './stage.mjs';
@@ -19,11 +18,12 @@ const ASKS = 10;
 /** How many rows are made at a time. */
 const BESIDE = 4;
 
-const ROOT = join(import.meta.dirname, '../..');
 const TABLES = [
-  { name: 'wedges', scenarios: wedges, wrong: 'alive', file: 'docs/truth.md' },
-  { name: 'stresses', scenarios: stresses, wrong: 'dead', file: 'docs/truth.md' },
+  { name: 'wedges', scenarios: wedges, right: 'dead', wrong: 'alive' },
+  { name: 'stresses', scenarios: stresses, right: 'alive', wrong: 'dead' },
 ];
+/** Where a table stands between its markers; the first has them all. */
+const [PAGE, ...PAGES] = ['docs/truth.md', 'README.md'].map((file) => join(import.meta.dirname, '../..', file));
 
 /** One observer's answers from now on: dead after FAILURES failures in a row, alive after as many asks. */
 async function watch(observer, current, asks) {
@@ -66,8 +66,6 @@ async function make(scenario) {
       print(`${scenario.id}: ${observer.name}: ${alive ? 'alive' : 'dead'} ${said.replaceAll('\n', ' ')}`);
     }));
     return cells;
-  } catch (error) {
-    throw new Error(`${scenario.id}: ${error.message}`, { cause: error });
   } finally {
     await stage.end();
     stages.delete(stage);
@@ -85,94 +83,142 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 /** @returns {Promise<Map<string, Map<string, string>>>} cells by row and observer */
 async function makeAll(scenarios) {
   const rows = new Map();
-  const queue = scenarios.filter(({ alone }) => !alone);
-  const work = async (from) => {
-    for (let scenario; (scenario = from.shift());) rows.set(scenario.row, await make(scenario));
+  const work = async (queue) => {
+    for (let scenario; (scenario = queue.shift());) {
+      try {
+        rows.set(scenario.row, await make(scenario));
+      } catch (error) {
+        complain(`${scenario.id}: ${error.message}`);
+      }
+    }
   };
-  await Promise.all(Array.from({ length: BESIDE }, () => work(queue)));
+  const beside = scenarios.filter(({ alone }) => !alone);
+  await Promise.all(Array.from({ length: BESIDE }, () => work(beside)));
   await work(scenarios.filter(({ alone }) => alone));
   return rows;
 }
 
-const markers = (name) => [`<!-- truth: ${name} -->\n`, `<!-- /truth: ${name} -->`];
+const NAMES = observers.map(({ name }) => name);
+const line = (cells) => `| ${cells.join(' | ')} |\n`;
+const head = (cells) => line(cells) + line(cells.map(() => '---'));
 
-/** A table as Markdown: a wrong cell stands out. */
-function markdown(rows, wrong) {
-  const line = (cells) => `| ${cells.join(' | ')} |`;
-  const names = observers.map(({ name }) => name);
-  const cell = (text = '') => (text.startsWith(wrong) ? `**${text}**` : text);
-  return [
-    line(['', ...names]),
-    line(['', ...names].map(() => '---')),
-    ...[...rows].map(([row, cells]) => line([row, ...names.map((name) => cell(cells.get(name)))])),
-  ].join('\n') + '\n';
-}
-
-/** The table that stands on a page: cells by row and observer. */
-function standing(page, name) {
-  const [begin, end] = markers(name);
-  const text = page.slice(page.indexOf(begin) + begin.length, page.indexOf(end));
-  const lines = text.split('\n').filter((line) => line.startsWith('|'));
-  const [head = [], , ...rows] = lines.map((line) => line.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', '')));
-  return new Map(rows.map(([row, ...cells]) => [row, new Map(cells.map((cell, index) => [head[index + 1], cell]))]));
-}
-
-function installPeers() {
-  const require = createRequire(import.meta.url);
-  const { dependencies } = require('./package.json');
-  const isThere = Object.entries(dependencies).every(([name, version]) => {
-    try {
-      return JSON.parse(readFileSync(join(import.meta.dirname, 'node_modules', name, 'package.json'), 'utf8')).version === version;
-    } catch {
-      return false;
+/** A table, what was done for each row, and what of it this library does not see. A wrong cell stands out. */
+function markdown({ name, scenarios, wrong }, rows) {
+  const isWrong = (cell) => cell?.startsWith(wrong);
+  const shown = scenarios.filter(({ row }) => rows.has(row));
+  const table = shown.map(({ row }) => {
+    const cells = NAMES.map((observer) => rows.get(row).get(observer));
+    return line([row, ...cells.map((cell) => (isWrong(cell) ? `**${cell}**` : cell))]);
+  });
+  const why = new Map();
+  for (const { id, row, lost = {} } of shown) {
+    for (const observer of OURS) {
+      if (!isWrong(rows.get(row).get(observer))) continue;
+      if (!lost[observer]) complain(`${id}: nothing says why ${observer} says ${wrong}`);
+      const losses = why.get(lost[observer]) ?? why.set(lost[observer], new Map()).get(lost[observer]);
+      losses.set(row, [...(losses.get(row) ?? []), observer]);
     }
+  }
+  const losses = [...why].map(([reason, losses]) => `- ${inWords(losses)}: ${reason}.\n`);
+  return [
+    `${head(['', ...NAMES])}${table.join('')}\n`,
+    ...shown.map(({ row, how }) => `- **${row}**: ${how}.\n`),
+    losses.length > 0 ? `\n### ${name === 'wedges' ? 'Does not detect' : 'Does not bear'}\n\n${losses.join('')}` : '',
+  ].join('');
+}
+
+/** Rows by those who lose them: `**liveness.js** and **liveness.sh**, on *error set*`. */
+function inWords(losses) {
+  const rowsOf = new Map();
+  for (const [row, who] of losses) {
+    const names = who.map((name) => `**${name}**`).join(' and ');
+    rowsOf.set(names, [...(rowsOf.get(names) ?? []), `*${row}*`]);
+  }
+  return [...rowsOf].map(([names, rows]) => `${names}, on ${rows.join(', ')}`).join('; ');
+}
+
+/** How many rows of each table every observer is right about. */
+function summary(tables) {
+  const counts = (observer) => tables.map(({ wrong, rows }) => [...rows.values()].filter((cells) => !cells.get(observer).startsWith(wrong)).length);
+  const of = (name) => { const { size } = tables.find((table) => table.name === name).rows; return size; };
+  return head(['', `sees, of ${of('wedges')} wedges`, `bears, of ${of('stresses')} stresses`]) +
+    NAMES.map((observer) => line([observer, ...counts(observer)])).join('');
+}
+
+/** What stands on a page between the markers of a block; undefined if it has none. */
+function standing(page, name) {
+  return new RegExp(`(?<=<!-- truth: ${name} -->\n)[^]*?(?=<!-- /truth: ${name} -->)`).exec(page)?.[0];
+}
+
+/** Cells by row and observer. */
+function parse(table = '') {
+  const lines = table.split('\n').filter((each) => each.startsWith('|'));
+  const [, , ...rows] = lines.map((each) => each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', '')));
+  return new Map(rows.map(([row, ...cells]) => [row, new Map(cells.map((cell, index) => [NAMES[index], cell]))]));
+}
+
+/** Installs what the library is compared with, as it ships. */
+function installPeers() {
+  const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8'));
+  const isThere = Object.entries(dependencies).every(([name, version]) => {
+    const file = join(import.meta.dirname, 'node_modules', name, 'package.json');
+    return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
   });
   if (isThere) return;
-  const command = ['ci', '--prefix', import.meta.dirname, '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
-  const { status } = spawnSync('npm', command, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
+  const { status } = spawnSync('npm', ['ci', '--prefix', import.meta.dirname, ...quiet], { stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) throw new Error('npm cannot install what the library is compared with');
 }
 
-const print = (line) => { process.stderr.write(`${line}\n`); };
+const print = (text) => { process.stderr.write(`${text}\n`); };
+const complain = (text) => {
+  print(`truth: ${text}`);
+  process.exitCode = 1;
+};
 
 async function main(argv) {
   const write = argv.includes('--write');
-  const named = argv.filter((arg) => !arg.startsWith('--'));
-  const ids = TABLES.flatMap(({ name, scenarios }) => [name, ...scenarios.map(({ id }) => id)]);
-  const unknown = named.find((name) => !ids.includes(name));
-  if (unknown) throw new Error(`expected some of ${ids.join(', ')}; got ${unknown}`);
+  const named = argv.filter((arg) => arg !== '--write');
+  const known = TABLES.flatMap(({ name, scenarios }) => [name, ...scenarios.map(({ id }) => id)]);
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown) throw new Error(`expected some of ${known.join(', ')}; got ${unknown}`);
   installPeers();
 
-  let differences = 0;
-  for (const { name, scenarios, wrong, file } of TABLES) {
-    const chosen = scenarios.filter(({ id }) => named.length === 0 || named.includes(name) || named.includes(id));
-    if (chosen.length === 0) continue;
-    const path = join(ROOT, file);
-    const made = await makeAll(chosen);
-    const page = readFileSync(path, 'utf8');
-    const before = standing(page, name);
+  const page = readFileSync(PAGE, 'utf8');
+  const tables = [];
+  for (const table of TABLES) {
+    const isNamed = ({ id }) => named.length === 0 || named.includes(table.name) || named.includes(id);
+    const chosen = table.scenarios.filter(isNamed);
+    for (const { row, missing } of chosen) {
+      if (missing) (process.env.LIVENESS_NO_SKIP === '1' ? complain : print)(`not verified: ${table.name}: ${row}: missing ${missing}`);
+    }
+    const made = await makeAll(chosen.filter(({ missing }) => !missing));
+    const before = parse(standing(page, table.name));
     for (const [row, cells] of made) {
-      for (const [observer, cell] of cells) {
-        const stood = before.get(row)?.get(observer);
-        if (stood === cell) continue;
-        differences++;
-        print(`${row}: ${observer}: ${cell}, and ${file} says ${stood ?? 'nothing'}`);
+      for (const name of NAMES) {
+        const stood = before.get(row)?.get(name);
+        if (!write && stood !== cells.get(name)) complain(`${row}: ${name}: ${cells.get(name)}, and the page says ${stood ?? 'nothing'}`);
       }
     }
-    const rows = new Map(scenarios.map(({ row }) => [row, made.get(row) ?? before.get(row)]).filter(([, cells]) => cells));
-    const table = markdown(rows, wrong);
-    process.stdout.write(table);
-    if (write) {
-      const [begin, end] = markers(name);
-      writeFileSync(path, page.slice(0, page.indexOf(begin) + begin.length) + table + page.slice(page.indexOf(end)));
-    }
+    const rows = new Map(table.scenarios.map(({ row }) => [row, made.get(row) ?? before.get(row)]).filter(([, cells]) => cells));
+    tables.push({ ...table, rows });
   }
-  return differences > 0 && !write ? 1 : 0;
+  const blocks = [...tables.map((table) => [table.name, markdown(table, table.rows)]), ['summary', summary(tables)]];
+  for (const file of [PAGE, ...PAGES]) {
+    let text = readFileSync(file, 'utf8');
+    for (const [name, block] of blocks) {
+      const stood = standing(text, name);
+      if (stood === undefined || stood === block) continue;
+      if (!write) complain(`${basename(file)}: ${name} are not what this run would write`);
+      const [begin, end] = [`<!-- truth: ${name} -->\n`, `<!-- /truth: ${name} -->`];
+      text = text.replace(`${begin}${stood}${end}`, () => `${begin}${block}${end}`);
+    }
+    if (write) writeFileSync(file, text);
+  }
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  await main(process.argv.slice(2));
 } catch (error) {
-  print(`truth: ${error.message}`);
-  process.exitCode = 1;
+  complain(error.message);
 }

@@ -12,7 +12,8 @@ import { NODE } from './observers.mjs';
 /** How old a beat may be, unless a row says otherwise. */
 export const LIMIT_MS = 3000;
 
-const INSTRUMENTS = ['heartbeat', 'directory', 'touch', 'pid', 'lightship', 'terminus'];
+/** By what a service can be asked. */
+export const INSTRUMENTS = ['heartbeat', 'directory', 'touch', 'pid', 'lightship', 'terminus'];
 const SERVICE = join(import.meta.dirname, 'service.mjs');
 // Its end ends all that is in it; and a run that is killed leaves nothing behind.
 const CONTAINER = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc'];
@@ -90,8 +91,7 @@ export class Stage {
     const { child, lines, target } = this.#start(given);
     const { pid: innerPid, lightship, terminus } = await lines.heard('pid');
     Object.assign(target, { lightship, terminus });
-    const inits = given.container ? childrenOf(child.pid) : [];
-    if (given.container && !given.within) target.within = inside(inits[0]);
+    if (given.container && !given.within) target.within = inside(childrenOf(child.pid)[0]);
     const pid = given.container ? descendants(child.pid).find((each) => pidsOf(each).at(-1) === innerPid) : innerPid;
     return {
       pid,
@@ -111,15 +111,22 @@ export class Stage {
   /** Starts a service that must not start, and says what its last words were. */
   async refused(given) {
     const { child, lines } = this.#start(given);
-    const works = lines.heard('pid').then(() => true, () => false);
-    await Promise.race([once(child, 'close'), works]);
-    if (child.exitCode === null) throw new Error('the service started, and was to refuse');
+    await Promise.race([once(child, 'close'), sleep(30_000, undefined, { ref: false })]);
+    if (child.exitCode === null) throw new Error('the service was to refuse to start');
     return { code: child.exitCode, said: lines.errors() };
+  }
+
+  /** Runs a command as the first process of a container; settles at its first output with its pid as this process sees it. */
+  async container(command) {
+    const child = this.spawn([...CONTAINER, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const failed = once(child, 'close').then(() => { throw new Error('the container did not start'); });
+    await Promise.race([once(child.stdout, 'data'), failed]);
+    return childrenOf(child.pid)[0];
   }
 
   #start(given) {
     const { folder = this.folder, limit = LIMIT_MS, loops = ['main'], instruments = INSTRUMENTS, wrap = [], node = [] } = given;
-    const names = given.thread ? [...loops, 'thread'] : loops;
+    const names = given.shared || given.samePath ? loops.slice(0, 1) : given.thread ? [...loops, 'thread'] : loops;
     const target = {
       limit,
       within: given.within ?? [],

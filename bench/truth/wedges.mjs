@@ -1,6 +1,10 @@
 // Rows of docs/truth.md that should be dead. Each starts a service that is well, and then does to it what its name says.
 
-import { childrenOf, inside, statusOf, until } from './stage.mjs';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { NODE, observers } from './observers.mjs';
+import { INSTRUMENTS, inside, statusOf, until } from './stage.mjs';
 
 /**
  * A row. `prepare` starts what must be alive for every observer; `act`, called when it is, does what the row is about, and
@@ -10,6 +14,8 @@ import { childrenOf, inside, statusOf, until } from './stage.mjs';
  * @property {string} id
  * @property {string} row its name in the table
  * @property {string} how what is done, in one line
+ * @property {string} [missing] what this machine lacks for it; the row is left out then, and that is said
+ * @property {Record<string, string>} [lost] why, for the observers of this library that give the wrong answer
  * @property {boolean} [alone] it would disturb others that run beside it
  * @property {number} [asks] how often each observer is asked; default: see run.mjs
  * @property {(stage: import('./stage.mjs').Stage) => Promise<Prepared>} prepare
@@ -22,18 +28,188 @@ import { childrenOf, inside, statusOf, until } from './stage.mjs';
  * @property {readonly string[]} [refused] observers of whom it was seen that their service does not even start
  */
 
-/** Rows in which one loop of an ordinary service hears a word. */
-const word = (id, row, how, said, loop = 'main', options = {}) => ({
-  id, row, how,
-  prepare: async (stage) => {
+const HEARTBEATS = ['liveness.js', 'liveness.sh'];
+const DIRECTORY = 'process directory';
+
+const NO_LIMIT = {
+  [DIRECTORY]: 'without a limit it says that the process is there and has set no error. A subclass of `ProcessTimestamp` with a ' +
+    '`maximumAge` is `stale` here, as the two columns before it',
+};
+const ONE_DIRECTORY = {
+  [DIRECTORY]: 'one directory speaks for the whole process, and the loops that turn beat for it: a heartbeat for each loop',
+};
+/** The same reason for several observers. */
+const each = (names, reason) => Object.fromEntries(names.map((name) => [name, reason]));
+const WITHOUT_ROOT = process.geteuid() === 0 ? undefined : 'root';
+
+/** A row in which one loop of an ordinary service hears a word. */
+function wedge(id, row, how, { loop = 'main', word, lost = NO_LIMIT, proof, ...options }) {
+  const prepare = async (stage) => {
     const service = await stage.service(options);
-    return { target: service.target, act: async () => { await service.tell(loop, said); } };
-  },
-});
+    const act = async () => {
+      const proven = proof && service.heard(proof);
+      await service.tell(loop, word);
+      await proven;
+    };
+    return { target: service.target, act };
+  };
+  return { id, row, how, lost, prepare };
+}
+
+// A container's first process. A shell's job in the background would else read from /dev/null, and the service ends with its input.
+const REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & wait $!; exec sleep 1000000', 'sh'];
+const NOT_REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & exec sleep 1000000', 'sh'];
+
+/** A row in which the process is killed, and something may be done after that. */
+function killed(id, row, how, { init, lost, then }) {
+  const prepare = async (stage) => {
+    const service = await stage.service({ container: true, wrap: init });
+    const act = async () => {
+      service.kill();
+      await then(service);
+    };
+    return { target: service.target, act };
+  };
+  return { id, row, how, missing: WITHOUT_ROOT, lost, prepare };
+}
+
+/** A row in which a container ends, and another one over the same files hangs before it beats or listens. */
+function restarted(id, row, how, { setup = () => [], says }) {
+  const prepare = async (stage) => {
+    const before = await stage.service({ container: true, limit: 60_000 });
+    const act = async () => {
+      before.kill();
+      const init = await stage.container([...setup(stage.folder), NODE, '-e', 'console.log(); setInterval(() => {}, 1e6)']);
+      const target = { ...before.target, within: inside(init) };
+      await expectSaid(target, says);
+      return target;
+    };
+    return { target: before.target, act };
+  };
+  return { id, row, how, missing: WITHOUT_ROOT, prepare };
+}
+
+/** It is seen for the reason that the row is about. */
+async function expectSaid(target, words) {
+  const { said } = await observers.find(({ name }) => name === 'liveness.sh').ask(target);
+  if (!said.includes(words)) throw new Error(`liveness.sh was to say "${words}", and said "${said}"`);
+}
+
+const hasEnded = (pid) => () => statusOf(pid, 'State') === undefined;
+
+/** Gives a pid of a container to another process. */
+function reuse({ target, innerPid }) {
+  const script = `echo ${innerPid - 1} > /proc/sys/kernel/ns_last_pid; sleep 1000000 > /dev/null & echo $!`;
+  const [command, ...args] = [...target.within, 'sh', '-c', script];
+  for (let tries = 0; tries < 100; tries++) {
+    const { stdout } = spawnSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
+    if (Number(stdout) === innerPid) return;
+  }
+  throw new Error(`pid ${innerPid} was to be used again`);
+}
+
+/** Another boot: what the kernel says of it is another file. */
+function otherBoot(folder) {
+  const file = join(folder, 'boot_id');
+  writeFileSync(file, '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0\n');
+  return ['sh', '-c', `mount --bind ${file} /proc/sys/kernel/random/boot_id && exec "$@"`, 'sh'];
+}
 
 /** @type {readonly Scenario[]} */
 export const wedges = [
-  word('busy-loop', 'busy loop', 'the loop calls a function that never returns', 'busy'),
-  word('never-settles', 'await that never settles', 'the loop awaits a promise that nobody settles', 'never'),
-  word('loop-exited', 'loop exited, timers go on', 'the loop returns; servers and timers keep the process up', 'leave'),
+  wedge('busy-loop', 'busy loop', 'the loop calls a function that never returns', { word: 'busy' }),
+  wedge('never-settles', 'await that never settles', 'the loop awaits a promise that nobody settles', { word: 'never' }),
+  wedge('loop-exited', 'loop exited, timers go on', 'the loop returns; servers and timers keep the process up', { word: 'leave' }),
+  wedge('deadlock', 'deadlock between two promises', 'the loop awaits one of two async functions that await each other', {
+    word: 'deadlock',
+  }),
+  {
+    id: 'sigstop',
+    row: 'SIGSTOP',
+    how: 'the process is stopped',
+    lost: NO_LIMIT,
+    prepare: async (stage) => {
+      const service = await stage.service();
+      const act = async () => {
+        service.kill('SIGSTOP');
+        await until('it is stopped', () => statusOf(service.pid, 'State')?.startsWith('T'));
+      };
+      return { target: service.target, act };
+    },
+  },
+  killed('killed', 'killed, a supervisor stays', "SIGKILL, while the container's first process, its parent, lives on", {
+    init: REAPING,
+    then: ({ pid }) => until('it has ended', hasEnded(pid)),
+  }),
+  killed('zombie', 'zombie', "SIGKILL, and the container's first process never asks for its exit code", {
+    init: NOT_REAPING,
+    then: ({ pid }) => until('it is a zombie', () => statusOf(pid, 'State')?.startsWith('Z')),
+  }),
+  killed('pid-reused', 'pid reused', 'SIGKILL, and another process of the container gets its pid', {
+    init: REAPING,
+    then: async (service) => {
+      await until('it has ended', hasEnded(service.pid));
+      reuse(service);
+      await expectSaid(service.target, 'is not the one that beat');
+    },
+  }),
+  restarted(
+    'restarted',
+    'container restarted over leftovers',
+    'a container on the same volume hangs before its first beat and before it listens; its pid is 1 as before, and the limit is 60 s',
+    { says: 'process 1 is not the one that beat' },
+  ),
+  restarted('rebooted', 'node rebooted', 'the same, and the kernel names another boot', {
+    setup: otherBoot,
+    says: 'beat in another boot',
+  }),
+  wedge('error-set', 'error set', 'the service sets error 1, and its health check for terminus fails; its loop turns', {
+    word: 'unwell',
+    lost: each(HEARTBEATS, 'a heartbeat says that the loop turns, and nothing of how the service is: a process directory does'),
+  }),
+  wedge('one-of-three', 'one of three loops dead', 'the third loop returns; two go on, and touch the touch file as it did', {
+    lost: ONE_DIRECTORY,
+    loops: ['mail', 'jobs', 'sync'],
+    loop: 'sync',
+    word: 'leave',
+  }),
+  wedge('thread', 'worker thread dead', 'a worker thread with a loop of its own throws; the main thread logs that, and its loop goes on', {
+    lost: ONE_DIRECTORY,
+    thread: true,
+    loop: 'thread',
+    word: 'throw',
+    proof: 'thread',
+  }),
+  {
+    id: 'same-path',
+    row: 'two loops on one path, one wedged',
+    how: 'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, and the ' +
+      'service ends with exit code 1. To the others, without us, the second loop awaits a promise that nobody settles',
+    prepare: async (stage) => {
+      const loops = ['mail', 'jobs'];
+      for (const instrument of ['heartbeat', 'directory']) {
+        const { code, said } = await stage.refused({ loops, samePath: true, instruments: [instrument] });
+        if (code !== 1 || !said.includes('ERR_HEARTBEAT_IN_USE')) throw new Error(`the service ended with ${code}: ${said}`);
+      }
+      const instruments = INSTRUMENTS.filter((name) => !['heartbeat', 'directory'].includes(name));
+      const service = await stage.service({ loops, instruments });
+      const act = async () => { await service.tell('jobs', 'never'); };
+      return { target: service.target, act, refused: [...HEARTBEATS, DIRECTORY] };
+    },
+  },
+  wedge('shared', 'two loops share one Timestamp, one wedged', 'both call `refresh()` of the same object; the second awaits for ever', {
+    loops: ['mail', 'jobs'],
+    shared: true,
+    loop: 'jobs',
+    word: 'never',
+    lost: {
+      ...each(HEARTBEATS, 'nothing tells the beats of one writer apart: a `Timestamp` with a path of its own for each loop'),
+      ...ONE_DIRECTORY,
+    },
+  }),
+  wedge('jobs-fail', 'every job failing while the loop turns', 'each job throws, the loop logs that and takes the next', {
+    word: 'fail',
+    proof: 'failedJobs',
+    lost: each([...HEARTBEATS, DIRECTORY], 'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs'),
+  }),
 ];

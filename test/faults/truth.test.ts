@@ -1,0 +1,21 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+
+/** Makes a table of docs/truth.md again; what differs from the page. */
+async function differences(table: string): Promise<string[]> {
+  const run = spawn(process.execPath, [resolve('bench/truth/run.mjs'), table], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  run.stderr.on('data', (data: Buffer) => { said += data.toString(); });
+  const [code] = (await once(run, 'close')) as [number];
+  const lines = said.split('\n');
+  for (const line of lines.filter((each) => each.startsWith('not verified'))) process.stderr.write(`${line}\n`);
+  const found = lines.filter((line) => line.startsWith('truth: '));
+  return code === 0 || found.length > 0 ? found : [said];
+}
+
+describe('docs/truth.md', () => {
+  it('says what every observer says of every wedge', async () => {
+    expect(await differences('wedges')).toEqual([]);
+  }, 300_000);
+});
