@@ -32,8 +32,8 @@ const HEARTBEATS = ['liveness.js', 'liveness.sh'];
 const DIRECTORY = 'process directory';
 
 const NO_LIMIT = {
-  [DIRECTORY]: 'without a limit it says that the process is there and has set no error. A subclass of `ProcessTimestamp` with a ' +
-    '`maximumAge` is `stale` here, as the two columns before it',
+  [DIRECTORY]: 'without a limit it says that the process is there and has set no error. A subclass of `ProcessTimestamp` ' +
+    'with a `maximumAge` is `stale` here, as the two columns before it',
 };
 const ONE_DIRECTORY = {
   [DIRECTORY]: 'one directory speaks for the whole process, and the loops that turn beat for it: a heartbeat for each loop',
@@ -56,7 +56,7 @@ function wedge(id, row, how, { loop = 'main', word, lost = NO_LIMIT, proof, ...o
   return { id, row, how, lost, prepare };
 }
 
-// A container's first process. A shell's job in the background would else read from /dev/null, and the service ends with its input.
+// A container's first process. A shell's background job would else read from /dev/null, and the service ends with its input.
 const REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & wait $!; exec sleep 1000000', 'sh'];
 const NOT_REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & exec sleep 1000000', 'sh'];
 
@@ -119,7 +119,9 @@ function otherBoot(folder) {
 export const wedges = [
   wedge('busy-loop', 'busy loop', 'the loop calls a function that never returns', { word: 'busy' }),
   wedge('never-settles', 'await that never settles', 'the loop awaits a promise that nobody settles', { word: 'never' }),
-  wedge('loop-exited', 'loop exited, timers go on', 'the loop returns; servers and timers keep the process up', { word: 'leave' }),
+  wedge('loop-exited', 'loop exited, timers go on', 'the loop returns; servers and timers keep the process up', {
+    word: 'leave',
+  }),
   wedge('deadlock', 'deadlock between two promises', 'the loop awaits one of two async functions that await each other', {
     word: 'deadlock',
   }),
@@ -156,7 +158,8 @@ export const wedges = [
   restarted(
     'restarted',
     'container restarted over leftovers',
-    'a container on the same volume hangs before its first beat and before it listens; its pid is 1 as before, and the limit is 60 s',
+    'a container on the same volume hangs before its first beat and before it listens; its pid is 1 as before, ' +
+      'and the limit is 60 s',
     { says: 'process 1 is not the one that beat' },
   ),
   restarted('rebooted', 'node rebooted', 'the same, and the kernel names another boot', {
@@ -173,7 +176,7 @@ export const wedges = [
     loop: 'sync',
     word: 'leave',
   }),
-  wedge('thread', 'worker thread dead', 'a worker thread with a loop of its own throws; the main thread logs that, and its loop goes on', {
+  wedge('thread', 'worker thread dead', 'a worker thread with a loop of its own throws; the main thread logs that and goes on', {
     lost: ONE_DIRECTORY,
     thread: true,
     loop: 'thread',
@@ -183,8 +186,8 @@ export const wedges = [
   {
     id: 'same-path',
     row: 'two loops on one path, one wedged',
-    how: 'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, and the ' +
-      'service ends with exit code 1. To the others, without us, the second loop awaits a promise that nobody settles',
+    how: 'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, ' +
+      'and the service ends with exit code 1. The others are asked about one without us, whose second loop awaits for ever',
     prepare: async (stage) => {
       const loops = ['mail', 'jobs'];
       for (const instrument of ['heartbeat', 'directory']) {
@@ -197,7 +200,7 @@ export const wedges = [
       return { target: service.target, act, refused: [...HEARTBEATS, DIRECTORY] };
     },
   },
-  wedge('shared', 'two loops share one Timestamp, one wedged', 'both call `refresh()` of the same object; the second awaits for ever', {
+  wedge('shared', 'two loops share one Timestamp, one wedged', 'both beat the same object; the second awaits for ever', {
     loops: ['mail', 'jobs'],
     shared: true,
     loop: 'jobs',
@@ -210,6 +213,9 @@ export const wedges = [
   wedge('jobs-fail', 'every job failing while the loop turns', 'each job throws, the loop logs that and takes the next', {
     word: 'fail',
     proof: 'failedJobs',
-    lost: each([...HEARTBEATS, DIRECTORY], 'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs'),
+    lost: each(
+      [...HEARTBEATS, DIRECTORY],
+      'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs',
+    ),
   }),
 ];
