@@ -25,6 +25,8 @@ import { INSTRUMENTS, inside, statusOf, until } from './stage.mjs';
  * @typedef {object} Prepared
  * @property {import('./observers.mjs').Target} target
  * @property {() => Promise<import('./observers.mjs').Target | void>} act
+ * @property {(observer: import('./observers.mjs').Observer, target: any) => Promise<import('./observers.mjs').Answer>} [ask]
+ *   how an observer is asked, if there is more to it
  * @property {readonly string[]} [refused] observers of whom it was seen that their service does not even start
  */
 
