@@ -2,10 +2,11 @@
 // input goes wrong. Its one argument is JSON, see stage.mjs; it prints one line of JSON when it works, and one per word done.
 
 import { once } from 'node:events';
-import { writeFileSync, writeSync } from 'node:fs';
+import { utimesSync, writeFileSync, writeSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, threadId, Worker, workerData } from 'node:worker_threads';
 import { createTerminus } from '@godaddy/terminus';
 import { createLightship } from 'lightship';
@@ -14,7 +15,6 @@ import library from '../../dist/index.js';
 const { ProcessTimestamp, Timestamp } = library;
 const options = isMainThread ? JSON.parse(process.argv[2]) : workerData;
 const has = (instrument) => options.instruments.includes(instrument);
-const TURN_MS = 100;
 
 class ServiceTimestamp extends Timestamp {
   maximumAge = options.limit;
@@ -24,6 +24,7 @@ const said = (what) => writeSync(1, `${JSON.stringify(what)}\n`);
 let unwell = false;
 let failedJobs = 0;
 let job = () => {};
+let wait = 100;
 let processTimestamp;
 
 /** What each word does to the loop that gets it, in the middle of a turn: its Timestamp, and what follows the word. */
@@ -40,7 +41,49 @@ const words = {
   throw: () => { throw new Error('the loop died'); },
   unwell: () => { unwell = true; processTimestamp.set(1); },
   fail: () => { job = () => { throw new Error('no job succeeds'); }; },
+
+  wait: (_, ms) => { wait = Number(ms); },
+  step: (timestamp, ms) => {
+    job = async () => {
+      for (const each of [timestamp, processTimestamp]) each?.refresh({ maximumAge: 2 * Number(ms) });
+      await sleep(Number(ms));
+    };
+  },
+  outage: (_, ms, bound) => {
+    const end = performance.now() + Number(ms);
+    job = async () => { if (performance.now() < end) await answerOrGiveUp(new Promise(() => {}), bound); };
+  },
+  lag: (_, ms) => { job = () => words.block(_, ms); },
+  garbage: () => {
+    const kept = Array.from({ length: 1_000_000 }, (_, index) => ({ index, text: String(index) }));
+    job = () => {
+      const begin = performance.now();
+      globalThis.gc();
+      said({ pause: performance.now() - begin, kept: kept.length });
+    };
+  },
+  hot: (timestamp) => {
+    job = async () => {
+      for (let beats = 0; ; beats++) {
+        // Two limits in turns: a beat whose limit differs from the last one's is written at once.
+        const limit = beats % 2 === 0 ? undefined : { maximumAge: options.limit };
+        for (const each of [timestamp, processTimestamp]) each?.refresh(limit);
+        if (has('touch')) touch();
+        if (beats % 100 === 0) await setImmediate(); // servers are served, and nothing else is waited for
+        if (beats === 10_000) said({ failedWrites: timestamp.failedWrites });
+      }
+    };
+  },
+  log: (_, path, bound) => {
+    let appended;
+    job = () => {
+      appended ??= appendFile(path, 'a line\n').then(() => { appended = undefined; });
+      return answerOrGiveUp(appended, bound);
+    };
+  },
+  zone: (_, zone) => { process.env.TZ = zone; },
 };
+const answerOrGiveUp = (answer, ms) => Promise.race([answer, sleep(Number(ms))]);
 const orders = new Map();
 let tell = (name, order) => { orders.set(name, order); };
 
@@ -55,7 +98,7 @@ async function loop(name, timestamp, isMain) {
     } catch {
       if (++failedJobs === 10) said({ failedJobs });
     }
-    await sleep(TURN_MS); // the bounded wait for the next job
+    await sleep(wait); // the bounded wait for the next job
     const order = orders.get(name);
     if (!order) continue;
     orders.delete(name);
@@ -69,6 +112,8 @@ async function loop(name, timestamp, isMain) {
 function touch() {
   try {
     writeFileSync(options.touch, '');
+    // The kernel does not know of a clock that only its processes see stepped.
+    if (process.env.FAKETIME_TIMESTAMP_FILE) utimesSync(options.touch, new Date(), new Date());
   } catch ({ code }) {
     said({ touch: code });
   }

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -54,7 +54,7 @@ export class Stage {
   get folder() {
     if (this.#folder === undefined) {
       this.#folder = mkdtempSync(join(tmpdir(), 'truth-'));
-      this.undo(() => { rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 }); });
+      this.atTheEnd(`until rm -rf ${this.#folder}; do sleep 0.1; done`);
     }
     return this.#folder;
   }
@@ -62,6 +62,24 @@ export class Stage {
   /** What is done at the end, the last one first. */
   undo(act) {
     this.#undo.push(act);
+  }
+
+  /**
+   * A line of shell to run when this row ends, or the whole run, however it does: also by SIGKILL.
+   *
+   * @param {string} script
+   * @param {{ within?: readonly string[], seconds?: number }} [options] `within`: a command that runs it; `seconds`: how long to
+   *   wait for the end at most
+   */
+  atTheEnd(script, { within = [], seconds = 0 } = {}) {
+    const [program, ...args] = [...within, 'sh', '-c', `timeout ${seconds} cat; { ${script}; } 2>/dev/null`];
+    const janitor = spawn(program, args, { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
+    const ended = once(janitor, 'exit');
+    janitor.stdin.on('error', () => { /* it did not wait any longer */ });
+    this.undo(async () => {
+      janitor.stdin.end();
+      await ended;
+    });
   }
 
   async end() {

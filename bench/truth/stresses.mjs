@@ -1,4 +1,380 @@
-// Rows of docs/truth.md that should stay alive.
+// Rows of docs/truth.md that should stay alive. Each does to a service, or to the machine around it, what its name says.
+
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { INSTRUMENTS, until } from './stage.mjs';
+
+const MIB = 2 ** 20;
+
+/** A row in which the loop of an ordinary service hears a word, and perhaps says that it does what it heard. */
+function stress(id, row, how, { word, proof, isProof = () => true, alone, asks, lost, ...options }) {
+  const prepare = async (stage) => {
+    const service = await stage.service(options);
+    const act = async () => {
+      const proven = proof && service.heard(proof);
+      await service.tell('main', word);
+      const said = await proven;
+      if (!isProof(said, service.target)) throw new Error(`expected ${word}; it said ${JSON.stringify(said)}`);
+    };
+    return { target: service.target, act };
+  };
+  return { id, row, how, alone, asks, lost, prepare };
+}
+
+/** Asks for one after the other: a container has one liveness probe, and room for one. */
+function oneAtATime(ask) {
+  let last = Promise.resolve();
+  return (observer, target) => (last = last.then(() => ask(observer, target)));
+}
+
+function run(command, input) {
+  const [program, ...args] = command;
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', input });
+  return { ok: status === 0, said: `${stdout}${stderr}`.trim() };
+}
+
+function mustRun(command, input) {
+  const { ok, said } = run(command, input);
+  if (!ok) throw new Error(`${command.join(' ')}: ${said}`);
+  return said;
+}
+
+const isRoot = process.geteuid() === 0;
+const canFreeze = isRoot && ['mkfs.ext4', 'losetup', 'fsfreeze'].every((tool) => run([tool, '--version']).ok || run([tool, '-V']).ok);
+const WITHOUT_DISKS = canFreeze ? undefined : 'root, e2fsprogs or util-linux';
+const without = (controller) => isRoot && existsSync(`/sys/fs/cgroup/${controller}/cgroup.procs`)
+  ? undefined
+  : `root, or the ${controller} controller of cgroup v1`;
+
+/** A control group of this row. Its `enter` runs a command there. */
+function controlGroup(stage, controller, settings = {}) {
+  const folder = `/sys/fs/cgroup/${controller}/liveness-${process.pid}-${groups++}`;
+  mkdirSync(folder);
+  stage.atTheEnd(`until rmdir ${folder}; do sleep 0.1; done`);
+  const get = (name) => readFileSync(join(folder, name), 'utf8');
+  const set = (name, value) => { writeFileSync(join(folder, name), String(value)); };
+  for (const [name, value] of Object.entries(settings)) set(name, value);
+  return { get, set, enter: ['sh', '-c', 'echo $$ > "$0" && exec "$@"', join(folder, 'cgroup.procs')] };
+}
+let groups = 0;
+
+/** Disks of their own, seen by nobody else. Its `enter` runs a command that sees them. */
+async function disks(stage, kinds) {
+  const folders = kinds.map((kind) => join(stage.folder, kind));
+  const mounts = kinds.map((kind, index) => {
+    mkdirSync(folders[index]);
+    if (kind === 'tmpfs') return `mount -t tmpfs -o size=512k tmpfs ${folders[index]}`;
+    const image = `${folders[index]}.image`;
+    mustRun(['sh', '-c', `truncate -s 8M ${image} && mkfs.ext4 -q -m 0 ${image}`]);
+    return `mount -o loop ${image} ${folders[index]}`;
+  });
+  const holder = stage.spawn(['unshare', '--mount', 'sh', '-c', `${mounts.join(' && ')} && echo mounted && exec sleep 1000000`]);
+  const [said] = await Promise.race([once(holder.stdout, 'data'), once(holder.stderr, 'data')]);
+  if (!String(said).startsWith('mounted')) throw new Error(String(said));
+  return { folders, enter: ['nsenter', '--target', String(holder.pid), '--mount'] };
+}
+
+function fill(enter, folder) {
+  const script = `cd "$0"; dd if=/dev/zero bs=4k; dd if=/dev/zero bs=1`;
+  run([...enter, 'sh', '-c', `{ ${script}; } >> "$0/fill"`, folder]);
+  const { ok, said } = run([...enter, 'sh', '-c', 'head -c 5000 /dev/zero > "$0/new"', folder]);
+  run([...enter, 'rm', join(folder, 'new')]);
+  if (ok || !said.includes('No space left')) throw new Error(`expected a full disk; ${said}`);
+}
+
+/** Nothing can be written there until the row ends, or for ten seconds: whoever tries hangs as long and cannot be killed. */
+function freeze(stage, enter, folder) {
+  stage.atTheEnd(`fsfreeze --unfreeze ${folder}`, { within: enter, seconds: 10 });
+  mustRun([...enter, 'fsfreeze', '--freeze', folder]);
+  const { said } = run([...enter, 'fsfreeze', '--freeze', folder]);
+  if (!said.includes('busy')) throw new Error(`expected a frozen disk; ${said}`);
+}
+
+/** A row on a full disk. */
+function fullDisk(id, row, how, kind, { restart }) {
+  const prepare = async (stage) => {
+    const { folders: [folder], enter } = await disks(stage, [kind]);
+    const options = { folder, wrap: enter, within: enter };
+    const service = await stage.service(options);
+    const act = async () => {
+      fill(enter, folder);
+      if (!restart) return service.target;
+      service.kill();
+      await once(service.child, 'exit');
+      fill(enter, folder);
+      return (await stage.service(options)).target;
+    };
+    return { target: service.target, act };
+  };
+  return { id, row, how, missing: WITHOUT_DISKS, prepare };
+}
+
+/** A row in a container that gets so many thousandths of a processor. */
+function cpuLimit(thousandths) {
+  const prepare = async (stage) => {
+    const group = controlGroup(stage, 'cpu', { 'cpu.cfs_period_us': 100_000, 'cpu.cfs_quota_us': thousandths * 100 });
+    const { target } = await stage.service({ wrap: group.enter, within: group.enter });
+    const act = async () => {
+      if (/^nr_throttled 0$/m.test(group.get('cpu.stat'))) throw new Error('nothing had to wait for a processor');
+    };
+    return { target, act, ask: oneAtATime((observer, given) => observer.ask(given)) };
+  };
+  return {
+    id: `cpu-${thousandths}m`,
+    row: `CPU limit ${thousandths}m`,
+    how: 'service and probes in one control group, one probe at a time',
+    missing: without('cpu'),
+    prepare,
+  };
+}
+
+/** A row in which little is left of a resource at the moment when a probe starts. A service that this kills starts anew. */
+function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}, proof = () => {}, lost }) {
+  const prepare = async (stage) => {
+    const group = controlGroup(stage, controller);
+    const options = { wrap: group.enter, within: group.enter };
+    let service = await stage.service(options);
+    const { target } = service;
+    let isTight = false;
+    const ask = oneAtATime(async (observer) => {
+      if (isTight) squeeze(group);
+      const answer = await observer.ask(target);
+      await sleep(20); // what is killed has died by then
+      loosen(group);
+      if (service.child.exitCode === null && service.child.signalCode === null) return answer;
+      service = await stage.service(options);
+      Object.assign(target, service.target);
+      settle(group);
+      return { alive: false, said: 'dead: killed: the probe took what the service needed' };
+    });
+    const act = async () => {
+      isTight = true;
+      settle(group);
+      proof(group);
+    };
+    return { target, act, ask };
+  };
+  return { id, row, how, missing: without(controller), lost, prepare };
+}
+
+const memory = (mib, lost) => squeezed(
+  `memory-${mib}`,
+  `memory limit nearly reached: ${mib} MiB left`,
+  `before each probe the limit is set to what is used and ${mib} MiB; one probe at a time`,
+  {
+    controller: 'memory',
+    squeeze: (group) => {
+      group.set('memory.limit_in_bytes', Math.ceil(Number(group.get('memory.usage_in_bytes')) / 4096) * 4096 + mib * MIB);
+    },
+    loosen: (group) => { group.set('memory.limit_in_bytes', -1); },
+    settle: (group) => { group.set('memory.force_empty', 0); }, // what could be reclaimed would count as room
+    lost,
+  },
+);
+
+const pids = (count, lost) => squeezed(
+  `pids-${count}`,
+  `pids limit nearly reached: ${count} left`,
+  `before each probe the limit is set to the threads there are and ${count}; one probe at a time`,
+  {
+    controller: 'pids',
+    squeeze: (group) => { tighten(group, count); },
+    loosen: (group) => { group.set('pids.max', 'max'); },
+    proof: (group) => {
+      tighten(group, count);
+      const { said } = run([...group.enter, 'sh', '-c', `${'sleep 0.1 & '.repeat(count + 1)} wait`]);
+      if (!said.includes('fork')) throw new Error(`expected no room for ${count + 1} processes more; ${said}`);
+      group.set('pids.max', 'max');
+    },
+    lost,
+  },
+);
+function tighten(group, count) {
+  group.set('pids.max', Number(group.get('pids.current')) + count);
+}
+
+const LIBFAKETIME = '/usr/$LIB/faketime/libfaketime.so.1';
+const canFake = run(['env', `LD_PRELOAD=${LIBFAKETIME}`, 'FAKETIME=-10y', 'date', '+%Y']).said === String(new Date().getFullYear() - 10);
+const WITHOUT_FAKETIME = canFake ? undefined : 'libfaketime';
+
+/**
+ * A row in which the service and its probes see another clock than the kernel. The loop waits as long as README's, to scale:
+ * a quarter of the limit.
+ *
+ * @param {{ env?: Record<string, string>, begin?: () => number, steps?: readonly number[], ready?: (date: Function) => unknown }} plan
+ *   seconds that the clock is off by at first, and then in turns
+ */
+function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = () => {} }) {
+  const prepare = async (stage) => {
+    const file = join(stage.folder, 'clock');
+    const set = (seconds) => {
+      writeFileSync(`${file}.new`, `${seconds < 0 ? '' : '+'}${seconds}`);
+      renameSync(`${file}.new`, file);
+    };
+    const faked = {
+      ...env,
+      LD_PRELOAD: LIBFAKETIME,
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      NO_FAKE_STAT: '1',
+    };
+    set(begin());
+    const within = ['env', ...Object.entries(faked).map(([name, value]) => `${name}=${value}`)];
+    const service = await stage.service({ env: faked, within });
+    await service.tell('main', 'wait 750');
+    const date = (format) => mustRun([...within, 'date', `+${format}`]);
+    const offset = () => (statSync(service.target.touch).mtimeMs - Date.now()) / 1000;
+    const act = async () => {
+      const timers = steps.map((seconds, index) => setTimeout(set, index * 3300, seconds));
+      stage.undo(() => { timers.forEach(clearTimeout); });
+      await ready(date, service);
+      if (steps.length === 0) return;
+      await sleep(0);
+      await until('a probe sees the step', () => Math.abs(Number(date('%s')) - Date.now() / 1000 - steps[0]) < 5);
+      // Not waited for: a probe may well come before the next beat.
+      until('the service sees the step', () => Math.abs(offset() - steps[0]) < 5).catch(() => process.exit(1));
+    };
+    return { target: service.target, act };
+  };
+  return { id, row, how, missing: WITHOUT_FAKETIME, prepare };
+}
+
+/** A row in which somebody does something to each of the service's files, again and again. */
+function lostFiles(id, row, how, lose, lost) {
+  const prepare = async (stage) => {
+    const { target } = await stage.service();
+    const inDirectory = ['pid', 'error', 'timestamp'].map((name) => join(target.directory, name));
+    const files = [...target.heartbeats, ...inDirectory, target.touch, target.pidFile];
+    const act = async () => {
+      const loseAll = () => { files.forEach((file) => { lose(file); }); };
+      loseAll();
+      const timer = setInterval(loseAll, 2500);
+      stage.undo(() => { clearInterval(timer); });
+    };
+    return { target, act };
+  };
+  return { id, row, how, lost, prepare };
+}
+
+const HOUR = 3600;
+const TEN_YEARS = 3652 * 24 * HOUR;
+/** Europe sets its clocks back from 3 to 2 o'clock at this moment. */
+const DST_ENDS = Date.UTC(2026, 9, 25, 1) / 1000;
+
+/** By what an observer asks, and so what of a service it needs. */
+const instrument = ({ name }) =>
+  ({
+    'liveness.js': 'heartbeat', 'liveness.sh': 'heartbeat', 'process directory': 'directory',
+    lightship: 'lightship', terminus: 'terminus', pid: 'pid',
+  })[name] ?? 'touch';
+
+// Measured on Node 20, 22, 24 and 26, with their binaries in the page cache.
+const NEEDS_MEMORY = 'Node itself needs 6, 8, 9 and 10 MiB to start (Node 20, 22, 24, 26), and the kernel kills what is ' +
+  'largest in the container, the service. Leave 12 MiB, or take `liveness.sh`, which needs a quarter of one';
+const NEEDS_THREADS = 'Node itself needs 6 threads to start, and hangs or aborts with fewer. Leave them, or take `liveness.sh`, ' +
+  'which needs one';
+const FROZEN = 'a beat is a synchronous write, and waits for the disk with the whole loop. Use a directory in memory: see the ' +
+  'row before';
+const REPLACED = '`refresh()` puts back a pid and an error that are gone, and leaves alone what somebody has put in their ' +
+  'place. Nobody but the service should write there';
 
 /** @type {readonly import('./wedges.mjs').Scenario[]} */
-export const stresses = [];
+export const stresses = [
+  stress('slow-dependency', 'dependency slow for 30 s', 'every call hangs; the loop waits 750 ms for each', {
+    word: 'outage 30000 750', asks: 30,
+  }),
+  stress('long-step', 'long step, stated', 'turns of 9 s at a limit of 3 s, each by `refresh({ maximumAge })`', { word: 'step 9000' }),
+  stress('idle', 'idle queue', 'nothing to do; the loop waits 750 ms for it', { word: 'wait 750' }),
+  cpuLimit(100),
+  cpuLimit(50),
+  memory(2, { 'liveness.js': NEEDS_MEMORY }),
+  memory(12),
+  pids(2, { 'liveness.js': NEEDS_THREADS }),
+  pids(8),
+  fullDisk('full-tmpfs', 'full disk in memory', 'tmpfs, filled to the last byte', 'tmpfs', { restart: false }),
+  fullDisk('full-ext4', 'full disk', 'ext4, filled to the last byte', 'ext4', { restart: false }),
+  fullDisk('full-tmpfs-restart', 'full disk in memory, restart', 'killed, and started over its leftover', 'tmpfs', { restart: true }),
+  fullDisk('full-ext4-restart', 'full disk, restart', 'killed, and started over its leftover', 'ext4', { restart: true }),
+  clock('step-hour', 'clock stepped ±1 h', 'forward, back and back again', { steps: [HOUR, 0, -HOUR] }),
+  clock('step-years', 'clock stepped ±10 years', 'forward, back and back again', { steps: [TEN_YEARS, 0, -TEN_YEARS] }),
+  clock('dst', 'daylight saving time ends', 'in Berlin, while it is watched', {
+    env: { TZ: 'Europe/Berlin' },
+    begin: () => Math.round(DST_ENDS - 30 - Date.now() / 1000),
+    ready: async (date) => {
+      if (date('%Z') !== 'CEST') throw new Error('expected to be ready before the end of daylight saving time');
+      await until('it is near', () => Number(date('%s')) >= DST_ENDS - 3);
+    },
+  }),
+  clock('zone', 'time zone changed', 'of the running service, and of its probes', {
+    env: { TZ: 'Pacific/Kiritimati' },
+    ready: (_, service) => service.tell('main', 'zone Pacific/Pago_Pago'),
+  }),
+  lostFiles('deleted', 'files deleted', 'all of them, every 2.5 s', (path) => { rmSync(path, { force: true }); }),
+  lostFiles('replaced', 'files replaced', 'all of them, every 2.5 s, by others that say "other"', (path) => {
+    writeFileSync(`${path}.other`, 'other');
+    renameSync(`${path}.other`, path);
+  }, { 'process directory': REPLACED }),
+  {
+    id: 'stalled-disk',
+    missing: WITHOUT_DISKS,
+    row: 'frozen disk beside a directory in memory',
+    how: 'the loop writes a log to it, and waits 750 ms at most',
+    prepare: async (stage) => {
+      const { folders: [disk, folder], enter } = await disks(stage, ['ext4', 'tmpfs']);
+      const service = await stage.service({ folder, wrap: enter, within: enter });
+      await service.tell('main', `log ${join(disk, 'log')} 750`);
+      return { target: service.target, act: async () => { freeze(stage, enter, disk); } };
+    },
+    asks: 8,
+  },
+  {
+    id: 'frozen-disk',
+    missing: WITHOUT_DISKS,
+    row: 'frozen disk under the heartbeat',
+    how: 'a service for each observer, which does nothing on that disk for the others',
+    asks: 8,
+    prepare: async (stage) => {
+      const { folders: [disk], enter } = await disks(stage, ['ext4']);
+      const services = new Map();
+      for (const name of INSTRUMENTS) {
+        const folder = join(disk, name);
+        mustRun([...enter, 'mkdir', folder]);
+        services.set(name, await stage.service({ folder, wrap: enter, within: enter, instruments: [name] }));
+      }
+      const ask = (observer) => observer.ask(services.get(instrument(observer)).target);
+      return { target: {}, ask, act: async () => { freeze(stage, enter, disk); } };
+    },
+    lost: { 'liveness.js': FROZEN, 'liveness.sh': FROZEN },
+  },
+  stress('lag', 'event-loop lag of half the limit', 'every turn blocks for 5 s at a limit of 10 s', {
+    word: 'lag 5000', limit: 10_000, asks: 15,
+  }),
+  stress('garbage', 'garbage-collection pauses', 'a million objects are kept, and collected in full in every turn: pauses of some 0.3 s', {
+    word: 'garbage', proof: 'pause', isProof: ({ pause }) => pause > 50, node: ['--expose-gc'], alone: true,
+  }),
+  stress('hot', 'hot writer', 'the loop beats without a pause, and every beat is written', {
+    word: 'hot', proof: 'failedWrites', isProof: ({ failedWrites }) => failedWrites === 0, alone: true,
+  }),
+  {
+    id: 'neighbours',
+    row: '100 % CPU neighbours',
+    how: 'two busy processes for each core',
+    alone: true,
+    prepare: async (stage) => {
+      const { target } = await stage.service();
+      const act = async () => {
+        for (let busy = 0; busy < 2 * cpus().length; busy++) stage.spawn(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+        const before = cpus();
+        await sleep(500);
+        const idle = cpus().reduce((sum, { times }, index) => sum + times.idle - before[index].times.idle, 0);
+        if (idle > 0.1 * 500 * cpus().length) throw new Error('expected no processor to be idle');
+      };
+      return { target, act };
+    },
+  },
+];
