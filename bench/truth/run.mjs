@@ -16,7 +16,7 @@ const FAILURES = 3;
 /** How often an observer is asked before it counts as one that says alive. */
 const ASKS = 10;
 /** How many rows are made at a time. */
-const BESIDE = 4;
+const BESIDE = 6;
 
 const TABLES = [
   { name: 'wedges', scenarios: wedges, wrong: 'alive' },

@@ -288,6 +288,20 @@ export const stresses = [
   stress('slow-dependency', 'dependency slow for 30 s', 'every call hangs; the loop waits 750 ms for each', {
     word: 'outage 30000 750', asks: 30,
   }),
+  clock('dst', 'daylight saving time ends', 'in Berlin, while it is watched', {
+    env: { TZ: 'Europe/Berlin' },
+    begin: () => Math.round(DST_ENDS - 30 - Date.now() / 1000),
+    ready: async (date) => {
+      if (date('%Z') !== 'CEST') throw new Error('expected to be ready before the end of daylight saving time');
+      await until('it is near', () => Number(date('%s')) >= DST_ENDS - 3);
+    },
+  }),
+  clock('step-hour', 'clock stepped ±1 h', 'forward, back and back again', { steps: [HOUR, 0, -HOUR] }),
+  clock('step-years', 'clock stepped ±10 years', 'forward, back and back again', { steps: [TEN_YEARS, 0, -TEN_YEARS] }),
+  clock('zone', 'time zone changed', 'of the running service, and of its probes', {
+    env: { TZ: 'Pacific/Kiritimati' },
+    ready: (_, service) => service.tell('main', 'zone Pacific/Pago_Pago'),
+  }),
   stress('long-step', 'long step, stated', 'turns of 9 s at a limit of 3 s, each by `refresh({ maximumAge })`', { word: 'step 9000' }),
   stress('idle', 'idle queue', 'nothing to do; the loop waits 750 ms for it', { word: 'wait 750' }),
   cpuLimit(100),
@@ -300,20 +314,6 @@ export const stresses = [
   fullDisk('full-ext4', 'full disk', 'ext4, filled to the last byte', 'ext4', { restart: false }),
   fullDisk('full-tmpfs-restart', 'full disk in memory, restart', 'killed, and started over its leftover', 'tmpfs', { restart: true }),
   fullDisk('full-ext4-restart', 'full disk, restart', 'killed, and started over its leftover', 'ext4', { restart: true }),
-  clock('step-hour', 'clock stepped ±1 h', 'forward, back and back again', { steps: [HOUR, 0, -HOUR] }),
-  clock('step-years', 'clock stepped ±10 years', 'forward, back and back again', { steps: [TEN_YEARS, 0, -TEN_YEARS] }),
-  clock('dst', 'daylight saving time ends', 'in Berlin, while it is watched', {
-    env: { TZ: 'Europe/Berlin' },
-    begin: () => Math.round(DST_ENDS - 30 - Date.now() / 1000),
-    ready: async (date) => {
-      if (date('%Z') !== 'CEST') throw new Error('expected to be ready before the end of daylight saving time');
-      await until('it is near', () => Number(date('%s')) >= DST_ENDS - 3);
-    },
-  }),
-  clock('zone', 'time zone changed', 'of the running service, and of its probes', {
-    env: { TZ: 'Pacific/Kiritimati' },
-    ready: (_, service) => service.tell('main', 'zone Pacific/Pago_Pago'),
-  }),
   lostFiles('deleted', 'files deleted', 'all of them, every 2.5 s', (path) => { rmSync(path, { force: true }); }),
   lostFiles('replaced', 'files replaced', 'all of them, every 2.5 s, by others that say "other"', (path) => {
     writeFileSync(`${path}.other`, 'other');
