@@ -21,4 +21,8 @@ describe('docs/truth.md', () => {
   it('says what every observer says of every wedge', async () => {
     expect(await differences('wedges')).toEqual([]);
   }, TIMEOUT_MS);
+
+  it('says what every observer says of every stress', async () => {
+    expect(await differences('stresses')).toEqual([]);
+  }, TIMEOUT_MS);
 });
