@@ -46,6 +46,7 @@ const words = {
   step: (timestamp, ms) => {
     job = async () => {
       for (const each of [timestamp, processTimestamp]) each?.refresh({ maximumAge: 2 * Number(ms) });
+      said({ step: ms });
       await sleep(Number(ms));
     };
   },
@@ -53,7 +54,12 @@ const words = {
     const end = performance.now() + Number(ms);
     job = async () => { if (performance.now() < end) await answerOrGiveUp(new Promise(() => {}), bound); };
   },
-  lag: (_, ms) => { job = () => words.block(_, ms); },
+  lag: (_, ms) => {
+    job = () => {
+      words.block(_, ms);
+      said({ lag: ms });
+    };
+  },
   garbage: () => {
     const kept = Array.from({ length: 1_000_000 }, (_, index) => ({ index, text: String(index) }));
     job = () => {
@@ -81,9 +87,17 @@ const words = {
       return answerOrGiveUp(appended, bound);
     };
   },
-  zone: (_, zone) => { process.env.TZ = zone; },
+  zone: (_, zone) => {
+    process.env.TZ = zone;
+    said({ zone: new Date().getTimezoneOffset() });
+  },
 };
-const answerOrGiveUp = (answer, ms) => Promise.race([answer, sleep(Number(ms))]);
+
+async function answerOrGiveUp(answer, ms) {
+  const givenUp = await Promise.race([answer, sleep(Number(ms), true)]);
+  if (givenUp) said({ givenUp });
+}
+
 const orders = new Map();
 let tell = (name, order) => { orders.set(name, order); };
 
