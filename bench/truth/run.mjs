@@ -37,7 +37,8 @@ async function watch(ask, asks) {
     if (failures === FAILURES) return { alive: false, said };
     await next;
   }
-  return { alive: true, said: [...new Set(failed)].join('; '), count: failed.length > 0 ? `${failed.length} of ${asks} failed` : '' };
+  const count = failed.length > 0 ? `${failed.length} of ${asks} failed` : '';
+  return { alive: true, said: [...new Set(failed)].join('; '), count };
 }
 
 /** Before anything is done to it, a service is alive to everyone. */
@@ -209,7 +210,8 @@ async function main(argv) {
     for (const [row, cells] of made) {
       for (const name of NAMES) {
         const [stood, cell] = [before.get(row)?.get(name), cells.get(name)];
-        if (!write && settled(stood) !== settled(cell)) complain(`${row}: ${name}: ${cell}, and the page says ${stood ?? 'nothing'}`);
+        if (write || settled(stood) === settled(cell)) continue;
+        complain(`${row}: ${name}: ${cell}, and the page says ${stood ?? 'nothing'}`);
       }
     }
     const rows = new Map(table.scenarios.map(({ row }) => [row, made.get(row) ?? before.get(row)]).filter(([, cells]) => cells));

@@ -44,7 +44,7 @@ function mustRun(command) {
 }
 
 const isRoot = process.geteuid() === 0;
-const canFreeze = isRoot && ['mkfs.ext4', 'losetup', 'fsfreeze'].every((tool) => run([tool, '--version']).ok || run([tool, '-V']).ok);
+const canFreeze = isRoot && ['mkfs.ext4', 'losetup', 'fsfreeze'].every((tool) => run([tool, '-V']).ok);
 const WITHOUT_DISKS = canFreeze ? undefined : 'root, e2fsprogs or util-linux';
 const without = (controller) => isRoot && existsSync(`/sys/fs/cgroup/${controller}/cgroup.procs`)
   ? undefined
@@ -204,8 +204,11 @@ const WITHOUT_FAKETIME = Number(anHourAgo) < Date.now() / 1000 - 3000 ? undefine
  * A row in which the service and its probes see another clock than the kernel. The loop waits as long as README's, to scale:
  * a quarter of the limit.
  *
- * @param {{ env?: Record<string, string>, begin?: () => number, steps?: readonly number[], ready?: (date: Function) => unknown }} plan
- *   seconds that the clock is off by at first, and then in turns
+ * @param {object} plan
+ * @param {Record<string, string>} [plan.env]
+ * @param {() => number} [plan.begin] seconds that the clock is off by when the service starts
+ * @param {readonly number[]} [plan.steps] and then, in turns
+ * @param {(date: (format: string) => string, service: import('./stage.mjs').Service) => Promise<void>} [plan.ready]
  */
 function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = () => {} }) {
   const prepare = async (stage) => {
@@ -274,8 +277,8 @@ const instrument = ({ name }) =>
 // Measured on Node 20, 22, 24 and 26, with their binaries in the page cache.
 const NEEDS_MEMORY = 'Node itself needs 6, 8, 9 and 10 MiB to start (Node 20, 22, 24, 26), and the kernel kills what is ' +
   'largest in the container, the service. Leave 12 MiB, or take `liveness.sh`, which needs a quarter of one';
-const NEEDS_THREADS = 'Node itself needs 6 threads to start, and hangs or aborts with fewer. Leave them, or take `liveness.sh`, ' +
-  'which needs one';
+const NEEDS_THREADS = 'Node itself needs 6 threads to start, and hangs or aborts with fewer. Leave them, or take ' +
+  '`liveness.sh`, which needs one';
 const FROZEN = 'a beat is a synchronous write, and waits for the disk with the whole loop. Use a directory in memory: see the ' +
   'row before';
 const REPLACED = '`refresh()` puts back a pid and an error that are gone, and leaves alone what somebody has put in their ' +
@@ -316,7 +319,9 @@ export const stresses = [
   pids(8),
   fullDisk('full-tmpfs', 'full disk in memory', 'tmpfs, filled to the last byte', 'tmpfs', { restart: false }),
   fullDisk('full-ext4', 'full disk', 'ext4, filled to the last byte', 'ext4', { restart: false }),
-  fullDisk('full-tmpfs-restart', 'full disk in memory, restart', 'killed, and started over its leftover', 'tmpfs', { restart: true }),
+  fullDisk('full-tmpfs-restart', 'full disk in memory, restart', 'killed, and started over its leftover', 'tmpfs', {
+    restart: true,
+  }),
   fullDisk('full-ext4-restart', 'full disk, restart', 'killed, and started over its leftover', 'ext4', { restart: true }),
   lostFiles('deleted', 'files deleted', 'all of them, every 2.5 s', (path) => { rmSync(path, { force: true }); }),
   lostFiles('replaced', 'files replaced', 'all of them, every 2.5 s, by others that say "other"', (path) => {
@@ -362,7 +367,7 @@ export const stresses = [
   stress('lag', 'event-loop lag of half the limit', 'every turn blocks for 5 s at a limit of 10 s', {
     word: 'lag 5000', proof: 'lag', limit: 10_000, asks: 15,
   }),
-  stress('garbage', 'garbage-collection pauses', 'a million objects are kept, and collected in full in every turn: pauses of some 0.3 s', {
+  stress('garbage', 'garbage-collection pauses', 'a million objects are looked through in every turn: pauses of some 0.3 s', {
     word: 'garbage', proof: 'pause', isProof: ({ pause }) => pause > 50, node: ['--expose-gc'], alone: true,
   }),
   stress('hot', 'hot writer', 'the loop beats without a pause, and every beat is written', {
@@ -376,7 +381,9 @@ export const stresses = [
     prepare: async (stage) => {
       const { target } = await stage.service();
       const act = async () => {
-        for (let busy = 0; busy < 2 * cpus().length; busy++) stage.spawn(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+        for (let busy = 0; busy < 2 * cpus().length; busy++) {
+          stage.spawn(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+        }
         const before = cpus();
         await sleep(500);
         const idle = cpus().reduce((sum, { times }, index) => sum + times.idle - before[index].times.idle, 0);
