@@ -21,7 +21,8 @@ describe('who may import whom', () => {
     'verdict.ts': ['./duration'],
     'record.ts': [],
     'proc.ts': ['node:fs'],
-    'file.ts': ['./record', 'node:fs', 'node:os', 'node:path'],
+    'folder.ts': ['node:fs', 'node:path'],
+    'file.ts': ['./folder', './record', 'node:fs', 'node:os'],
     'health.ts': ['./errors', './verdict', 'node:module', 'node:url', 'node:vm'],
     'judge.ts': ['./file', './proc', './record', './verdict'],
     'timestamp.ts': ['./duration', './errors', './file', './judge', './proc', './record', './verdict', 'date-fns', 'node:path'],
@@ -76,7 +77,7 @@ describe('the package', () => {
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const paths = files.map(({ path }) => path);
     expect(paths.filter((path) => !path.endsWith('.d.ts')).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/cli.js', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/cli.md', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'package.json'].sort(),
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/cli.js', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/cli.md', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'docs/truth.md', 'package.json'].sort(),
     );
     for (const path of paths.filter((path) => path.endsWith('.d.ts'))) expect(path).toMatch(/^dist\/[a-z-]+\.d\.ts$/);
   });
@@ -114,7 +115,7 @@ describe('the package', () => {
     const tracked = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' }).stdout.trim().split('\n');
     const top = [...new Set(tracked.map((path) => path.split('/')[0] ?? ''))].filter((name) => !name.startsWith('.'));
     expect(top.sort()).toEqual(
-      ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'bench', 'docs', 'examples', 'jest.config.js',
+      ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench', 'docs', 'examples', 'jest.config.js',
         'package-lock.json', 'package.json', 'src', 'test', 'tsconfig.json'].sort(),
     );
   });
