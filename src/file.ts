@@ -308,7 +308,7 @@ function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   try {
     fd = inFolder(path, false, (held) => (lstat(held)?.isFile() ? openSync(held, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
   } catch (error) {
-    if (error instanceof Astray) throw error;
+    if (error instanceof Astray || (error as NodeJS.ErrnoException).code === undefined) throw error;
   }
   if (fd === undefined) return undefined;
   const stat = fstatSync(fd);
@@ -362,23 +362,27 @@ function placeNew(temporary: string, path: string): void {
 
 /** Removes what writers killed in the middle of a write have left beside these files. */
 export function sweep(directory: string, names: readonly string[]): void {
-  for (const entry of list(directory)) {
-    const [name = '', nonce, end, ...rest] = entry.split('.');
-    if (names.includes(name) && nonce !== undefined && end === 'tmp' && rest.length === 0) tryUnlink(`${directory}/${entry}`);
-  }
-}
-
-function list(directory: string): string[] {
   try {
-    return readdirSync(directory);
+    inFolder(`${directory}/.`, false, (held) => {
+      for (const entry of readdirSync(held)) {
+        const [name = '', nonce, end, ...rest] = entry.split('.');
+        if (names.includes(name) && nonce !== undefined && end === 'tmp' && rest.length === 0) tryUnlink(`${held}/${entry}`);
+      }
+    });
   } catch {
-    return []; // there is no directory yet
+    // There is no directory yet, or none that may be listed.
   }
 }
 
-// A umask may have taken the probe's right to read it. Only then: Node's permission model refuses any fchmod.
+/** A umask may have taken the probe's right to read it. */
 function makeReadable(fd: number, { mode }: Stats): void {
-  if ((mode & 0o777) !== 0o644) fchmodSync(fd, 0o644);
+  if ((mode & 0o777) === 0o644) return;
+  try {
+    fchmodSync(fd, 0o644);
+  } catch (error) {
+    // Node's permission model refuses any: there the umask decides.
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED' && !('permission' in process)) throw error;
+  }
 }
 
 /** 32 random bits. */

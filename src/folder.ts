@@ -8,10 +8,12 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readlinkSync,
+  statfsSync,
   type Stats,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Names a file without opening it: open(2). Node has no name for it; the value is that of x64, arm64 and most others. */
@@ -20,17 +22,30 @@ const O_PATH = 0o10000000;
 /** Why nothing is written: another user could lead us, and every probe, to a heartbeat of their choice. */
 export class Astray extends Error {}
 
-const MOST_LINKS = 40; // as Linux itself
+// As Linux itself.
+const MOST_LINKS = 40;
+const LONGEST_PATH = 4095;
+
+/** What statfs says of a /proc: PROC_SUPER_MAGIC of linux/magic.h. */
+const PROC = 0x9fa0;
 
 let holds: boolean | undefined;
 
 /** Whether a folder can be held by a descriptor and reached through it: not without /proc, nor under Node's permission model. */
 function canHold(): boolean {
   if (holds === undefined) {
-    const fd = process.platform === 'linux' && !('permission' in process) ? openSync('/', O_PATH | O_DIRECTORY) : undefined;
+    if (process.platform !== 'linux' || 'permission' in process) return (holds = false);
     const root = lstat('/');
-    holds = fd !== undefined && root !== undefined && same(root, lstat(`/proc/self/fd/${fd}/.`));
-    if (fd !== undefined) closeSync(fd);
+    let fd: number;
+    try {
+      fd = openSync('/', O_PATH | O_DIRECTORY);
+    } catch (error) {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (['EMFILE', 'ENFILE'].includes(code)) throw error; // which says nothing about the next time
+      return (holds = false);
+    }
+    holds = root !== undefined && same(root, lstat(`/proc/self/fd/${fd}/.`));
+    closeSync(fd);
   }
   return holds;
 }
@@ -43,52 +58,63 @@ function canHold(): boolean {
  */
 export function inFolder<T>(path: string, make: boolean, act: (path: string) => T): T {
   const folder = dirname(path);
+  // What walks name by name would reach it all the same, and no reader would.
+  if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`the path is longer than ${LONGEST_PATH} bytes`);
+  if (path.endsWith('/')) throw new Error('the path ends in a slash, as that of a directory does');
   if (!canHold()) {
     refuseStrangersLinks(folder);
     if (make) makeFolder(folder);
     return act(path);
   }
-  const fd = hold(folder, make);
+  const walk: Walk = { at: '/', fd: openSync('/', O_PATH | O_DIRECTORY) };
   try {
-    return act(`/proc/self/fd/${fd}/${path.slice(folder.length).replace(/^\/+/, '')}`);
+    follow(walk, folder, make);
+    return act(`/proc/self/fd/${walk.fd}/${path.slice(folder.length).replace(/^\/+/, '')}`);
   } catch (error) {
-    (error as Error).message = (error as Error).message.replaceAll(`/proc/self/fd/${fd}`, folder);
+    // By name, as the descriptor means nothing to who reads it.
+    const named = error as NodeJS.ErrnoException;
+    const held = new RegExp(`/proc/self/fd/${walk.fd}/?`, 'g');
+    named.message = named.message.replaceAll(held, walk.at);
+    if (named.path !== undefined) named.path = named.path.replaceAll(held, walk.at);
     throw error;
   } finally {
-    closeSync(fd);
+    closeSync(walk.fd);
   }
 }
 
+/** How far one has come. */
+interface Walk {
+  /** Ends in `/`. */
+  at: string;
+  fd: number;
+}
+
 /** Walks to the folder, name by name, and holds it. A link is followed only where nobody else made it or can replace it. */
-function hold(folder: string, make: boolean): number {
+function follow(walk: Walk, folder: string, make: boolean): void {
   const names = folder.split('/');
-  let fd = openSync('/', O_PATH | O_DIRECTORY);
-  try {
-    for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {
-      if (name === '') continue;
-      const path = `/proc/self/fd/${fd}/${name}`;
-      let next = openFolder(path, make);
-      const stat = fstatSync(next);
-      if (stat.isSymbolicLink()) {
-        closeSync(next);
-        refuseUnsafeLink(stat, fstatSync(fd), () => join(readlinkSync(`/proc/self/fd/${fd}`), name));
-        if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
-        if (stat.dev === lstat('/proc/self')?.dev) {
-          next = openSync(path, O_PATH | O_DIRECTORY); // the kernel's own: /proc/PID/root leads elsewhere than it says
-        } else {
-          const target = readlinkSync(path);
-          names.unshift(...target.split('/'));
-          if (!target.startsWith('/')) continue;
-          next = openSync('/', O_PATH | O_DIRECTORY);
-        }
+  for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {
+    if (name === '') continue;
+    const path = `/proc/self/fd/${walk.fd}/${name}`;
+    let at = `${walk.at}${name}/`;
+    let next = openFolder(path, make);
+    const stat = fstatSync(next);
+    if (stat.isSymbolicLink()) {
+      closeSync(next);
+      refuseUnsafeLink(stat, fstatSync(walk.fd), `${walk.at}${name}`);
+      if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
+      if (statfsSync(`/proc/self/fd/${walk.fd}`).type === PROC) {
+        next = openSync(path, O_PATH | O_DIRECTORY); // the kernel's own: /proc/PID/root leads elsewhere than it says
+      } else {
+        const target = readlinkSync(path);
+        names.unshift(...target.split('/'));
+        if (!target.startsWith('/')) continue;
+        next = openSync('/', O_PATH | O_DIRECTORY);
+        at = '/';
       }
-      closeSync(fd);
-      fd = next;
     }
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
+    closeSync(walk.fd);
+    walk.fd = next;
+    walk.at = at;
   }
 }
 
@@ -100,14 +126,30 @@ function openFolder(path: string, make: boolean): number {
   }
   const isNew = makeOne(path);
   const fd = openSync(path, O_PATH | O_NOFOLLOW);
-  if (isNew && isTrusted(fstatSync(fd))) chmodSync(`/proc/self/fd/${fd}`, 0o755);
+  if (isNew) openToAll(fd);
   return fd;
 }
 
-function refuseUnsafeLink(link: Stats, folder: Stats, at: () => string): void {
-  if (!isTrusted(link)) throw new Astray(`${at()} is a symbolic link of another user (uid ${link.uid})`);
+/** What a umask may have taken. Not from a folder that holds something: somebody may have put it into the place of ours. */
+function openToAll(fd: number): void {
+  const stat = fstatSync(fd);
+  const held = `/proc/self/fd/${fd}`;
+  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(held)) chmodSync(held, 0o755);
+}
+
+function isEmpty(folder: string): boolean {
+  try {
+    return readdirSync(folder).length === 0;
+  } catch {
+    return true; // a umask has taken even that right
+  }
+}
+
+function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
+  if (!isTrusted(link)) throw new Astray(`${at} is a symbolic link of another user (uid ${link.uid})`);
   const others = (folder.mode & 0o1002) === 0o002; // may write there, and it is not sticky
-  if (others || !isTrusted(folder)) throw new Astray(`${at()} is a symbolic link that another user can replace`);
+  if (!others && isTrusted(folder)) return;
+  throw new Astray(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
 }
 
 function isTrusted({ uid }: Stats): boolean {

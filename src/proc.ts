@@ -109,8 +109,8 @@ export function presence(pid: number, start: number | undefined): Presence {
   const folder = `/proc/${pid}`;
   const stat = parseStat(read(`${folder}/stat`));
   if (!stat) {
-    if (existsSync(folder)) return { state: 'unknown' };
-    if (existsSync('/proc/1') && !isHiding()) return gone('has ended');
+    if (exists(folder)) return { state: 'unknown' };
+    if (exists('/proc/1') && !isHiding()) return gone('has ended');
     if (hasProc()) return { state: 'unknown' };
     return answersSignals(pid) ? { state: 'present' } : gone('has ended');
   }
@@ -136,7 +136,7 @@ export function startOf(pid: number): number | undefined {
 
 /** Whether that process still has that thread; true where it cannot be told. */
 export function hasThread(pid: number, thread: number): boolean {
-  return thread === 0 || !existsSync(`/proc/${pid}/task`) || existsSync(`/proc/${pid}/task/${thread}`);
+  return thread === 0 || !exists(`/proc/${pid}/task`) || exists(`/proc/${pid}/task/${thread}`);
 }
 
 /** PID 1 is visible under hidepid too where it is the asking user's own. */
@@ -145,7 +145,16 @@ function isHiding(): boolean {
 }
 
 function hasProc(): boolean {
-  return existsSync('/proc/version');
+  return exists('/proc/version');
+}
+
+/** Whether something stands there; true too where that may not be asked, as under Node's permission model. */
+function exists(path: string): boolean {
+  try {
+    return existsSync(path);
+  } catch {
+    return true;
+  }
 }
 
 function answersSignals(pid: number): boolean {

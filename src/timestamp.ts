@@ -1,4 +1,4 @@
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute } from 'node:path';
 import type { Duration } from 'date-fns';
 import { milliseconds } from './duration';
 import { LivenessError, shown } from './errors';
@@ -122,7 +122,8 @@ export abstract class Timestamp {
       throw new LivenessError('ERR_ARGUMENT', `${new.target.name} expected its path as a string; got ${shown(path)}`);
     }
     this.path = path;
-    this.#absolute = path === '' || isAbsolute(path) ? path : resolve(path);
+    // Not by resolve(), to which `link/..` is nothing, as it is to no probe.
+    this.#absolute = path === '' || isAbsolute(path) ? path : `${process.cwd()}/${path}`;
     this.#layout = (options as { readonly [LAYOUT]?: Layout })[LAYOUT] ?? HEARTBEAT;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;

@@ -54,7 +54,7 @@ export class Stage {
   get folder() {
     if (this.#folder === undefined) {
       this.#folder = mkdtempSync(join(tmpdir(), 'truth-'));
-      this.atTheEnd(`until rm -rf ${this.#folder}; do sleep 0.1; done`);
+      this.atTheEnd(`i=0; until rm -rf ${this.#folder} || [ $((i += 1)) -ge 300 ]; do sleep 0.1; done`);
     }
     return this.#folder;
   }

@@ -137,7 +137,7 @@ describeIf(
   });
 
   test.each([
-    ['liveness.js', NODE, 8 * MIB, 12],
+    ['liveness.js', NODE, 12 * MIB, 12],
     ['liveness.sh (busybox sh)', BUSYBOX, 3 * MIB, 8],
     ['liveness.sh (dash)', DASH, 3 * MIB, 8],
   ])('20 of 20 times %s is right with no more headroom than the docs ask for', async (_, probe, memory, threads) => {

@@ -65,6 +65,8 @@ spawnSync('mkfifo', [fifo]);
 const socket = join(root, 'socket');
 const server = createServer().listen(socket);
 const parent = spawn('sh', ['-c', 'sleep .1 & echo $!; exec sleep 100000'], { stdio: ['ignore', 'pipe', 'ignore'] });
+// Sees the pipe close at our end, however we end.
+spawn('sh', ['-c', 'cat; kill "$1"; rm -rf "$2" "$2".*', 'sh', String(parent.pid), root], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
 
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
