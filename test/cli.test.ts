@@ -209,7 +209,8 @@ describe('durations', () => {
 
 describe('run', () => {
   // A moment passes between the command's start and its files in the directory, of which error is the last.
-  const known = (directory: string): string => `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do sleep 0.01; done`;
+  // A failed test takes the folder away, which ends whatever it has left.
+  const known = (directory: string): string => `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.01; done`;
   const limited = ['--maximum-age', '1h'];
 
   test.each([0, 1, 3, 125, 255])('exits with %i as the command does, which is the error then', async (status) => {
@@ -237,7 +238,7 @@ describe('run', () => {
   test('a command that takes longer than it may is stale', async () => {
     const directory = join(scratch(), 'unit');
     const clock = manualClock();
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `while [ ! -e ${directory}/stop ]; do sleep 0.05; done`], { clock });
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `while [ ! -e ${directory}/stop ] && [ -d $(dirname ${directory}) ]; do sleep 0.05; done`], { clock });
     while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
     clock.advance(3_599_000);
     expect((await cli(['check', directory], { clock })).code).toBe(0);
@@ -250,7 +251,7 @@ describe('run', () => {
   test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const)('passes %s on', async (signal) => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
-    const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while :; do sleep 0.05; done`;
+    const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
     const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals });
     while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
     signals.emit(signal);
@@ -261,7 +262,7 @@ describe('run', () => {
   test('does not pass on what a terminal has sent to the command itself', async () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
-    const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while :; do sleep 0.05; done`;
+    const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
     const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals, isInForeground: true });
     while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
     signals.emit('SIGINT');
@@ -307,9 +308,9 @@ describe('run', () => {
 
   test('leaves the directory alone that another one has taken over meanwhile', async () => {
     const directory = join(scratch(), 'unit');
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; until [ -e ${directory}/error ]; do sleep 0.02; done; exit 7`]);
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`]);
     while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
-    while (existsSync(join(directory, 'pid'))) await new Promise(setImmediate);
+    while (existsSync(directory)) await new Promise(setImmediate);
     mkdirSync(directory);
     for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
     const { code, err } = await running;
