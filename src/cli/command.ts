@@ -1,4 +1,4 @@
-import type { Argv } from 'yargs';
+import type { Argv, Options } from 'yargs';
 import { LIMIT_FORMS, parseLimit } from '../duration';
 import { shown } from '../errors';
 import type { Io } from './io';
@@ -23,12 +23,17 @@ export type Given = Readonly<Record<string, unknown>> & {
 export class UsageError extends Error {}
 
 /** For `coerce`: a duration's milliseconds. */
-export function duration(option: string): (text: string) => number {
+function duration(option: string): (text: string) => number {
   return (text) => {
     const limit = parseLimit(text);
     if (limit === undefined) throw new UsageError(`${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
     return limit;
   };
+}
+
+/** The --maximum-age of a command that writes. */
+export function required(describe: string): Options {
+  return { type: 'string', requiresArg: true, demandOption: true, coerce: duration('--maximum-age'), describe: `${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M` };
 }
 
 /** The paths of a command line, those after a `--` too. */

@@ -5,7 +5,7 @@ import { ERROR, PID, processDirectory, randomHex, remove, replaceText, sweep, TI
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import { beat, isBeatOf } from './beat';
-import { duration, UsageError, type Command } from './command';
+import { required, UsageError, type Command } from './command';
 import type { Io } from './io';
 
 /** What `env`, `timeout` and shells exit with where it is not the command that failed. */
@@ -21,13 +21,7 @@ export const run: Command = {
     yargs
       .usage('$0 run --maximum-age DURATION [--directory DIR] -- COMMAND...\n\nKeep a process directory around a command: for cron jobs and one-shots')
       .options({
-        'maximum-age': {
-          type: 'string',
-          requiresArg: true,
-          demandOption: true,
-          coerce: duration('--maximum-age'),
-          describe: 'How long the command may take: 500ms, 90s, 2m, 1h30m, 1d, PT2M. Past that it is stale',
-        },
+        'maximum-age': required('How long the command may take before it is stale'),
         directory: {
           type: 'string',
           requiresArg: true,

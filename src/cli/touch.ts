@@ -2,7 +2,7 @@ import { shown } from '../errors';
 import { presence } from '../proc';
 import { parsePid } from '../record';
 import { beat } from './beat';
-import { duration, pathsOf, UsageError, type Command } from './command';
+import { pathsOf, required, UsageError, type Command } from './command';
 
 export const touch: Command = {
   command: 'touch [path]',
@@ -13,13 +13,7 @@ export const touch: Command = {
       .usage('$0 touch PATH --maximum-age DURATION [--pid N]\n\nBeat once: for a shell loop, a cron job or another language')
       .positional('path', { type: 'string', describe: 'The heartbeat file; its folder is made if need be' })
       .options({
-        'maximum-age': {
-          type: 'string',
-          requiresArg: true,
-          demandOption: true,
-          coerce: duration('--maximum-age'),
-          describe: 'How old this beat may become: 500ms, 90s, 2m, 1h30m, 1d, PT2M',
-        },
+        'maximum-age': required('How old this beat may become'),
         pid: {
           type: 'string',
           requiresArg: true,
