@@ -1,7 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync, chownSync, closeSync, existsSync, fstatSync, lchownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync,
-  readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync,
+  copyFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -494,6 +494,49 @@ describe('the first beat', () => {
       env: { ...process.env, HEARTBEAT: path, NODE_NO_WARNINGS: '1' },
     });
     expect(stdout.toString().trim()).toBe('true');
+  });
+
+  test("works under Node's permission model with no more than its own folders, and whatever the umask", () => {
+    const library = scratch();
+    copyFileSync('dist/index.js', join(library, 'index.js'));
+    const folder = scratch();
+    writeFileSync(
+      join(library, 'main.js'),
+      `const { Timestamp } = require('./index.js');
+       class T extends Timestamp { maximumAge = 60000 }
+       process.umask(0o077);
+       console.log(String(new T(process.env.HEARTBEAT).refresh()));`,
+    );
+    const model = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
+    const grants = [`--allow-fs-read=${library}/*`, `--allow-fs-read=${folder}/*`, `--allow-fs-write=${folder}/*`];
+    const { stdout, stderr } = spawnSync(process.execPath, [model, ...grants, join(library, 'main.js')], {
+      env: { ...process.env, HEARTBEAT: join(folder, 'timestamp'), NODE_NO_WARNINGS: '1' },
+    });
+    // What it may not see, /proc, it leaves aside.
+    expect([stderr.toString(), stdout.toString()]).toEqual(['', expect.stringMatching(/^alive: .*, by wall clock/)]);
+  });
+
+  test('a relative path through a link and .. is the file that the probes judge', () => {
+    const folder = scratch();
+    mkdirSync(join(folder, 'far', 'away'), { recursive: true });
+    symlinkSync('far/away', join(folder, 'jump'));
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      new T('jump/../timestamp').refresh();
+      const probe = (...command) => require('child_process').spawnSync(command[0], [...command.slice(1), 'jump/../timestamp']).status;
+      console.log(probe('sh', ${JSON.stringify(resolve('dist/liveness.sh'))}), probe(process.execPath, ${JSON.stringify(resolve('dist/liveness.js'))}));`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: folder, env: { ...process.env, LOG_LEVEL: '' } });
+    expect([stdout.toString().trim(), existsSync(join(folder, 'far', 'timestamp'))]).toEqual(['0 0', true]);
+  });
+
+  test.each([
+    ['is too long for any reader', () => `${scratch()}/${'abcdefghi/'.repeat(500)}x`, 'the path is longer than 4095 bytes'],
+    ['ends in a slash', () => `${scratch()}/`, 'the path ends in a slash'],
+    ['leads through a file', () => `${fileOf('x')}/below/timestamp`, 'below'],
+  ])('a path that %s is refused in its own words', (_, the, says) => {
+    const refresh = (): unknown => new TwoMinutes(the()).refresh();
+    expect(refresh).toThrow(says);
+    expect(refresh).not.toThrow('/proc/self/fd');
   });
 
   test('throws below a place where no folder can be made, rather than try for ever', () => {
