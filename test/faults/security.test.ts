@@ -157,6 +157,36 @@ describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its
       });
     });
 
+    test('nothing is swept away from a folder that is swapped in while a process directory is loaded', async () => {
+      const folder = shared(0o777);
+      const his = join(folder, 'his');
+      spawnSync('sh', ['-c', 'mkdir -m 777 "$1" && chown 65534:65534 "$1"', 'sh', his]);
+      const mine = join(folder, '..', 'mine');
+      mkdirSync(mine, { mode: 0o755 });
+      const precious = join(mine, 'pid.dead.tmp');
+      writeFileSync(precious, '');
+      const script = `
+        const { ProcessTimestamp } = require(${LIBRARY});
+        const parent = process.ppid;
+        let loads = 0;
+        (async () => {
+          while (process.ppid === parent) {
+            await new ProcessTimestamp(process.env.DIRECTORY).load([]).catch(() => {});
+            if (++loads === 1000) process.stdout.write('ready\\n');
+            await new Promise(setImmediate);
+          }
+        })();`;
+      const swapping = attacking(['folder', his, '1', mine]);
+      await said(swapping, /ready/);
+      const loading = start(process.execPath, ['-e', script], { ...process.env, NODE_NO_WARNINGS: '1', DIRECTORY: his });
+      await said(loading, /ready/);
+      loading.kill('SIGKILL');
+      const end = said(swapping, /^\d+$/m);
+      swapping.kill();
+      expect(Number(/^\d+$/m.exec(await end)?.[0])).toBeGreaterThan(1000);
+      expect(readdirSync(mine)).toEqual(['pid.dead.tmp']);
+    });
+
     test.each(USERS)('%s never follows a symbolic link that comes between the look at the path and its opening', async (_, user) => {
       const path = join(shared(0o777), 'timestamp');
       const mine = victim(join(path, '../../mine'), user, 0o644);
