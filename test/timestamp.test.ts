@@ -516,6 +516,27 @@ describe('the first beat', () => {
     expect([stderr.toString(), stdout.toString()]).toEqual(['', expect.stringMatching(/^alive: .*, by wall clock/)]);
   });
 
+  describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('where the kernel refuses O_PATH', () => {
+    test('is recorded all the same, and not through a link of another user', () => {
+      const folder = scratch();
+      const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+        class T extends Timestamp { maximumAge = 60000 }
+        for (const name of ['deep/timestamp', 'theirs/timestamp']) {
+          try { console.log(new T(name).refresh().alive) } catch (error) { console.log(error.code, error.message) }
+        }`;
+      mkdirSync(join(folder, 'target'));
+      symlinkSync('target', join(folder, 'theirs'));
+      if (isRoot) lchownSync(join(folder, 'theirs'), 65534, 65534);
+      const refusing = ['-f', '-qq', '-o', join(folder, 'strace'), '-P', '/', '-e', 'trace=openat', '-e', 'inject=openat:error=EINVAL'];
+      const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
+      const theirs = /^ERR_HEARTBEAT_WRITE .* is a symbolic link of another user \(uid 65534\)/;
+      const [deep, link] = stdout.toString().trim().split('\n');
+      expect(deep).toBe('true');
+      expect(link).toMatch(isRoot ? theirs : /^true$/);
+      expect(readFileSync(join(folder, 'strace'), 'utf8')).toMatch(/O_PATH.*\(INJECTED\)/);
+    });
+  });
+
   test('a relative path through a link and .. is the file that the probes judge', () => {
     const folder = scratch();
     mkdirSync(join(folder, 'far', 'away'), { recursive: true });
@@ -872,13 +893,18 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')[0]).toBe('1');
   });
 
-  test('a path by /proc/PID/root is a beat in that mount namespace, not in ours', async () => {
+  test.each([
+    ['/proc', (root: string) => root],
+    ['another mount of proc', (root: string, pid: number, folder: string) => join(root, 'proc', String(pid), 'root', folder)],
+  ])('a path by PID/root in %s is a beat in that mount namespace, not in ours', async (_, by) => {
     const folder = scratch();
-    const pid = await ready(start('unshare', ['--mount', 'sh', '-c', `mount -t tmpfs tmpfs '${folder}' && echo && exec sleep 600`]));
-    const there = join('/proc', String(pid), 'root', folder, 'timestamp');
+    const mounts = `mount -t tmpfs tmpfs '${folder}' && mkdir '${folder}/proc' && mount -t proc proc '${folder}/proc'`;
+    const pid = await ready(start('unshare', ['--mount', 'sh', '-c', `${mounts} && echo && exec sleep 600`]));
+    const root = join('/proc', String(pid), 'root', folder);
+    const there = join(by(root, pid, folder), 'timestamp');
     expect(beating().refresh().alive).toBe(true);
     expect(new TwoMinutes(there, { clock }).refresh().alive).toBe(true);
-    expect([existsSync(there), readdirSync(folder)]).toEqual([true, []]);
+    expect([existsSync(join(root, 'timestamp')), readdirSync(folder)]).toEqual([true, []]);
   });
 
   test('a masked /proc/uptime costs no descriptors', () => {
