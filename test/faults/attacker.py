@@ -2,6 +2,7 @@
 
 attacker.py path PATH READY TARGET KIND...   swaps PATH itself for each kind of thing; links lead to TARGET
 attacker.py folder FOLDER READY TARGET       swaps FOLDER, his own, for a symbolic link to TARGET
+attacker.py made FOLDER READY TARGET         swaps FOLDER, as soon as the service has made it, for the folder TARGET beside it
 
 Prints a line when READY swaps are done, and how many it were at the end.
 """
@@ -103,7 +104,14 @@ def swap_folder():
             pass
 
 
-swap_path() if mode == 'path' else swap_folder()
+def swap_made():
+    while not stopping and os.getppid() == parent:
+        if exchange(target, path):
+            exchange(target, path)  # back
+            os.rename(path, f'{spare}.{next(names)}')
+
+
+{'path': swap_path, 'folder': swap_folder, 'made': swap_made}[mode]()
 if mode == 'path':
     clear(path)
 clear(spare)

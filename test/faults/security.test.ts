@@ -187,6 +187,31 @@ describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its
       expect(readdirSync(mine)).toEqual(['pid.dead.tmp']);
     });
 
+    test.each(USERS)('%s opens to nobody a folder of its own that comes into the place of one it has just made', async (_, user) => {
+      const folder = shared(0o777);
+      const mine = join(folder, 'mine');
+      mkdirSync(mine);
+      writeFileSync(join(mine, 'kept'), '');
+      chownSync(mine, user, user);
+      chmodSync(mine, 0o700);
+      const script = `
+        const { Timestamp } = require(${LIBRARY});
+        process.setgid(${user}); process.setuid(${user}); process.umask(0o077);
+        class T extends Timestamp { maximumAge = 60000 }
+        const parent = process.ppid;
+        while (process.ppid === parent) try { new T(process.env.HEARTBEAT).refresh() } catch {}`;
+      const env = { ...process.env, NODE_NO_WARNINGS: '1', HEARTBEAT: join(folder, 'made', 'timestamp') };
+      const making = start(process.execPath, ['-e', script], env);
+      const swapping = attacking(['made', join(folder, 'made'), '2000', mine]);
+      await said(swapping, /ready/);
+      const end = said(swapping, /^\d+$/m);
+      swapping.kill();
+      expect(Number(/^\d+$/m.exec(await end)?.[0])).toBeGreaterThanOrEqual(2000);
+      making.kill('SIGKILL');
+      const [kept] = readdirSync(folder).filter((name) => readdirSync(join(folder, name)).includes('kept'));
+      expect(lstatSync(join(folder, kept ?? '')).mode & 0o777).toBe(0o700);
+    });
+
     test.each(USERS)('%s never follows a symbolic link that comes between the look at the path and its opening', async (_, user) => {
       const path = join(shared(0o777), 'timestamp');
       const mine = victim(join(path, '../../mine'), user, 0o644);
