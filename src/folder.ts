@@ -13,7 +13,7 @@ import {
   statfsSync,
   type Stats,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Names a file without opening it: open(2). Node has no name for it; the value is that of x64, arm64 and most others. */
@@ -57,6 +57,7 @@ function canHold(): boolean {
  * @param make makes the folders that are missing.
  */
 export function inFolder<T>(path: string, make: boolean, act: (path: string) => T): T {
+  if (!isAbsolute(path)) return inFolder(`${process.cwd()}/${path}`, make, act); // the walk begins at /
   const folder = dirname(path);
   // What walks name by name would reach it all the same, and no reader would.
   if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`the path is longer than ${LONGEST_PATH} bytes`);
