@@ -1,17 +1,25 @@
 // The command line in memory: main(argv, io). As an installed program: test/cli-installed.test.ts.
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { self, systemClock, type Clock } from '../src/proc';
 import { cli } from './support/cli';
 import { manualClock } from './support/clock';
 import { blocksOf } from './support/markdown';
+import { describeIf } from './support/need';
 import { ended, living } from './support/processes';
-import { ask } from './support/readers';
+import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, record, scratch } from './support/records';
+
+/** The command line as a process, with a working directory and an environment of its own. */
+function asProcess(argv: readonly string[], { cwd, env, within = [] }: { cwd?: string; env?: Record<string, string>; within?: readonly string[] }): { code: number | null; said: string } {
+  const [command = '', ...args] = [...within, process.execPath, resolve('dist/cli.js'), ...argv];
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: { ...process.env, ...env }, encoding: 'utf8' });
+  return { code: status, said: stdout + stderr };
+}
 
 function recordAt(path: string): HeartbeatRecord {
   const parsed = parse(readFileSync(path, 'latin1').split('\n')[0] ?? '');
@@ -95,6 +103,22 @@ describe('JSON', () => {
     expect(missing).toMatchObject({ alive: false, reason: 'missing', ageMs: null, limitMs: null, beats: null, lastBeat: null, error: null });
   });
 
+  test('is null for a start that no calendar holds, and of a deadline where no beat is awaited', async () => {
+    const far = fileOf(record({ pid: undefined, start: 999_999_999_999_999 }));
+    const gone = fileOf(record({ pid: ended() }));
+    const { code, out, err } = await cli(['check', '--json', far, gone]);
+    expect([code, err]).toEqual([1, '']);
+    const [first, second] = (JSON.parse(out) as { heartbeats: Record<string, unknown>[] }).heartbeats;
+    expect(first).toMatchObject({ alive: true, started: null, deadline: expect.any(String) as string });
+    expect(second).toMatchObject({ alive: false, reason: 'gone', deadline: null });
+    expect((await cli(['status', far])).out).not.toContain('started');
+  });
+
+  test('tells no start by wall clock, which says nothing of it', async () => {
+    const { out } = await cli(['check', '--json', '--other-pid-namespace', fileOf(record())]);
+    expect((JSON.parse(out) as { heartbeats: unknown[] }).heartbeats).toMatchObject([{ alive: true, clock: 'wall', started: null }]);
+  });
+
   test('tells when the process started and when it will be dead', async () => {
     const clock = manualClock();
     const { start = 0 } = self();
@@ -137,6 +161,16 @@ describe('touch', () => {
     expect((await cli(['check', path])).out).toMatch(/^dead: gone: process \d+ has ended/);
   });
 
+  test.each(['heartbeat', './heartbeat', 'made/on/the way/heartbeat', '../heartbeat'])('a relative path, %s, is where the other readers look for it', (path) => {
+    const cwd = join(scratch(), 'here');
+    mkdirSync(cwd);
+    expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
+    expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
+    expect(recordAt(join(cwd, path)).beat).toBe(2);
+    expect(asProcess(['check', path], { cwd }).code).toBe(0);
+    expect(spawnSync('sh', [LIVENESS_SH, path], { cwd }).status).toBe(0);
+  });
+
   test('goes on counting, and measures the longest gap', async () => {
     const [path, clock] = [join(scratch(), 'timestamp'), manualClock()];
     const beat = (): Promise<unknown> => cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)], { clock });
@@ -145,6 +179,19 @@ describe('touch', () => {
       await beat();
     }
     expect(recordAt(path)).toMatchObject({ beat: 4, gap: 2000, window: 0 });
+  });
+
+  test('goes on counting where the uptime is unknown, without a gap', async () => {
+    const [path, clock] = [join(scratch(), 'timestamp'), { ...systemClock, uptime: () => undefined }];
+    for (let turn = 0; turn < 2; turn++) expect((await cli(['touch', path, '--maximum-age', '2m'], { clock })).err).toBe('');
+    expect(recordAt(path)).toMatchObject({ beat: 2, gap: 0 });
+  });
+
+  test.each([['whose number is in use again', { start: 1 }], ['of another boot', { boot: '0-1-2-3-4' }]])('the beats of a loop %s are not counted on', async (_, changes) => {
+    const nonce = process.pid.toString(16);
+    const path = fileOf(record({ beat: 99, gap: 4000, writer: `${nonce}-${nonce}`, ...changes }));
+    expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)])).code).toBe(0);
+    expect(recordAt(path)).toMatchObject({ beat: 1, gap: 0 });
   });
 
   test('a loop that ended is followed by another, counted from 1', async () => {
@@ -171,6 +218,32 @@ describe('touch', () => {
     for (const content of ['', '1700000000.5', 'k8s-liveness/1 torn', 'k8s-liveness/9 later', record({ pid: ended() })]) {
       expect((await cli(['touch', fileOf(content), '--maximum-age', '2m'])).code).toBe(0);
     }
+  });
+
+  test('leaves alone what it cannot look into: a link, a FIFO, a file that is not for it to read', async () => {
+    const [folder, target] = [scratch(), fileOf('precious')];
+    symlinkSync(target, join(folder, 'link'));
+    spawnSync('mkfifo', [join(folder, 'fifo')]);
+    for (const [name, says] of [['link', 'is a symbolic link'], ['fifo', 'is not a regular file']] as const) {
+      const path = join(folder, name);
+      const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
+      expect([code, err]).toEqual([1, `k8s-liveness touch: cannot write ${path}: what stands there is left alone: ${says}\n`]);
+    }
+    expect([readdirSync(folder).sort(), readFileSync(target, 'utf8')]).toEqual([['fifo', 'link'], 'precious']);
+  });
+
+  describeIf(process.geteuid?.() === 0, 'root, to give a file to another user')('another user\'s', () => {
+    test('file that is not for it to read is left alone', () => {
+      const report = fileOf('name,value\n');
+      chownSync(report, 65534, 65534);
+      chmodSync(report, 0o600);
+      const ordinary = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
+      expect(asProcess(['touch', report, '--maximum-age', '2m'], { within: ordinary })).toEqual({
+        code: 1,
+        said: `k8s-liveness touch: cannot write ${report}: what stands there is left alone: permission denied\n`,
+      });
+      expect(readFileSync(report, 'utf8')).toBe('name,value\n');
+    });
   });
 
   test('says why it could not record', async () => {
@@ -248,7 +321,7 @@ describe('run', () => {
     expect((await running).code).toBe(0);
   });
 
-  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const)('passes %s on', async (signal) => {
+  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const)('passes %s on', async (signal) => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
@@ -276,6 +349,10 @@ describe('run', () => {
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('137');
   });
 
+  test('cannot tell the end by a real-time signal from an exit with 0', async () => {
+    expect((await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', 'kill -34 $$'])).code).toBe(0);
+  });
+
   test('says what cannot be started, as shells do', async () => {
     for (const [command, code, says] of [
       ['no-such', 127, 'no such command: no-such'],
@@ -297,6 +374,54 @@ describe('run', () => {
       expect([code, err.includes(says), existsSync(canary)]).toEqual([125, true, false]);
     }
     expect(readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'))).toEqual(before);
+  });
+
+  test.each([['--directory', ['--directory', 'runs/unit'], {}], ['LIVENESS_RUNDIR', [], { LIVENESS_RUNDIR: './runs', LIVENESS_UNIT_NAME: 'unit' }]] as const)(
+    'a relative %s is below the working directory',
+    (_, options, env) => {
+      const cwd = scratch();
+      const directory = join(cwd, 'runs/unit');
+      const probe = `${known(directory)}; sh ${LIVENESS_SH} runs/unit`;
+      const { code, said } = asProcess(['run', ...limited, ...options, '--', 'sh', '-c', probe], { cwd, env });
+      expect([code, said]).toEqual([0, expect.stringMatching(/^alive: .*limit 1h.*\(runs\/unit\)\n$/) as string]);
+      expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
+    },
+  );
+
+  test('stands in the directory itself until the command does, and goes back to that where the command cannot be named', async () => {
+    const directory = join(scratch(), 'unit');
+    const signals = new EventEmitter();
+    let before = '';
+    // What happens between the two: the directory is open, and the command not started yet.
+    signals.once('newListener', () => {
+      before = readFileSync(join(directory, 'pid'), 'latin1');
+      rmSync(join(directory, 'pid'));
+      mkdirSync(join(directory, 'pid'));
+    });
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'true'], { signals });
+    expect([code, before, recordAt(join(directory, 'timestamp')).pid]).toEqual([0, String(process.pid), process.pid]);
+    expect(err).toContain(`cannot write ${directory}/pid: it is a directory`);
+  });
+
+  test('sweeps away what a run that was killed has left behind', async () => {
+    const directory = scratch();
+    for (const name of ['pid.1f.tmp', 'timestamp.2e.tmp', 'other.3d.tmp']) writeFileSync(join(directory, name), '');
+    await cli(['run', ...limited, '--directory', directory, '--', 'true']);
+    expect(readdirSync(directory).sort()).toEqual(['error', 'other.3d.tmp', 'timestamp']);
+  });
+
+  test.each(['timestamp', 'timestamp pid', ''])('records the exit code also where %j was taken away meanwhile, and leaves no pid', async (names) => {
+    const directory = join(scratch(), 'unit');
+    const remove = names === '' ? `rm -r ${directory}` : `cd ${directory} && rm ${names}`;
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; ${remove}; exit 3`]);
+    expect([code, err, readdirSync(directory), readFileSync(join(directory, 'error'), 'utf8')]).toEqual([3, '', ['error'], '3']);
+  });
+
+  test('without a beat that tells, leaves alone what names another pid', async () => {
+    const directory = join(scratch(), 'unit');
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`]);
+    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} is another one's by now: the exit code 3 is not recorded\n`]);
+    expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('0');
   });
 
   test("a predecessor's error does not stand beside the new pid", async () => {
@@ -340,14 +465,42 @@ describe('status', () => {
 
   const lost = ['/no/', 'alive', 'stale', 'malformed', 'heartbeat', '[##--------]', '34', '[##########]', '1042', '4', 'hours', 'ago', '27', 'passed'];
 
-  test.each([179, 100, 80, 60, 40, 31, 20])('at %i columns each path is a block; no line is longer, and nothing is lost', async (columns) => {
+  test.each([183, 100, 80, 60, 40, 31, 20])('at %i columns each path is a block; no line is longer, and nothing is lost', async (columns) => {
     const { out } = await cli(['status', '--no-color', ...paths()], { clock: world.clock, columns });
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
     const words = out.replaceAll(/\s+/g, '');
     for (const expected of [...lost, '[##--------]34secondsof2minutes', 'in1minute27seconds', 'notaheartbeat', `/no/${'long/'.repeat(30)}path`]) expect(words).toContain(expected);
   });
 
-  test.each([180, 220])('at %i columns each path is a row; no line is longer, and nothing is lost', async (columns) => {
+  test('narrower than 20 columns it is as at 20: the terminal breaks the lines by itself', async () => {
+    const path = world.file({ age: 34_000 });
+    const at = async (columns: number): Promise<string> => (await cli(['status', path], { clock: world.clock, columns })).out;
+    expect(await at(5)).toBe(await at(20));
+    expect(await at(21)).not.toBe(await at(20));
+  });
+
+  test.each([
+    ['the heartbeat alone where there is no directory', [], {}, ['timestamp']],
+    ['both', ['timestamp', 'unit'], {}, ['timestamp', 'unit']],
+    ['the directory alone where there is no heartbeat', ['unit'], {}, ['unit']],
+    ['a heartbeat that LIVENESS_PATH names, also where there is none', ['unit'], { LIVENESS_PATH: '/no/such/timestamp' }, ['timestamp', 'unit']],
+  ] as const)('without a path describes %s', (_, standing, named, described) => {
+    // Where LIVENESS_PATH names nothing, the default is in /tmp, which has to be this test's own.
+    const folder = scratch();
+    mkdirSync(join(folder, 'liveness'));
+    if (standing.some((name) => name === 'timestamp')) writeFileSync(join(folder, 'liveness/timestamp'), '');
+    if (standing.some((name) => name === 'unit')) mkdirSync(join(folder, 'unit'));
+    symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+    const copy = join(folder, 'cli.js');
+    writeFileSync(copy, readFileSync('dist/cli.js', 'utf8').replaceAll('/tmp/liveness/timestamp', `${folder}/liveness/timestamp`));
+    const env = { ...process.env, LIVENESS_PATH: '', LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit', ...named };
+    const { stdout, stderr } = spawnSync(process.execPath, [copy, 'status', '--json'], { env, encoding: 'utf8' });
+    expect(stderr).toBe('');
+    const { heartbeats } = JSON.parse(stdout) as { heartbeats: { path: string }[] };
+    expect(heartbeats.map(({ path }) => basename(path))).toEqual(described);
+  });
+
+  test.each([184, 220])('at %i columns each path is a row; no line is longer, and nothing is lost', async (columns) => {
     const { out } = await cli(['status', '--no-color', ...paths()], { clock: world.clock, columns });
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
     expect(out.split('\n')[0]?.trim().split(/ {2,}/)).toEqual(['PATH', 'VERDICT', 'LAST BEAT', 'LONGEST GAP', 'BEATS', 'PID', 'STARTED', 'DEADLINE']);
@@ -358,10 +511,24 @@ describe('status', () => {
     return [world.file({ age: 34_000 }), world.file({ age: 323_000 }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
   }
 
-  test.each([0, undefined])('a terminal that does not say how wide it is (%p) has 80 columns', async (columns) => {
-    const path = world.file({ age: 34_000 });
-    const { out } = await cli(['status', '--no-color', path], { clock: world.clock, columns: columns ?? 80, rows: 0 });
-    expect(out).toContain('\n  last beat    [##--------] 34 seconds of 2 minutes\n');
+  test.each([0, undefined])('a terminal that does not say how wide it is has 80 columns (%p), and so has a pipe', async (columns) => {
+    const { out } = await cli(['status', '--no-color', `/no/${'long/'.repeat(30)}path`], { clock: world.clock, ...(columns !== undefined && { columns }) });
+    expect(out.split('\n')[0]).toHaveLength(80);
+  });
+
+  test('is green, yellow from three quarters of the limit on, and red when it is dead', async () => {
+    const codes = async (age: number): Promise<string[]> => {
+      const { out } = await cli(['status', world.file({ age })], { clock: world.clock, columns: 80 });
+      return [...new Set([...out.matchAll(/\x1b\[(\d+)m/g)].map(([, code = '']) => code))];
+    };
+    expect([await codes(89_000), await codes(91_000), await codes(323_000)]).toEqual([['32', '39'], ['33', '39'], ['31', '39']]);
+  });
+
+  test('tells counts of any length whole, and a stated limit to the hundredth', async () => {
+    const path = world.file({ age: 0, changes: { beat: 12_345_678_901, limit: 5, gap: 0 } });
+    const wide = (await cli(['status', path], { clock: world.clock, columns: 200 })).out;
+    expect(wide).toContain(' 12345678901 ');
+    expect(wide).toContain('0 seconds of 0.05 seconds');
   });
 
   test('colours are never torn', async () => {
@@ -390,6 +557,10 @@ describe('status', () => {
   });
 
   test('a gap is held against the loop\'s own limit, never against that of a step', async () => {
+    for (const [gap, limit, share] of [[700, 10_000, '7 %'], [168_000, 1_200_000, '14 %'], [701, 10_000, '8 %']] as const) {
+      const { out } = await cli(['status', world.file({ age: 0, changes: { gap, limit } })], { clock: world.clock });
+      expect(out).toContain(`longest gap  ${share} (`);
+    }
     const own = await cli(['status', world.file({ age: 0 })], { clock: world.clock });
     expect(own.out).toContain('longest gap  10 % (12 seconds)');
     const step = await cli(['status', world.file({ age: 0, changes: { kind: 'step' } })], { clock: world.clock });
@@ -428,6 +599,18 @@ describe('status', () => {
     expect([ended.code, ended.out.endsWith('\x1b[?25h\x1b[?1049l')]).toEqual([code, true]);
   });
 
+  test('--watch ends where its terminal has gone without a signal', async () => {
+    let gone = false;
+    const onOutput = (text: string): void => { gone ||= text.includes('Ctrl-C ends'); };
+    const failure = (): Error | undefined => (gone ? new Error('EIO') : undefined);
+    expect((await cli(['status', '--watch', fileOf('x')], { columns: 80, onOutput, failure })).code).toBe(129);
+  });
+
+  test('--watch refuses what cannot be meant before it takes the terminal', async () => {
+    const { code, out, err } = await cli(['status', '--watch', '--maximum-age', '2x', 'y'], { columns: 80 });
+    expect([code, out, err.split(';')[0]]).toEqual([2, '', 'k8s-liveness status: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M']);
+  });
+
   test('--watch gives the terminal back while it is suspended', async () => {
     const signals = new EventEmitter();
     const seen: string[] = [];
@@ -447,12 +630,12 @@ describe('status', () => {
     expect((await cli(['status', path], { clock: world.clock })).out).not.toContain('deadline');
   });
 
-  test('--watch never draws more lines than the terminal has', async () => {
+  test.each([[12, 12], [0, 24]])('--watch on %i rows draws %i lines at most', async (rows, most) => {
     const signals = new EventEmitter();
     const onOutput = (): void => void setImmediate(() => signals.emit('SIGTERM'));
-    const { code, out } = await cli(['status', '--watch', ...Array.from({ length: 20 }, () => fileOf('x'))], { columns: 80, rows: 12, signals, onOutput });
+    const { code, out } = await cli(['status', '--watch', ...Array.from({ length: 20 }, () => fileOf('x'))], { columns: 80, rows, signals, onOutput });
     expect(code).toBe(143);
-    expect(out.split('\n').length).toBe(12);
+    expect(out.split('\n').length).toBe(most);
     expect(out).toMatch(/\(\d+ lines more\)/);
   });
 
@@ -495,7 +678,19 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['touch', 'x', '--maximum-age', '2m', '--pid', '0'], "--pid expected the number of a living process; got '0' (string)"],
     [['touch', 'x', '--maximum-age', '2m', '--pid', '99999999'], '--pid expected the number of a living process; process 99999999 has ended'],
     [['run', '--maximum-age', '1m'], 'expected -- COMMAND... after the options; got none'],
-    [['run', '--maximum-age', '1m', 'true'], 'unexpected true; --help says what is expected'],
+    [['run', '--maximum-age', '1m', 'true'], 'expected -- COMMAND... after the options; got none'],
+    [['run', '--maximum-age', '1m', 'node', '--inspect', 'x.js'], 'expected -- COMMAND... after the options; got none'],
+    [['run', '--maxmium-age', '1m', 'true'], 'unknown option --maxmium-age; did you mean --maximum-age?'],
+    [['run', '--maximum-age', '1m', '--', ''], "expected a COMMAND after --; got '' (string)"],
+    [['touch', 'x', '--maximum-age', '2m', '--pid', '-1'], "--pid expected the number of a living process; got '-1' (string)"],
+    [['touch', 'x', '--maximum-age', '-2m'], "--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '-2m' (string)"],
+    [['check', '---'], 'unknown option ---; --help lists what there is'],
+    [['check', '--=x'], 'unknown option --=x; --help lists what there is'],
+    [['check', '-5'], 'unknown option -5; --help lists what there is'],
+    [['--maximum-age', '2m', 'touch', 'x'], 'expected the command first; got --maximum-age before touch'],
+    [['--directory=/x', 'run', '--maximum-age', '1h', '--', 'true'], 'expected the command first; got --directory before run'],
+    [['chekc', '--help'], 'unknown command chekc; did you mean check?'],
+    [['help', 'chekc'], 'unknown command chekc; did you mean check?'],
     [['run', '--', 'true'], 'expected --maximum-age; got none'],
     [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got '' (string)"],
     [['status', '--watch', '--json'], '--watch and --json exclude each other'],
@@ -515,8 +710,22 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
   });
 });
 
+describe('completion', () => {
+  test.each([
+    ['', 'check touch run status completion'],
+    ['touch x --maximum-age 9', ''],
+    ['touch x --maximum-age 2 --', '--version --help --pid'],
+    ['touch x --pid abc --', '--version --help --maximum-age'],
+    ['run --maximum-age 1x --d', '--version --help --directory'],
+    ['check --help --q', '--version --process --ignore-error --other-pid-namespace --maximum-age --quiet --json'],
+  ])('of %j, which may be bad usage as yet, says nothing else than %j', async (line, offered) => {
+    const { code, out, err } = await cli(['--get-yargs-completions', 'k8s-liveness', ...line.split(' ')]);
+    expect([code, out.trim().split('\n').join(' '), err]).toEqual([0, offered, '']);
+  });
+});
+
 describe('help', () => {
-  test.each([[], ['check'], ['touch'], ['run'], ['status']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
+  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['completion']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
     const { code, out, err } = await cli([...argv, '--help']);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('Examples:');
@@ -531,6 +740,7 @@ describe('help', () => {
   test('help COMMAND is COMMAND --help', async () => {
     expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
     expect(await cli(['help'])).toEqual(await cli(['--help']));
+    expect(await cli(['check', '--h', 'x'])).toEqual(await cli(['check', '--help'])); // yargs takes it for -h
   });
 
   test('--version is the package\'s', async () => {

@@ -1,5 +1,5 @@
 import { LivenessError } from '../errors';
-import { HeartbeatFile, readLine } from '../file';
+import { HeartbeatFile, readLine, type Reading } from '../file';
 import { isWriterAlive } from '../judge';
 import { startOf, type Clock } from '../proc';
 import { parse, serialise, type HeartbeatRecord } from '../record';
@@ -46,7 +46,10 @@ function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
     writer: `${(pid ?? 0).toString(16)}-${nonce}`,
   };
   const isOurs = (record: HeartbeatRecord): boolean => isBy(record, nonce);
-  const line = lineAt(path);
+  const reading = readLine(path);
+  // The writer would replace it: a link, a FIFO, a file that is not for us to read.
+  if (reading.kind === 'unreadable') throw new Error(`what stands there is left alone: ${reading.detail}`);
+  const line = lineOf(reading);
   const found = recordIn(line);
   // A heartbeat, torn or of another version, an epoch, or nothing yet. Anything else was not meant.
   if (!found && line !== '' && !line.startsWith('k8s-liveness/') && parse(line).kind !== 'plain') throw new Error('it holds something else than a heartbeat');
@@ -59,10 +62,10 @@ function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
   });
 }
 
-/** Whether the beat that stands at `path` is that writer's. */
-export function isBeatOf(path: string, nonce: string): boolean {
-  const found = recordIn(lineAt(path));
-  return found !== undefined && isBy(found, nonce);
+/** Whether the beat that stands at `path` is that writer's; undefined if none stands there. */
+export function isBeatOf(path: string, nonce: string): boolean | undefined {
+  const found = recordIn(lineOf(readLine(path)));
+  return found && isBy(found, nonce);
 }
 
 function isBy({ writer }: HeartbeatRecord, nonce: string): boolean {
@@ -74,8 +77,7 @@ function following(now: HeartbeatRecord, last: HeartbeatRecord): HeartbeatRecord
   return { ...now, beat: last.beat + 1, gap: Math.max(gap, last.gap ?? 0) };
 }
 
-function lineAt(path: string): string {
-  const reading = readLine(path);
+function lineOf(reading: Reading): string {
   return reading.kind === 'line' ? reading.line : '';
 }
 

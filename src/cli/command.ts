@@ -22,18 +22,16 @@ export type Given = Readonly<Record<string, unknown>> & {
 /** A command line that cannot be meant: exit 2. */
 export class UsageError extends Error {}
 
-/** For `coerce`: a duration's milliseconds. */
-function duration(option: string): (text: string) => number {
-  return (text) => {
-    const limit = parseLimit(text);
-    if (limit === undefined) throw new UsageError(`${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
-    return limit;
-  };
+/** The --maximum-age in milliseconds, if there is one. Not by `coerce`, which would refuse what is still being completed. */
+export function limitOf({ 'maximum-age': text }: Given): number | undefined {
+  const limit = typeof text === 'string' ? parseLimit(text) : undefined;
+  if (text !== undefined && limit === undefined) throw new UsageError(`--maximum-age expected ${LIMIT_FORMS}; got ${shown(text)}`);
+  return limit;
 }
 
 /** The --maximum-age of a command that writes. */
 export function required(describe: string): Options {
-  return { type: 'string', requiresArg: true, demandOption: true, coerce: duration('--maximum-age'), describe: `${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M` };
+  return { type: 'string', requiresArg: true, demandOption: true, describe: `${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M` };
 }
 
 /** The paths of a command line, those after a `--` too. */
@@ -55,7 +53,6 @@ export const READING = {
   'maximum-age': {
     type: 'string',
     requiresArg: true,
-    coerce: duration('--maximum-age'),
     describe: 'Judge plain files too, touched or holding an epoch, which state no limit; a heartbeat keeps its own',
   },
 } as const;

@@ -4,6 +4,7 @@ import type { Clock } from '../proc';
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Pick<Output, 'write'>;
+  /** Where the defaults stand is not asked here, but of the process itself, as by the probes. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   /** Calls the listener at every such signal, until what it returns is called. */
@@ -15,7 +16,8 @@ export interface Io {
 }
 
 export interface Output {
-  readonly write: (text: string) => unknown;
+  /** Calls `done` when that is printed, or cannot be. */
+  readonly write: (text: string, done?: (error?: Error | null) => void) => unknown;
   readonly isTTY?: boolean | undefined;
   /** Of the terminal, if it is one; 0 where it does not say. */
   readonly columns?: number | undefined;

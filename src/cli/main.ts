@@ -6,12 +6,13 @@ import type { Io } from './io';
 import { run } from './run';
 import { status } from './status';
 import { touch } from './touch';
-import { refusal, refuseUnreadable, refuseValues } from './usage';
+import { joined, refusal, refuseUnreadable, refuseValues } from './usage';
 
 declare const VERSION: string;
 
 const COMMANDS: readonly Command[] = [check, touch, run, status];
 const COMPLETION = 'completion';
+const COMPLETES = 'Print what completes its words in the shell that $SHELL names: source <(k8s-liveness completion)';
 const NAMES = [...COMMANDS.map(nameOf), COMPLETION];
 
 const BAD_USAGE = 2;
@@ -31,11 +32,14 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /** What the command line asks for. */
-async function read(argv: readonly string[], io: Io): Promise<() => number | Promise<number>> {
+async function read(given: readonly string[], io: Io): Promise<() => number | Promise<number>> {
+  const argv = joined(given);
   const end = argv.indexOf('--');
-  const asksHelp = argv[0] === 'help' || (end < 0 ? argv : argv.slice(0, end)).some((word) => ['--help', '-help', '-h'].includes(word));
   const completes = argv[0] === '--get-yargs-completions';
-  if (!asksHelp && !completes) refuseUnreadable(argv);
+  const asksHelp = !completes && (argv[0] === 'help' || (end < 0 ? argv : argv.slice(0, end)).some((word) => ['--help', '-help', '-h', '--h'].includes(word)));
+  const about = argv[argv[0] === 'help' ? 1 : 0] ?? '';
+  if (asksHelp && /^[^-]/.test(about) && !NAMES.includes(about)) throw new UsageError(refusal('', [about], NAMES, []));
+  if (!asksHelp && !completes) refuseUnreadable(argv, NAMES);
   if (argv[0] === COMPLETION && argv.length > 1 && !asksHelp) throw new UsageError(`unexpected ${argv[1] ?? ''}; --help says what is expected`);
 
   const { default: yargs } = await import('yargs');
@@ -75,16 +79,19 @@ async function read(argv: readonly string[], io: Io): Promise<() => number | Pro
     });
   }
   // Only where it is meant: yargs finds the word anywhere.
-  if (argv[0] === COMPLETION || asksHelp || completes) {
-    cli.completion(COMPLETION, 'Print what completes its words in the shell that $SHELL names: source <(k8s-liveness completion)',
-      (current: string, { _: words }: { _: string[] }, byDefault: () => void, done: (offered: string[]) => void) => {
+  if (asksHelp) {
+    // As a command like the others: of its own, yargs prints the script.
+    cli.command(COMPLETION, COMPLETES, (yargs) => yargs.example(`source <($0 ${COMPLETION})`, 'In ~/.bashrc or ~/.zshrc').epilogue('Exit codes: 0 printed, 2 bad usage.'));
+  } else if (argv[0] === COMPLETION || completes) {
+    cli.completion(COMPLETION, COMPLETES,
+      (current: string, { _: words }: { _: string[] }, byDefault: (then: (error: unknown, offered?: string[]) => void) => void, done: (offered: string[]) => void) => {
         // Behind a command, a word without a dash is a path: with nothing to offer, the shell offers those.
-        if (current.startsWith('-') || words.length < 3) byDefault();
+        if (current.startsWith('-') || words.length < 3) byDefault((_error, offered = []) => { done(offered.filter((word) => !/^--h(?::|$)/.test(word))); });
         else done([]);
       });
   }
   let said = '';
-  const asked = asksHelp ? [...NAMES.filter((name) => name === argv[argv[0] === 'help' ? 1 : 0]), '--help'] : [...argv];
+  const asked = asksHelp ? [...NAMES.filter((name) => name === about), '--help'] : argv;
   await cli.parse(asked, {}, (_error, _given, output) => { said = output; });
   if (act) return act;
   if (said === '' && !completes) throw new UsageError(refusal('', argv, NAMES, Object.keys(optionsOf(cli).key))); // a `--` hides what follows

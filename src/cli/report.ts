@@ -1,7 +1,7 @@
 import { processDirectory, TIMESTAMP_PATH } from '../file';
 import { allowance, examine, type Reader } from '../judge';
 import type { Verdict } from '../verdict';
-import { pathsOf, type Given } from './command';
+import { limitOf, pathsOf, type Given } from './command';
 import type { Io } from './io';
 
 /** A verdict, and what an operator wants to know beside it. Times in milliseconds. */
@@ -27,7 +27,7 @@ export function reports(given: Given, io: Io, defaults: readonly string[] = [TIM
     ignoreError: given['ignore-error'] === true,
     isDirectory: false,
     limit: undefined,
-    plainLimit: given['maximum-age'] as number | undefined,
+    plainLimit: limitOf(given),
   };
   const paths = pathsOf(given);
   const asked = paths.map((path) => report(path, reader));
@@ -48,7 +48,7 @@ function report(path: string, reader: Reader): Report {
     verdict,
     beats: record?.beat,
     step: record ? record.kind === 'step' : undefined,
-    started: uptime === undefined || start === undefined ? undefined : new Date(now - uptime + start * 10),
+    started: uptime === undefined || start === undefined ? undefined : dateAt(now - uptime + start * 10),
     deadline: runs ? dateAt(now + left) : undefined,
     error,
   };

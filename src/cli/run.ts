@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { shown } from '../errors';
-import { ERROR, PID, processDirectory, randomHex, remove, replaceText, sweep, TIMESTAMP } from '../file';
+import { ERROR, PID, processDirectory, randomHex, readLine, remove, replaceText, sweep, TIMESTAMP } from '../file';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import { beat, isBeatOf } from './beat';
-import { required, UsageError, type Command } from './command';
+import { limitOf, required, UsageError, type Command } from './command';
 import type { Io } from './io';
+import { NO_COMMAND } from './usage';
 
 /** What `env`, `timeout` and shells exit with where it is not the command that failed. */
 const NOT_KEPT = 125;
@@ -35,11 +36,13 @@ SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCON
 Exit codes: the command's, or 128 + the number of the signal that ended it; 127 no such command, 126 it cannot be started, 125 the directory cannot be kept (then it is not started), 2 bad usage.`,
       ),
   handler: async (given, io) => {
-    const [command = '', ...args] = given['--'] ?? [];
-    if (command === '') throw new UsageError('expected -- COMMAND... after the options; got none');
+    const [command, ...args] = given['--'] ?? [];
+    if (command === undefined) throw new UsageError(NO_COMMAND);
+    if (command === '') throw new UsageError(`expected a COMMAND after --; got ${shown('')}`);
+    const limit = limitOf(given) ?? 0;
     if (given.directory === '') throw new UsageError(`--directory expected a path; got ${shown('')}`);
     const directory = (given.directory as string | undefined) ?? processDirectory();
-    return runIn(new Unit(directory, given['maximum-age'] as number, io.clock), command, args, io);
+    return runIn(new Unit(directory, limit, io.clock), command, args, io);
   },
 };
 
@@ -94,6 +97,7 @@ function start(command: string, args: readonly string[], onStart: (child: ChildP
 /** The process directory of somebody else's command. */
 class Unit {
   readonly #nonce = randomHex();
+  #pid = process.pid;
 
   constructor(
     private readonly directory: string,
@@ -121,13 +125,19 @@ class Unit {
 
   /** Without a pid, so that nobody takes the next process of that number for the command. */
   ended(code: number): void {
-    // Another one may have taken over what was taken away.
-    if (!isBeatOf(this.#path(TIMESTAMP), this.#nonce)) throw new Error(`${this.directory} is another one's by now: the exit code ${code} is not recorded`);
+    if (!this.#isOurs()) throw new Error(`${this.directory} is another one's by now: the exit code ${code} is not recorded`);
     this.#write(PID, undefined);
     this.#write(ERROR, String(code));
   }
 
+  /** Another one may have taken over what somebody took away. Where no beat tells, the pid does. */
+  #isOurs(): boolean {
+    const pid = readLine(this.#path(PID));
+    return isBeatOf(this.#path(TIMESTAMP), this.#nonce) ?? (pid.kind === 'missing' || (pid.kind === 'line' && pid.line === String(this.#pid)));
+  }
+
   #is(pid: number): void {
+    this.#pid = pid;
     this.#beat(pid);
     this.#write(PID, String(pid));
     this.#write(ERROR, '0');

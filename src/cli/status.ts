@@ -51,11 +51,11 @@ function draw(given: Given, io: Io): Promise<string> {
   // Only here: no other command needs date-fns' words and cliui.
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   const { table } = require('./table') as typeof import('./table');
-  const { isTTY = false, columns } = io.stdout;
+  const { isTTY = false, columns } = io.stdout; // no columns where it is no terminal
   // An empty NO_COLOR counts as unset: no-color.org.
   const colour = isTTY && !io.env.NO_COLOR && io.env.TERM !== 'dumb' && given['no-color'] !== true;
   // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- 0 is a terminal that does not say
-  return table(look(given, io), { columns: Math.max((isTTY && columns) || 80, NARROWEST), colour, now: io.clock.wall() });
+  return table(look(given, io), { columns: Math.max(columns || 80, NARROWEST), colour, now: io.clock.wall() });
 }
 
 /** A terminal narrower than this breaks the lines by itself. */
@@ -71,17 +71,20 @@ const ENDS = { SIGINT: 0, SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
 async function watch(given: Given, io: Io): Promise<number> {
   if (io.stdout.isTTY !== true) throw new UsageError('--watch expected a terminal to draw on; got a file or a pipe, for which there is --json');
   if (io.env.TERM === 'dumb') throw new UsageError('--watch expected a terminal that can be drawn on; got TERM=dumb');
+  const first = await draw(given, io); // before the terminal is taken, as it may refuse
   const ending = new AbortController();
   const { signal } = ending;
   const release = Object.entries(ENDS).map(([name, code]) => io.onSignal(name as keyof typeof ENDS, () => { ending.abort(code); }));
   // Ctrl-Z: the shell gets its terminal back meanwhile.
   release.push(io.onSignal('SIGTSTP', () => { io.stdout.write(CLOSE); io.suspend(); }));
   release.push(io.onSignal('SIGCONT', () => { io.stdout.write(OPEN); }));
+  // A terminal that has gone, and has sent no SIGHUP.
+  const onWritten = (error?: Error | null): void => { if (error) ending.abort(ENDS.SIGHUP); };
   io.stdout.write(OPEN);
   try {
-    while (!signal.aborted) {
+    for (let drawn = first; !signal.aborted; drawn = await draw(given, io)) {
       // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- as above
-      io.stdout.write(screen(await draw(given, io), io.stdout.rows || 24));
+      io.stdout.write(screen(drawn, io.stdout.rows || 24), onWritten);
       await pause(1000, undefined, { signal }).catch(() => undefined);
     }
   } finally {

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import type { Column } from 'cliui';
 import { printable } from '../verdict';
 import type { Report } from './report';
-import { words } from './words';
+import { stated, words } from './words';
 
 /** How what is drawn must look. */
 export interface Look {
@@ -13,7 +13,7 @@ export interface Look {
 }
 
 /** Beside the path, each with its width. */
-const COLUMNS = { verdict: 26, 'last beat': 44, 'longest gap': 22, beats: 8, pid: 9, started: 22, deadline: 24 };
+const COLUMNS = { verdict: 26, 'last beat': 44, 'longest gap': 22, beats: 12, pid: 9, started: 22, deadline: 24 };
 const BESIDE = Object.values(COLUMNS).reduce((sum, width) => sum + width, 0);
 const NARROWEST_PATH = 25;
 
@@ -61,7 +61,7 @@ function cellsOf({ verdict, beats, step, started, deadline }: Report, { colour, 
   const { alive, value, age, limit, longestGap, pid } = verdict;
   const share = value && limit !== undefined && limit !== Infinity ? age / limit : undefined;
   const paint = (text: string): string => (colour ? painted(text, !alive ? 'red' : (share ?? 0) > 0.75 ? 'yellow' : 'green') : text);
-  const most = limit === undefined ? '' : limit === Infinity ? ', no limit' : ` of ${words(limit)}${step ? ', a step' : ''}`;
+  const most = limit === undefined ? '' : limit === Infinity ? ', no limit' : ` of ${stated(limit)}${step ? ', a step' : ''}`;
   return {
     verdict: paint(alive ? 'alive' : `dead: ${verdict.reason}: ${verdict.detail}`),
     'last beat': value ? `${share === undefined ? '' : `${paint(bar(share))} `}${words(age)}${most}` : '',
@@ -80,7 +80,7 @@ function bar(share: number): string {
 
 /** How near to its end it ever was. Steps do not count, and a step's limit is not what a gap is to be held against. */
 function gapOf(gap: number, limit = Infinity): string {
-  return limit === Infinity ? words(gap) : `${Math.ceil((gap / limit) * 100)} % (${words(gap)})`;
+  return limit === Infinity ? words(gap) : `${Math.ceil((gap * 100) / limit)} % (${words(gap)})`;
 }
 
 function until(ms: number): string {

@@ -2,7 +2,7 @@ import { shown } from '../errors';
 import { presence } from '../proc';
 import { parsePid } from '../record';
 import { beat } from './beat';
-import { pathsOf, required, UsageError, type Command } from './command';
+import { limitOf, pathsOf, required, UsageError, type Command } from './command';
 
 export const touch: Command = {
   command: 'touch [path]',
@@ -17,7 +17,6 @@ export const touch: Command = {
         pid: {
           type: 'string',
           requiresArg: true,
-          coerce: pidOf,
           describe: 'Whose loop beats, such as $$: when that process ends, the heartbeat is dead at once. Without it the record has no identity, and only its age counts',
         },
       })
@@ -30,9 +29,10 @@ Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
   handler: (given, io) => {
     const [path = '', ...more] = pathsOf(given);
     if (path === '' || more.length > 0) throw new UsageError(`expected one PATH; got ${path === '' ? 'none' : more.length + 1}`);
-    const pid = given.pid as number | undefined;
+    const limit = limitOf(given) ?? 0;
+    const pid = given.pid === undefined ? undefined : pidOf(given.pid as string);
     // The nonce is the loop's, so that the next touch is the same writer's. 0 where there is no loop to tell apart.
-    beat(path, { limit: given['maximum-age'] as number, pid, nonce: (pid ?? 0).toString(16) }, io.clock);
+    beat(path, { limit, pid, nonce: (pid ?? 0).toString(16) }, io.clock);
     return 0;
   },
 };

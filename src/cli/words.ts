@@ -2,6 +2,11 @@ import { formatDuration } from 'date-fns/formatDuration';
 
 const UNITS = { days: 86_400, hours: 3600, minutes: 60, seconds: 1 };
 
+/** A length of time as somebody has stated it: not a hundredth of a short one is left out. */
+export function stated(ms: number): string {
+  return ms < 10_000 ? formatDuration({ seconds: ms / 1000 }, { zero: true }) : words(ms);
+}
+
 /** A length of time by its two largest units, or to a tenth: `1 minute 34 seconds`, `0.4 seconds`. */
 export function words(ms: number): string {
   if (ms < 10_000) return formatDuration({ seconds: Math.max(Math.floor(ms / 100), 0) / 10 }, { zero: true });

@@ -20,17 +20,19 @@ export interface World {
   readonly env?: Record<string, string>;
   readonly signals?: EventEmitter;
   readonly isInForeground?: boolean;
+  /** What became of the terminal, as a write to it says. */
+  readonly failure?: () => Error | undefined;
   /** Sees each piece of output as it comes. */
   readonly onOutput?: (text: string) => void;
 }
 
 /** Runs the command line in memory. */
 export async function cli(argv: readonly string[], world: World = {}): Promise<{ code: number; out: string; err: string }> {
-  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), isInForeground = false, onOutput } = world;
+  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), isInForeground = false, onOutput, failure } = world;
   let [out, err] = ['', ''];
   const { main } = await importOutside(pathToFileURL(resolve('dist/cli.js')).href);
   const code = await main(argv, {
-    stdout: { write: (text) => { out += text; onOutput?.(text); }, isTTY: columns !== undefined, columns, rows },
+    stdout: { write: (text, done) => { out += text; onOutput?.(text); done?.(failure?.()); }, isTTY: columns !== undefined, columns, rows },
     stderr: { write: (text) => { err += text; } },
     env,
     clock,
