@@ -127,8 +127,13 @@ function openFolder(path: string, make: boolean): number {
   }
   const isNew = makeOne(path);
   const fd = openSync(path, O_PATH | O_NOFOLLOW);
-  if (isNew) openToAll(fd);
-  return fd;
+  try {
+    if (isNew) openToAll(fd);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
 }
 
 /** What a umask may have taken. Not from a folder that holds something: somebody may have put it into the place of ours. */
@@ -153,7 +158,8 @@ function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
   throw new Astray(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
 }
 
-function isTrusted({ uid }: Stats): boolean {
+/** Nobody else has made it. */
+export function isTrusted({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 

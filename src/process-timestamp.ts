@@ -1,6 +1,6 @@
 import type { Duration } from 'date-fns';
 import { LivenessError, shown } from './errors';
-import { ERROR, PID, processDirectory, remove, replaceText, sweep, TIMESTAMP } from './file';
+import { ERROR, PID, processDirectory, readLine, remove, replaceText, sweep, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
@@ -121,7 +121,7 @@ export class ProcessTimestamp extends Timestamp {
     this.reset();
   }
 
-  /** One beat, as of any Timestamp, after `load()`. With a beat that is written, pid and error are restored if they are gone. */
+  /** One beat, as of any Timestamp, after `load()`. With a beat that is written, pid and error are restored if gone or emptied. */
   override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
     this.#assertLoaded('refresh');
     const before = internals.writtenAt(this);
@@ -143,10 +143,9 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   #restore(): void {
-    const directory = internals.absolute(this);
     try {
-      if (readPid(directory).obstacle === 'missing') this.#writePid();
-      if (this.#error !== undefined && readError(directory).obstacle === 'missing') this.#writeError(this.#error);
+      if (isGone(this.#path(PID))) this.#writePid();
+      if (this.#error !== undefined && isGone(this.#path(ERROR))) this.#writeError(this.#error);
     } catch {
       // The next beat that is written tries again.
     }
@@ -187,4 +186,10 @@ export class ProcessTimestamp extends Timestamp {
       throw internals.wrapped(this, error, `cannot ${what}`);
     }
   }
+}
+
+/** Whether nothing is said there: another number is for whoever has put it there to answer for. */
+function isGone(path: string): boolean {
+  const reading = readLine(path);
+  return reading.kind === 'missing' || (reading.kind === 'line' && reading.line === '' && !reading.more);
 }

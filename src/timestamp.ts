@@ -277,7 +277,8 @@ export abstract class Timestamp {
   }
 
   #record(now: number, limit: Limit): void {
-    if (this.#failed?.limit === limit && now - this.#failed.at < RETRY_MS) return;
+    const failed = this.#failed;
+    if (failed?.limit.value === limit.value && failed.limit.step === limit.step && now - failed.at < RETRY_MS) return;
     const first = this.#written === undefined;
     try {
       const writer = (this.#writer ??= newWriter());

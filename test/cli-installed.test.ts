@@ -41,7 +41,7 @@ describe('each command, installed', () => {
   test('check exits 0, 1 and 2, with its line', () => {
     const alive = run(['check', fileOf(record())]);
     expect([alive.status, alive.stdout.split(' ')[0], alive.stderr]).toEqual([0, 'alive:', '']);
-    const stale = run(['check', fileOf(aged(100_000))]);
+    const stale = run(['check', fileOf(aged(10_000))]);
     expect([stale.status, stale.stdout.slice(0, 11), stale.stderr]).toEqual([1, 'dead: stale', '']);
     const usage = run(['check', '--bogus']);
     expect([usage.status, usage.stdout, usage.stderr]).toEqual([2, '', 'k8s-liveness check: unknown option --bogus; --help lists what there is\n']);
@@ -86,7 +86,7 @@ describe('each command, installed', () => {
   });
 
   test('status describes and exits 0', () => {
-    const { status, stdout } = run(['status', fileOf(aged(100_000)), fileOf('x')]);
+    const { status, stdout } = run(['status', fileOf(aged(10_000)), fileOf('x')]);
     expect([status, stdout.includes('dead: stale: '), stdout.includes('dead: malformed: ')]).toEqual([0, true, true]);
   });
 

@@ -45,7 +45,7 @@ const HEALTHY = rows(
   { name: 'a living pid and error 0', expect: 'alive', says: `alive: process ${pid} (`, holds: { pid, error: 0 } },
   { name: 'a newline behind each', expect: 'alive', holds: { pid: `${pid}\n`, error: '0\n' } },
   { name: 'a fresh beat beside them', expect: 'alive', says: 'alive: last beat ', holds: { pid, error: 0, timestamp: record() } },
-  { name: 'a beat without a limit, long ago', expect: 'alive', says: 'limit none', holds: { pid, error: 0, timestamp: aged(700_000, { limit: Infinity }) } },
+  { name: 'a beat without a limit, long ago', expect: 'alive', says: 'limit none', holds: { pid, error: 0, timestamp: aged(7000, { limit: Infinity }) } },
   { name: 'a beat without an identity', expect: 'alive', holds: { pid, error: 0, timestamp: record({ pid: undefined, start: undefined }) } },
   { name: 'a process whose first thread has ended', expect: 'alive', path: async () => directoryOf({ pid: await headless(), error: 0 }) },
   { name: 'NULs, which a shell drops', expect: 'alive', holds: { pid, error: '\0' + '0\0' } },
@@ -101,13 +101,13 @@ async function stopped(): Promise<number> {
 /** What a process beat 700 s ago, with a limit of 600 s. */
 async function stale(pid: number | Promise<number>, error: number): Promise<string> {
   const id = await pid;
-  return directoryOf({ pid: id, error, timestamp: aged(70_000, { pid: id, start: startOf(`/proc/${id}/stat`) }) });
+  return directoryOf({ pid: id, error, timestamp: aged(7000, { pid: id, start: startOf(`/proc/${id}/stat`) }) });
 }
 
 const BEATS = rows(
   { name: 'a stopped process with a stale beat', expect: 'stale', path: () => stale(stopped(), 0) },
   { name: 'a stopped process without a beat, which nobody can tell', expect: 'alive', path: async () => directoryOf({ pid: await stopped(), error: 0 }) },
-  { name: 'a step past its limit', expect: 'stale', holds: { pid, error: 0, timestamp: aged(70_000, { kind: 'step', limit: 6_000 }) } },
+  { name: 'a step past its limit', expect: 'stale', holds: { pid, error: 0, timestamp: aged(7000, { kind: 'step', limit: 600 }) } },
   { name: 'a beat an hour ahead', expect: 'future', holds: { pid, error: 0, timestamp: aged(-360_000) } },
   { name: 'a pid used again: its timestamp says so', expect: 'gone', says: ' is not the one that beat, last beat ', holds: { pid, error: 0, timestamp: record({ start: 1 }) } },
   { name: "another process's timestamp", expect: 'gone', says: ' is not the one that beat', holds: { pid, error: 0, timestamp: record({ pid: 1, start: startOf('/proc/1/stat') }) } },
@@ -152,7 +152,7 @@ const LIVENESS = rows(
 
 const ELSEWHERE = rows(
   { name: 'a pid that is not here, and a fresh beat', expect: 'alive', says: 'by wall clock', path: () => { const gone = ended(); return directoryOf({ pid: gone, error: 0, timestamp: record({ pid: gone, start: 1, boot: '0-0-0-0-1' }) }); } },
-  { name: 'a stale beat', expect: 'stale', holds: { pid, error: 0, timestamp: aged(70_000) } },
+  { name: 'a stale beat', expect: 'stale', holds: { pid, error: 0, timestamp: aged(7000) } },
   { name: 'error 1', expect: 'failed', holds: { pid, error: 1, timestamp: record() } },
   { name: 'a beat without a limit, which would vouch for ever', expect: 'malformed', says: 'timestamp file: states no limit, and its process cannot be seen', holds: { pid, error: 0, timestamp: record({ limit: Infinity }) } },
   { name: 'no beat: a pid from elsewhere says nothing', expect: 'missing', says: 'timestamp file: no such file', holds: { pid, error: 0 } },

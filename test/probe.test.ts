@@ -11,8 +11,8 @@ const LIVENESS_JS = resolve('dist/liveness.js');
 const LIVENESS_SH = resolve('dist/liveness.sh');
 const INDEX_JS = resolve('dist/index.js');
 
-const alive = fileOf(record());
-const stale = fileOf(aged(70_000));
+const alive = fileOf(aged(0));
+const stale = fileOf(aged(7000));
 const missing = join(scratch(), 'timestamp');
 
 type Environment = Record<string, string | undefined>;
@@ -35,7 +35,7 @@ function own(body: string, prelude = ''): string[] {
     path,
     `${prelude}
      const { Timestamp, probe } = require(${JSON.stringify(INDEX_JS)});
-     class Mine extends Timestamp { maximumAge = 600000 }
+     class Mine extends Timestamp { maximumAge = 60000 }
      ${body}`,
   );
   return [process.execPath, path];
@@ -53,11 +53,11 @@ describe.each([
   const ask = (paths: string[], env?: Environment): ReturnType<typeof said> => said([...command, ...paths], env);
 
   test('says alive on stdout and exits 0', () => {
-    expect(ask([alive])).toEqual([0, expect.stringMatching(/^alive: last beat .*Z, limit 10m \(.*\)\n$/), '']);
+    expect(ask([alive])).toEqual([0, expect.stringMatching(/^alive: last beat .*Z, limit 1m \(.*\)\n$/), '']);
   });
 
   test('says dead on stdout and exits 1', () => {
-    expect(ask([stale])).toEqual([1, expect.stringMatching(/^dead: stale: last beat .*Z, limit 10m \(.*\)\n$/), '']);
+    expect(ask([stale])).toEqual([1, expect.stringMatching(/^dead: stale: last beat .*Z, limit 1m \(.*\)\n$/), '']);
   });
 
   test('is alive when all are', () => {
@@ -155,7 +155,7 @@ describe.each(shipped)('%s', (name, command) => {
     const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
     expect(ask(foreign)[1]).toContain('dead: gone: beat in another boot');
     expect(ask('--other-pid-namespace', foreign)).toEqual([0, expect.stringContaining(', by wall clock (') as string, '']);
-    const old = fileOf(aged(70_000, { pid: 999_999_999 }));
+    const old = fileOf(aged(7000, { pid: 999_999_999 }));
     expect(ask('--other-pid-namespace', old)).toEqual([1, expect.stringContaining('dead: stale: ') as string, '']);
   });
 
@@ -165,7 +165,7 @@ describe.each(shipped)('%s', (name, command) => {
     ])('--maximum-age %s is a limit for plain files', (limit, shown) => {
       expect(ask('--maximum-age', limit, fileOf(''))[0]).toBe(0);
       expect(ask('--maximum-age', limit, fileOf('1700000000'))[1]).toContain(`limit ${shown}, by wall clock`);
-      expect(ask('--maximum-age', limit, stale)[1]).toContain('limit 10m (');
+      expect(ask('--maximum-age', limit, stale)[1]).toContain('limit 1m (');
     });
 
     test.each(['', '0s', '5', '2 m', '-2m', '1.5h', 'PT', '30m1h', 'soon'])('--maximum-age %j is refused with what is accepted', (limit) => {

@@ -520,6 +520,17 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
+  test('restores what somebody emptied, and leaves another number to whoever has put it there', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set(0);
+    for (const name of ['pid', 'error']) writeFileSync(join(directory, name), '');
+    clock.advance(2000);
+    expect(timestamp.refresh().alive).toBe(true);
+    writeFileSync(join(directory, 'error'), '1');
+    clock.advance(2000);
+    expect(timestamp.refresh().verdict()).toMatchObject({ reason: 'failed', detail: 'error 1' });
+    timestamp.reset();
+  });
+
   test('never takes a heartbeat file for a process directory', () => {
     const file = join(directoryOf({ timestamp: record() }), 'timestamp');
     expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'pid file: no such file' });

@@ -79,7 +79,7 @@ describe('README', () => {
   });
 
   test.each(transcripts.map((block) => [block.note, block.code] as const))('transcript of a %s is what a user sees', (note, code) => {
-    const heartbeat = note.endsWith('alive') ? fileOf(record({ limit: 12_000 })) : fileOf(aged(70_000, { limit: 12_000 }));
+    const heartbeat = note.endsWith('alive') ? fileOf(record({ limit: 12_000 })) : fileOf(aged(12_200, { limit: 12_000 }));
     const directory = directoryOf({ pid: process.pid, error: 1, timestamp: record({ limit: 6_000 }) });
     const folder = project();
     for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {

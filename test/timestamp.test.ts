@@ -12,7 +12,7 @@ import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
-import { fileOf, record, scratch } from './support/records';
+import { fileOf, open, record, scratch } from './support/records';
 
 class TwoMinutes extends Timestamp {
   readonly maximumAge: number | Duration = { minutes: 2 };
@@ -433,8 +433,11 @@ describe('refresh', () => {
     const ours = readdirSync('/proc/self/fd').find((fd) => link(fd) === path);
     closeSync(Number(ours));
     const other = fileOf('precious');
-    const reused = openSync(other, 'r+');
-    expect(reused).toBe(Number(ours));
+    // The lowest that is free, which need not be that one yet.
+    const opened: number[] = [];
+    while (opened.at(-1) !== Number(ours)) opened.push(openSync(other, 'r+'));
+    const reused = opened.pop() ?? 0;
+    for (const fd of opened) closeSync(fd);
     clock.advance(WINDOW);
     expect(timestamp.refresh().alive).toBe(true);
     expect(readFileSync(other, 'latin1')).toBe('precious');
@@ -474,12 +477,17 @@ describe('the first beat', () => {
   test('leaves no descriptor open when it fails or is refused', () => {
     const other = beating().refresh();
     const full = fileOf('not 192 bytes');
+    const throughLinks = join(scratch(), 'first', 'timestamp');
+    symlinkSync('second', dirname(throughLinks));
+    symlinkSync(scratch(), join(dirname(throughLinks), '../second'));
     const count = readdirSync('/proc/self/fd').length;
     for (let turn = 0; turn < 20; turn++) {
       thrown(() => beating().refresh());
       thrown(() => { beating().delete(); });
       thrown(() => new TwoMinutes(dirname(path)).refresh());
       thrown(() => new TwoMinutes(join(full, 'below')).refresh());
+      const linked = new TwoMinutes(throughLinks).refresh();
+      linked.delete();
     }
     expect(readdirSync('/proc/self/fd').length).toBe(count);
     expect(other.alive).toBe(true);
@@ -516,8 +524,23 @@ describe('the first beat', () => {
     expect([stderr.toString(), stdout.toString()]).toEqual(['', expect.stringMatching(/^alive: .*, by wall clock/)]);
   });
 
-  describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('where the kernel refuses O_PATH', () => {
-    test('is recorded all the same, and not through a link of another user', () => {
+  describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('where the kernel refuses', () => {
+    test.each([
+      ['links, as some file systems do', 'error=EPERM'],
+      ['the first one, as where the new file was swept away', 'error=ENOENT:when=1'],
+    ])('%s, is recorded all the same', (_, error) => {
+      const folder = scratch();
+      const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+        class T extends Timestamp { maximumAge = 60000 }
+        console.log(new T('timestamp').refresh().alive)`;
+      const log = join(scratch(), 'strace');
+      const refusing = ['-f', '-qq', '-o', log, '-e', 'trace=link,linkat', '-e', `inject=link,linkat:${error}`];
+      const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
+      expect([stdout.toString().trim(), readdirSync(folder)]).toEqual(['true', ['timestamp']]);
+      expect(readFileSync(log, 'utf8')).toContain('(INJECTED)');
+    });
+
+    test('O_PATH, is recorded all the same, and not through a link of another user', () => {
       const folder = scratch();
       const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
         class T extends Timestamp { maximumAge = 60000 }
@@ -603,6 +626,35 @@ describe('the first beat', () => {
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
 
+  test.each(['/dev/null', '/dev/stdout'])('throws for a link of our own to a device or a pipe, as %s may be, and leaves it there', (target) => {
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      try { new T(process.env.HEARTBEAT).refresh() } catch (error) { console.log(error.message) }`;
+    mkdirSync(dirname(path));
+    symlinkSync(target, path);
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' });
+    expect(stdout).toContain('it is a symbolic link to a device');
+    expect(readlinkSync(path)).toBe(target);
+  });
+
+  test('throws for links that lead in a circle', () => {
+    const folder = scratch();
+    symlinkSync('b', join(folder, 'a'));
+    symlinkSync('a', join(folder, 'b'));
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      try { new T('a/timestamp').refresh() } catch (error) { console.log(error.message) }`;
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: folder, timeout: 10_000, encoding: 'utf8' });
+    expect(stdout).toContain('too many symbolic links');
+  });
+
+  test.each([0, 191, 193, 500])('replaces a leftover of %i bytes', (size) => {
+    mkdirSync(dirname(path));
+    writeFileSync(path, 'x'.repeat(size));
+    expect(beating().refresh().alive).toBe(true);
+    expect(statSync(path).size).toBe(192);
+  });
+
   test('goes through a symlinked folder of our own', () => {
     const real = scratch();
     symlinkSync(real, dirname(path));
@@ -627,6 +679,18 @@ describe('later beats', () => {
     warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   });
   afterEach(() => { warnings.mockRestore(); });
+
+  test.each([1_800_000, { minutes: 30 }] as const)('with a limit of %j are tried once in 10 ms, whether or not that is the same object each time', (limit) => {
+    const timestamp = beating().refresh();
+    rmSync(dirname(path), { recursive: true });
+    writeFileSync(dirname(path), 'in the way');
+    clock.advance(WINDOW);
+    for (let turn = 0; turn < 3; turn++) {
+      for (let beat = 0; beat < 100; beat++) timestamp.refresh({ maximumAge: typeof limit === 'number' ? limit : { ...limit } });
+      clock.advance(10);
+    }
+    expect(timestamp.failedWrites).toBe(3);
+  });
 
   test('never throw: one warning an outage, and recovery by itself', () => {
     const timestamp = beating().refresh();
@@ -845,6 +909,29 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     chmodSync(folder, 0o1777);
     expect(beating().refresh().alive).toBe(true);
     expect(readdirSync(join(folder, 'real'))).toEqual(['timestamp']);
+  });
+
+  test("root's link in a stranger's folder is refused, as he could replace it", () => {
+    const folder = scratch();
+    mkdirSync(join(folder, 'real'));
+    mkdirSync(join(folder, 'his'));
+    symlinkSync('../real', join(folder, 'his', 'link'));
+    chownSync(join(folder, 'his'), 65534, 65534);
+    expect(thrown(() => new TwoMinutes(join(folder, 'his', 'link', 'timestamp')).refresh()).message).toContain("its folder is uid 65534's");
+    expect(readdirSync(join(folder, 'real'))).toEqual([]);
+  });
+
+  test("an ordinary user's service goes through root's link in root's folder, as /var/run is one", () => {
+    const folder = open(scratch());
+    mkdirSync(join(folder, 'run'));
+    chownSync(join(folder, 'run'), 65534, 65534);
+    symlinkSync('run', join(folder, 'var-run'));
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      process.setgid(65534); process.setuid(65534);
+      console.log(String(new T(${JSON.stringify(join(folder, 'var-run', 'timestamp'))}).refresh()));`;
+    expect(spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' }).stdout).toMatch(/^alive: /);
+    expect(readdirSync(join(folder, 'run'))).toEqual(['timestamp']);
   });
 
   test('a device is refused and stays', () => {

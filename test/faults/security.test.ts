@@ -304,7 +304,7 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
     Object.fromEntries(['k_reason', 'k_line', 'k_pid', 'k_now', 'k_sum', 'k_file', 'k_dead', 'k_other', 'k_named', 'k_error'].map((name) => [name, 'a[$(touch canary)]'])),
   ] as NodeJS.ProcessEnv[])('%j in the environment changes no answer', (env) => {
     const alive = fileOf(record());
-    const stale = fileOf(aged(70_000));
+    const stale = fileOf(aged(7000));
     const command = spawnSync('sh', ['-c', 'command -v "$1"', 'sh', probe[0]], { encoding: 'utf8' }).stdout.trim();
     const answer = (path: string): unknown => {
       const cwd = scratch();

@@ -47,10 +47,12 @@ export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord 
   };
 }
 
-/** The same beat, made `cs` earlier by both clocks. */
+/** A beat with a limit of one minute that this process has made `cs` ago by both clocks. */
 export function aged(cs: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
   const now = record();
-  return { ...now, uptime: (now.uptime ?? 0) - cs, wall: now.wall - cs * 10, ...changes };
+  const uptime = (now.uptime ?? 0) - cs;
+  if (uptime < 0) throw new Error(`expected a machine that is up for ${cs / 100} s; it has just booted`);
+  return { ...now, uptime, limit: 6000, wall: now.wall - cs * 10, ...changes };
 }
 
 /** Writes a heartbeat, or any other content, into a new folder and returns its path. */
