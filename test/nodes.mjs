@@ -17,7 +17,7 @@ function suite(node, jestArguments) {
   const scratch = mkdtempSync(join(tmpdir(), 'liveness-nodes-'));
   const report = join(scratch, 'report.json');
   // `node` by name must be this one too, in whatever a test starts.
-  const env = { ...process.env, PATH: `${dirname(node.path)}${delimiter}${process.env.PATH ?? ''}` };
+  const env = { ...process.env, PATH: `${dirname(node.path)}${delimiter}${process.env.PATH ?? ''}`, FORCE_COLOR: '0' };
   const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, ...jestArguments];
   // Jest's report goes to stderr; its --json to stdout as well, which nobody reads.
   const { status } = spawnSync(node.path, jest, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
