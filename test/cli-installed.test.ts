@@ -60,7 +60,7 @@ describe('each command, installed', () => {
     const folder = scratch();
     const loop = blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ code }) => code.startsWith('# jobs.sh'))?.code.replaceAll('/run/liveness', folder) ?? '';
     // No job at first, then one, which is the last.
-    const yours = `turn=0; handle() { sh dist/liveness.sh ${folder}/jobs; touch ${folder}/stop; }
+    const yours = `turn=0; handle() { LOG_LEVEL= sh dist/liveness.sh ${folder}/jobs; touch ${folder}/stop; }
       next_job() { [ -e ${folder}/idle ] && echo 1 || { touch ${folder}/idle; return 1; }; }\n`;
     const { stdout, stderr } = bash(yours + loop);
     expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: last beat .*, limit 2m /)]);

@@ -17,7 +17,7 @@ import { aged, directoryOf, fileOf, record, scratch } from './support/records';
 /** The command line as a process, with a working directory and an environment of its own. */
 function asProcess(argv: readonly string[], { cwd, env, within = [] }: { cwd?: string; env?: Record<string, string>; within?: readonly string[] }): { code: number | null; said: string } {
   const [command = '', ...args] = [...within, process.execPath, resolve('dist/cli.js'), ...argv];
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: { ...process.env, ...env }, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: { ...process.env, LOG_LEVEL: '', ...env }, encoding: 'utf8' });
   return { code: status, said: stdout + stderr };
 }
 
@@ -298,7 +298,7 @@ describe('run', () => {
   test('while the command runs the directory is alive: its pid, error 0, and a beat with the limit', async () => {
     const directory = join(scratch(), 'unit');
     const seen = join(scratch(), 'seen');
-    const probe = `sh dist/liveness.sh ${directory}`;
+    const probe = `LOG_LEVEL= sh dist/liveness.sh ${directory}`;
     await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`]);
     const [numbers = '', verdict = ''] = readFileSync(seen, 'utf8').split('\n');
     const [pid, own, error] = numbers.split(' ');
@@ -433,9 +433,8 @@ describe('run', () => {
 
   test('leaves the directory alone that another one has taken over meanwhile', async () => {
     const directory = join(scratch(), 'unit');
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`]);
-    while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
-    while (existsSync(directory)) await new Promise(setImmediate);
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; touch ${directory}.gone; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`]);
+    while (!existsSync(`${directory}.gone`)) await new Promise(setImmediate);
     mkdirSync(directory);
     for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
     const { code, err } = await running;

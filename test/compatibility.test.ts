@@ -235,11 +235,12 @@ while True:
         const writer = start(command, [...args, directory]);
         await ready(writer);
         for (let reads = 0; reads < 5_000; reads++) {
-          const verdict = ProcessTimestamp.byRef(directory).verdict();
+          // On a busy machine the writer may be held up for longer than a reader waits: hence a failureThreshold of 2.
+          const first = ProcessTimestamp.byRef(directory).verdict();
+          const verdict = !first.alive && first.reason === 'malformed' ? ProcessTimestamp.byRef(directory).verdict() : first;
           if (!verdict.alive) throw new Error(`read ${reads}: ${verdict.reason}: ${verdict.detail}`);
         }
         for (let turn = 0; turn < 30; turn++) {
-          // On a busy machine the writer may be held up for longer than a reader waits: hence a failureThreshold of 2.
           const first = await ask(directory, { directory: true });
           const answers = first.some(({ verdict }) => verdict === 'malformed') ? await ask(directory, { directory: true }) : first;
           for (const answer of answers) expect(answer).toMatchObject({ verdict: 'alive', exit: 0 });
@@ -293,7 +294,7 @@ error=$(cat "$1/error") || exit 1
     const writer = start(process.execPath, ['-e', script]);
     const id = await ready(writer);
     const found = new Set<string>();
-    for (let reads = 0; reads < 50_000; reads++) found.add(readFileSync(join(directory, 'error'), 'latin1'));
+    for (let reads = 0; reads < 50_000 || found.size < 2; reads++) found.add(readFileSync(join(directory, 'error'), 'latin1'));
     expect([...found].sort()).toEqual(['0', '1234']);
     expect(readFileSync(join(directory, 'pid'), 'latin1')).toBe(String(id));
     for (const [shell = '', ...rest] of SHELLS) {

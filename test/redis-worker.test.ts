@@ -72,9 +72,9 @@ describeIfRedis('the worker', () => {
   });
 
   test.each<[string, () => unknown, () => unknown, number]>([
-    ['killed', () => server.kill(), () => server.start(), 3],
+    ['killed', () => server.kill(), () => server.start(), 4],
     // Each attempt to reach it takes two seconds.
-    ['frozen', () => { server.freeze(); }, () => { server.thaw(); }, 4],
+    ['frozen', () => { server.freeze(); }, () => { server.thaw(); }, 6],
   ])('outlives a Redis that is %s: alive, not ready, and the job in hand is done once', async (_, take, give, seconds) => {
     limit = seconds;
     const worker = start('a');

@@ -44,7 +44,7 @@ async function watch(ask, asks) {
 /** Before anything is done to it, a service is alive to everyone. */
 async function expectAlive(observer, ask) {
   let answer;
-  for (const end = Date.now() + 30_000; Date.now() < end; await sleep(PERIOD_MS)) {
+  for (const end = Date.now() + 90_000; Date.now() < end; await sleep(PERIOD_MS)) {
     answer = await ask();
     if (answer.alive) return;
   }
@@ -176,7 +176,7 @@ function installPeers() {
     return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
   });
   if (isThere) return;
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=1'];
+  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(process.env.CI ? [] : ['--fetch-retries=1'])];
   const command = ['ci', '--prefix', import.meta.dirname, ...quiet];
   const { status } = spawnSync('npm', command, { stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) throw new Error('npm cannot install what the library is compared with');

@@ -7,7 +7,7 @@ import { PING, PONG, REDIS } from './zombies';
 const DEBUG = ['--enable-debug-command', 'yes'];
 
 /** Longer than any probe takes that gets an answer. */
-const TIMEOUT_SECONDS = 3;
+const TIMEOUT_SECONDS = 10;
 
 const PROBES = {
   'redis-cli ping': PING,

@@ -35,7 +35,10 @@ interface Outcome {
 /** Runs probes until `total` are done, a third of them killed at a random moment of their lives. */
 async function run(container: Container, probe: readonly string[], total: number, atOnce = 1): Promise<Outcome> {
   const outcome: Outcome = { answers: [], killed: [] };
-  const { milliseconds: life } = await container.exec(long(probe));
+  // From the runtime's start on; the shortest, as a stall would have most of them killed too late.
+  const lives: number[] = [];
+  for (let one = 0; one < 3; one++) lives.push((await container.exec(long(probe))).milliseconds);
+  const life = Math.min(...lives);
   const toKill = Math.ceil(total / 3);
   const one = async (): Promise<void> => {
     while (outcome.answers.length < total - toKill || outcome.killed.length < toKill) {

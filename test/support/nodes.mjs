@@ -58,9 +58,9 @@ function install(major) {
   const folder = join(CACHE, String(major)); // of its own: an install prunes whatever else it finds
   rmSync(folder, { recursive: true, force: true });
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const hasty = '--fetch-retries=1'; // without a network, npm would try for minutes
+  const hasty = process.env.CI ? [] : ['--fetch-retries=1']; // without a network, npm would try for minutes
   try {
-    execFileSync('npm', ['install', '--prefix', folder, ...quiet, hasty, wanted], { encoding: 'utf8', stdio: 'pipe' });
+    execFileSync('npm', ['install', '--prefix', folder, ...quiet, ...hasty, wanted], { encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
     const said = String(error.stderr ?? error.message).split('\n').find((line) => line.trim() !== '');
     throw new Error(`cannot get ${wanted} from npm: ${said?.replace('npm error ', '') ?? 'it gave no reason'}`);
