@@ -103,10 +103,15 @@ function obstacle(path: string, code: string | undefined): Reading {
 }
 
 function isDirectory(path: string): boolean {
+  return target(path)?.isDirectory() ?? false;
+}
+
+/** What a path leads to; undefined where that cannot be seen. */
+function target(path: string): Stats | undefined {
   try {
-    return statSync(path).isDirectory();
+    return statSync(path);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -319,12 +324,8 @@ function openOurs(path: string): { fd: number; stat: Stats } | undefined {
 /** A new file beside `path`, put into its place: the descriptor stays open. */
 function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
   return inFolder(path, true, (held) => {
-    const present = lstat(held);
-    if (present && (present.isDirectory() || present.isCharacterDevice() || present.isBlockDevice())) {
-      throw new Error(present.isDirectory() ? 'it is a directory' : 'it is a device');
-    }
-    // /dev/stdout and the like. Another user's link is replaced, whatever it leads to.
-    if (present?.isSymbolicLink() && isTrusted(present) && leadsToDevice(held)) throw new Error('it is a symbolic link to a device');
+    refuseDevice(held);
+    if (lstat(held)?.isDirectory()) throw new Error('it is a directory');
     // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
     const temporary = `${held}.${randomHex()}.tmp`;
     const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
@@ -341,13 +342,13 @@ function create(path: string, bytes: Buffer, place: (temporary: string, path: st
   });
 }
 
-function leadsToDevice(link: string): boolean {
-  try {
-    const target = statSync(link);
-    return target.isCharacterDevice() || target.isBlockDevice() || target.isFIFO() || target.isSocket();
-  } catch {
-    return false;
-  }
+/** Or a link to one, such as /dev/stdout. Another user's link goes, whatever it leads to: else it would keep the beats out. */
+function refuseDevice(path: string): void {
+  const present = lstat(path);
+  if (present?.isCharacterDevice() || present?.isBlockDevice()) throw new Error('it is a device');
+  if (!present?.isSymbolicLink() || !isTrusted(present)) return;
+  const end = target(path);
+  if (end && !end.isFile() && !end.isDirectory()) throw new Error('it is a symbolic link to a device, a pipe or a socket');
 }
 
 function tryUnlink(path: string): void {
@@ -407,7 +408,10 @@ function write(fd: number, bytes: Buffer): void {
 /** Removes the file at `path`, if there is one. */
 export function remove(path: string): void {
   try {
-    inFolder(path, false, unlinkSync);
+    inFolder(path, false, (held) => {
+      refuseDevice(held);
+      unlinkSync(held);
+    });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;

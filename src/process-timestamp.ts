@@ -188,8 +188,12 @@ export class ProcessTimestamp extends Timestamp {
   }
 }
 
-/** Whether nothing is said there: another number is for whoever has put it there to answer for. */
+/** Longer than anybody takes between emptying a file and writing it. */
+const EMPTY_MS = 1000;
+
+/** Whether nothing is said there: another number is for whoever has put it there, or is just doing so, to answer for. */
 function isGone(path: string): boolean {
   const reading = readLine(path);
-  return reading.kind === 'missing' || (reading.kind === 'line' && reading.line === '' && !reading.more);
+  if (reading.kind !== 'line') return reading.kind === 'missing';
+  return reading.line === '' && !reading.more && Date.now() - reading.modified > EMPTY_MS;
 }

@@ -410,17 +410,31 @@ describe('run', () => {
     expect(readdirSync(directory).sort()).toEqual(['error', 'other.3d.tmp', 'timestamp']);
   });
 
-  test.each(['timestamp', 'timestamp pid', ''])('records the exit code also where %j was taken away meanwhile, and leaves no pid', async (names) => {
+  test.each([[3, ['error']], [0, []]])('where the beat was taken away meanwhile, and the error, leaves no pid with %i, and %j', async (status, left) => {
     const directory = join(scratch(), 'unit');
-    const remove = names === '' ? `rm -r ${directory}` : `cd ${directory} && rm ${names}`;
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; ${remove}; exit 3`]);
-    expect([code, err, readdirSync(directory), readFileSync(join(directory, 'error'), 'utf8')]).toEqual([3, '', ['error'], '3']);
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`]);
+    // No 0: it might be a service that is loading there by now, and not healthy yet.
+    expect([code, err, readdirSync(directory)]).toEqual([status, '', left]);
+  });
+
+  test('says so where nothing is left of its directory', async () => {
+    const directory = join(scratch(), 'unit');
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; exit 3`]);
+    expect([code, err, existsSync(directory)]).toEqual([3, `k8s-liveness run: ${directory} is not this command's any more: the exit code 3 is not recorded\n`, false]);
+  });
+
+  test('starts the command over whatever stands in its directory', async () => {
+    const directory = scratch();
+    symlinkSync('/nowhere', join(directory, 'timestamp'));
+    writeFileSync(join(directory, 'pid'), 'rubbish');
+    expect(await cli(['run', ...limited, '--directory', directory, '--', 'true'])).toEqual({ code: 0, out: '', err: '' });
+    expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
   });
 
   test('without a beat that tells, leaves alone what names another pid', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`]);
-    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} is another one's by now: the exit code 3 is not recorded\n`]);
+    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} is not this command's any more: the exit code 3 is not recorded\n`]);
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('0');
   });
 
@@ -438,7 +452,7 @@ describe('run', () => {
     mkdirSync(directory);
     for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
     const { code, err } = await running;
-    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} is another one's by now: the exit code 7 is not recorded\n`]);
+    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} is not this command's any more: the exit code 7 is not recorded\n`]);
     expect((await cli(['check', directory])).code).toBe(0);
   });
 
@@ -686,6 +700,9 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['check', '---'], 'unknown option ---; --help lists what there is'],
     [['check', '--=x'], 'unknown option --=x; --help lists what there is'],
     [['check', '-5'], 'unknown option -5; --help lists what there is'],
+    [['check', '--json', '-5'], 'unknown option -5; --help lists what there is'],
+    [['run', '--maximum-age', '1m', '--bogus'], 'unknown option --bogus; --help lists what there is'],
+    [['run', '--maximum-age', '1m', '--bogus=3', 'sleep', '1'], 'unknown option --bogus; --help lists what there is'],
     [['--maximum-age', '2m', 'touch', 'x'], 'expected the command first; got --maximum-age before touch'],
     [['--directory=/x', 'run', '--maximum-age', '1h', '--', 'true'], 'expected the command first; got --directory before run'],
     [['chekc', '--help'], 'unknown command chekc; did you mean check?'],
@@ -738,12 +755,13 @@ describe('help', () => {
 
   test('help COMMAND is COMMAND --help', async () => {
     expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
-    expect(await cli(['help'])).toEqual(await cli(['--help']));
+    for (const argv of [['help'], ['help', 'help'], ['-h', '-5']]) expect(await cli(argv)).toEqual(await cli(['--help']));
     expect(await cli(['check', '--h', 'x'])).toEqual(await cli(['check', '--help'])); // yargs takes it for -h
   });
 
   test('--version is the package\'s', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    expect(await cli(['--version', 'check'])).toEqual(await cli(['--version']));
     expect(await cli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
   });
 });

@@ -5,6 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, ut
 import { connect } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
@@ -55,8 +56,7 @@ describe('the collector', () => {
     temporary('packed', 120);
     temporary('archive', 0);
     const service = await start({ KEEP_SECONDS: '30' });
-    await seen(() => ask('node').line === 'alive: 7 of 7');
-    await seen(() => ask('sh').line === 'alive: 7 of 7');
+    for (const by of ['node', 'sh'] as const) await seen(() => isDeepStrictEqual(ask(by), { exit: 0, line: 'alive: 7 of 7' }));
 
     expect(await post(service, 'an event\nof "two" lines, ümlaut')).toBe(204);
     await seen(() => events().includes('an event\nof "two" lines, ümlaut'));

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -523,6 +523,11 @@ describe('as a Timestamp', () => {
   test('restores what somebody emptied, and leaves another number to whoever has put it there', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(0);
     for (const name of ['pid', 'error']) writeFileSync(join(directory, name), '');
+    clock.advance(2000);
+    // Somebody may be about to write there: what he had opened would be gone under him.
+    timestamp.refresh();
+    for (const name of ['pid', 'error']) expect(readFileSync(join(directory, name), 'latin1')).toBe('');
+    for (const name of ['pid', 'error']) utimesSync(join(directory, name), new Date(), Date.now() / 1000 - 2);
     clock.advance(2000);
     expect(timestamp.refresh().alive).toBe(true);
     writeFileSync(join(directory, 'error'), '1');

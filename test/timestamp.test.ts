@@ -629,11 +629,12 @@ describe('the first beat', () => {
   test.each(['/dev/null', '/dev/stdout'])('throws for a link of our own to a device or a pipe, as %s may be, and leaves it there', (target) => {
     const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
-      try { new T(process.env.HEARTBEAT).refresh() } catch (error) { console.log(error.message) }`;
+      const timestamp = new T(process.env.HEARTBEAT);
+      for (const act of ['refresh', 'delete']) try { timestamp[act]() } catch (error) { console.log(error.message) }`;
     mkdirSync(dirname(path));
     symlinkSync(target, path);
     const { stdout } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' });
-    expect(stdout).toContain('it is a symbolic link to a device');
+    expect(stdout.match(/it is a symbolic link to a device, a pipe or a socket/g)).toHaveLength(2);
     expect(readlinkSync(path)).toBe(target);
   });
 
@@ -911,6 +912,14 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(readdirSync(join(folder, 'real'))).toEqual(['timestamp']);
   });
 
+  test('a link of another user to a device is replaced, as else it would keep the beats out', () => {
+    mkdirSync(dirname(path));
+    symlinkSync('/dev/null', path);
+    lchownSync(path, 65534, 65534);
+    expect(beating().refresh().alive).toBe(true);
+    expect(lstatSync(path).isFile()).toBe(true);
+  });
+
   test("root's link in a stranger's folder is refused, as he could replace it", () => {
     const folder = scratch();
     mkdirSync(join(folder, 'real'));
@@ -937,7 +946,9 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
   test('a device is refused and stays', () => {
     mkdirSync(dirname(path));
     execFileSync('mknod', [path, 'c', '1', '3']);
-    expect(thrown(() => beating().refresh()).message).toContain('it is a device');
+    const timestamp = beating();
+    expect(thrown(() => timestamp.refresh()).message).toContain('it is a device');
+    expect(thrown(() => { timestamp.delete(); }).message).toContain('it is a device');
     expect(lstatSync(path).isCharacterDevice()).toBe(true);
   });
 });

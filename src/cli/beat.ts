@@ -1,5 +1,6 @@
 import { LivenessError } from '../errors';
 import { HeartbeatFile, readLine, type Reading } from '../file';
+import { lstat } from '../folder';
 import { isWriterAlive } from '../judge';
 import { startOf, type Clock } from '../proc';
 import { parse, serialise, type HeartbeatRecord } from '../record';
@@ -25,8 +26,27 @@ export function beat(path: string, by: Beat, clock: Clock): void {
     record(path, by, clock);
   } catch (error) {
     if (error instanceof LivenessError) throw error;
-    throw new LivenessError('ERR_HEARTBEAT_WRITE', `cannot write ${path}: ${(error as Error).message}`, path, { cause: error });
+    throw notWritten(path, (error as Error).message, { cause: error });
   }
+}
+
+/**
+ * For a path that somebody has typed: what stands there is a heartbeat, torn or of another version, an epoch, or nothing yet.
+ * The writer would replace whatever it is.
+ *
+ * @throws LivenessError `ERR_HEARTBEAT_WRITE` for anything else.
+ */
+export function assertHeartbeat(path: string): void {
+  const reading = readLine(path);
+  const line = lineOf(reading);
+  const isNone = line !== '' && !line.startsWith('k8s-liveness/') && parse(line).kind === 'malformed';
+  if (isNone) throw notWritten(path, 'it holds something else than a heartbeat');
+  // In a folder that may not be searched there is nothing to be seen; then the writer says why it cannot.
+  if (reading.kind === 'unreadable' && lstat(path)) throw notWritten(path, `what stands there is left alone: ${reading.detail}`);
+}
+
+function notWritten(path: string, why: string, options?: ErrorOptions): LivenessError {
+  return new LivenessError('ERR_HEARTBEAT_WRITE', `cannot write ${path}: ${why}`, path, options);
 }
 
 function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
@@ -46,13 +66,7 @@ function record(path: string, { limit, pid, nonce }: Beat, clock: Clock): void {
     writer: `${(pid ?? 0).toString(16)}-${nonce}`,
   };
   const isOurs = (record: HeartbeatRecord): boolean => isBy(record, nonce);
-  const reading = readLine(path);
-  // The writer would replace it: a link, a FIFO, a file that is not for us to read.
-  if (reading.kind === 'unreadable') throw new Error(`what stands there is left alone: ${reading.detail}`);
-  const line = lineOf(reading);
-  const found = recordIn(line);
-  // A heartbeat, torn or of another version, an epoch, or nothing yet. Anything else was not meant.
-  if (!found && line !== '' && !line.startsWith('k8s-liveness/') && parse(line).kind !== 'plain') throw new Error('it holds something else than a heartbeat');
+  const found = recordIn(lineOf(readLine(path)));
   const last = found && isOurs(found) && found.pid === pid && found.start === now.start && found.boot === now.boot ? found : undefined;
   new HeartbeatFile(path).write(serialise(last ? following(now, last) : now), (line) => {
     const other = recordIn(line);

@@ -29,6 +29,13 @@ export function limitOf({ 'maximum-age': text }: Given): number | undefined {
   return limit;
 }
 
+/** The same of a command that needs one. */
+export function requiredLimitOf(given: Given): number {
+  const limit = limitOf(given);
+  if (limit === undefined) throw new UsageError('expected --maximum-age; got none');
+  return limit;
+}
+
 /** The --maximum-age of a command that writes. */
 export function required(describe: string): Options {
   return { type: 'string', requiresArg: true, demandOption: true, describe: `${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M` };

@@ -38,7 +38,7 @@ async function read(given: readonly string[], io: Io): Promise<() => number | Pr
   const completes = argv[0] === '--get-yargs-completions';
   const asksHelp = !completes && (argv[0] === 'help' || (end < 0 ? argv : argv.slice(0, end)).some((word) => ['--help', '-help', '-h', '--h'].includes(word)));
   const about = argv[argv[0] === 'help' ? 1 : 0] ?? '';
-  if (asksHelp && /^[^-]/.test(about) && !NAMES.includes(about)) throw new UsageError(refusal('', [about], NAMES, []));
+  if (asksHelp && /^[^-]/.test(about) && about !== 'help' && !NAMES.includes(about)) throw new UsageError(refusal('', [about], NAMES, []));
   if (!asksHelp && !completes) refuseUnreadable(argv, NAMES);
   if (argv[0] === COMPLETION && argv.length > 1 && !asksHelp) throw new UsageError(`unexpected ${argv[1] ?? ''}; --help says what is expected`);
 

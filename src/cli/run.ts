@@ -5,7 +5,7 @@ import { ERROR, PID, processDirectory, randomHex, readLine, remove, replaceText,
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import { beat, isBeatOf } from './beat';
-import { limitOf, required, UsageError, type Command } from './command';
+import { required, requiredLimitOf, UsageError, type Command } from './command';
 import type { Io } from './io';
 import { NO_COMMAND } from './usage';
 
@@ -39,7 +39,7 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 127 
     const [command, ...args] = given['--'] ?? [];
     if (command === undefined) throw new UsageError(NO_COMMAND);
     if (command === '') throw new UsageError(`expected a COMMAND after --; got ${shown('')}`);
-    const limit = limitOf(given) ?? 0;
+    const limit = requiredLimitOf(given);
     if (given.directory === '') throw new UsageError(`--directory expected a path; got ${shown('')}`);
     const directory = (given.directory as string | undefined) ?? processDirectory();
     return runIn(new Unit(directory, limit, io.clock), command, args, io);
@@ -125,15 +125,17 @@ class Unit {
 
   /** Without a pid, so that nobody takes the next process of that number for the command. */
   ended(code: number): void {
-    if (!this.#isOurs()) throw new Error(`${this.directory} is another one's by now: the exit code ${code} is not recorded`);
+    const hasOurBeat = isBeatOf(this.#path(TIMESTAMP), this.#nonce);
+    // Where no beat tells, the pid does.
+    if (!(hasOurBeat ?? this.#hasOurPid())) throw new Error(`${this.directory} is not this command's any more: the exit code ${code} is not recorded`);
     this.#write(PID, undefined);
-    this.#write(ERROR, String(code));
+    // Without our beat another one may be loading there, whose 0 is for it alone to say.
+    if (hasOurBeat || code !== 0) this.#write(ERROR, String(code));
   }
 
-  /** Another one may have taken over what somebody took away. Where no beat tells, the pid does. */
-  #isOurs(): boolean {
+  #hasOurPid(): boolean {
     const pid = readLine(this.#path(PID));
-    return isBeatOf(this.#path(TIMESTAMP), this.#nonce) ?? (pid.kind === 'missing' || (pid.kind === 'line' && pid.line === String(this.#pid)));
+    return pid.kind === 'line' && pid.line === String(this.#pid);
   }
 
   #is(pid: number): void {

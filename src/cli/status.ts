@@ -82,10 +82,11 @@ async function watch(given: Given, io: Io): Promise<number> {
   const onWritten = (error?: Error | null): void => { if (error) ending.abort(ENDS.SIGHUP); };
   io.stdout.write(OPEN);
   try {
-    for (let drawn = first; !signal.aborted; drawn = await draw(given, io)) {
+    for (let drawn = first; ; drawn = await draw(given, io)) {
       // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing -- as above
       io.stdout.write(screen(drawn, io.stdout.rows || 24), onWritten);
       await pause(1000, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) break;
     }
   } finally {
     io.stdout.write(CLOSE);

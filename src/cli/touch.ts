@@ -1,8 +1,8 @@
 import { shown } from '../errors';
 import { presence } from '../proc';
 import { parsePid } from '../record';
-import { beat } from './beat';
-import { limitOf, pathsOf, required, UsageError, type Command } from './command';
+import { assertHeartbeat, beat } from './beat';
+import { pathsOf, required, requiredLimitOf, UsageError, type Command } from './command';
 
 export const touch: Command = {
   command: 'touch [path]',
@@ -29,8 +29,9 @@ Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
   handler: (given, io) => {
     const [path = '', ...more] = pathsOf(given);
     if (path === '' || more.length > 0) throw new UsageError(`expected one PATH; got ${path === '' ? 'none' : more.length + 1}`);
-    const limit = limitOf(given) ?? 0;
+    const limit = requiredLimitOf(given);
     const pid = given.pid === undefined ? undefined : pidOf(given.pid as string);
+    assertHeartbeat(path);
     // The nonce is the loop's, so that the next touch is the same writer's. 0 where there is no loop to tell apart.
     beat(path, { limit, pid, nonce: (pid ?? 0).toString(16) }, io.clock);
     return 0;

@@ -4,12 +4,14 @@ import { UsageError } from './command';
 
 export const NO_COMMAND = 'expected -- COMMAND... after the options; got none';
 
+const TAKES_A_VALUE = /^--(?:maximum-age|pid|directory)$/;
+
 /** `--pid -1` is an option and its value to whoever writes it; yargs would take it for two options. */
 export function joined(argv: readonly string[]): string[] {
   const end = argv.indexOf('--');
   const words: string[] = [];
   for (const [at, word] of argv.entries()) {
-    const isValue = (end < 0 || at < end) && /^-\d/.test(word) && /^--?[a-z-]+$/.test(words.at(-1) ?? '');
+    const isValue = (end < 0 || at < end) && /^-\d/.test(word) && TAKES_A_VALUE.test(words.at(-1) ?? '');
     if (isValue) words.push(`${words.pop() ?? ''}=${word}`);
     else words.push(word);
   }
@@ -30,7 +32,7 @@ function nameIn(option: string): string {
 export function refuseUnreadable(argv: readonly string[], commands: readonly string[]): void {
   const [first = '', ...rest] = argv;
   const behind = rest.find((word) => commands.includes(word));
-  if (/^-./.test(first) && first !== '--' && behind !== undefined) throw new UsageError(`expected the command first; got ${first.split('=', 1)[0] ?? ''} before ${behind}`);
+  if (/^-./.test(first) && !['--', '--version'].includes(first) && behind !== undefined) throw new UsageError(`expected the command first; got ${first.split('=', 1)[0] ?? ''} before ${behind}`);
   const end = argv.indexOf('--');
   if (argv.slice(0, end < 0 ? argv.length : end).includes('-')) throw new UsageError('unexpected -; a path of that name is ./-');
   const odd = optionsIn(argv).find((option) => /^-(?:--|-?=)/.test(option)); // yargs drops them without a word
@@ -58,16 +60,16 @@ export function refuseValues(argv: readonly string[], booleans: readonly string[
 export function refusal(message: string, argv: readonly string[], commands: readonly string[], options: readonly string[]): string {
   const [first = ''] = argv;
   if (!commands.includes(first) && /^[^-]/.test(first)) return `unknown command ${first}${nearest(first, commands)}`;
-  const lacksDashes = first === 'run' && !argv.includes('--');
+  // In `run node --inspect` what follows the first word is the command's.
+  const command = first === 'run' && !argv.includes('--') ? argv.findIndex((word, at) => at > 0 && !word.startsWith('-') && !TAKES_A_VALUE.test(argv[at - 1] ?? '')) : -1;
   const unknown = optionsIn(argv).find((option) => !options.includes(nameIn(option)));
   if (unknown !== undefined) {
-    const hint = nearest(nameIn(unknown), options.map(dashed));
-    if (lacksDashes && !hint.includes('did you mean')) return NO_COMMAND; // it is one of the command's
-    return `unknown option ${unknown.split('=', 1)[0] ?? ''}${hint}`;
+    if (command > 0 && command < argv.indexOf(unknown)) return NO_COMMAND;
+    return `unknown option ${unknown.split('=', 1)[0] ?? ''}${nearest(nameIn(unknown), options.map(dashed))}`;
   }
   if (!commands.includes(first)) return `expected a command: ${commands.join(', ')}; --help explains them`;
   const [, name = ''] = /: ([^,]*)/.exec(message) ?? [];
-  if (message.startsWith('Unknown ') && lacksDashes) return NO_COMMAND;
+  if (message.startsWith('Unknown ') && command > 0) return NO_COMMAND;
   if (message.startsWith('Unknown ')) return `unexpected ${name}; --help says what is expected`;
   if (message.startsWith('Missing required ')) return `expected ${dashed(name)}; got none`;
   if (message.startsWith('Not enough arguments following')) return `${dashed(name)} expected a value; got none`;

@@ -8,7 +8,7 @@ import { scratch } from '../support/records';
 const FUZZ = resolve('test/faults/fuzz/fuzz.mjs');
 
 function fuzz(...args: string[]): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [FUZZ, ...args], { timeout: 3_600_000, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [FUZZ, ...args], { timeout: 1_800_000, encoding: 'utf8' });
   return { status, said: stdout + stderr };
 }
 
@@ -28,7 +28,7 @@ describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one ans
     expect(said).toMatch(/^seed \d+, 100000 cases\n/);
     expect(said).toContain('0 differences');
     expect(status).toBe(0);
-  }, 3_600_000);
+  }, 1_800_000);
 
   test.each([
     ['does not compare the sum', '[ "$1" = "$k_sum" ] || return', ':', /expected malformed\n {2}node: "dead: malformed/],
