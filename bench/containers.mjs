@@ -1,10 +1,12 @@
-// npm run bench:containers: what a probe costs in a real container, and what it must be left there. As root, with runc.
+// npm run bench:containers [-- --only 22,24 | --except 20]: what a probe costs in a real container with this Node, and what it
+// must be left there with each. As root, with runc.
 
 import { buildSync } from 'esbuild';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { chosen, nodes } from '../test/support/nodes.mjs';
 import { median, print } from './report.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
@@ -15,6 +17,8 @@ const PROBES = { 'busybox sh': BUSYBOX, dash: DASH, 'liveness.js': NODE };
 const COMMANDS = { true: ['busybox', 'true'], 'node, empty script': EMPTY, ...PROBES };
 const ROUNDS = 100;
 const OF = 20;
+/** How often each headroom is looked for. */
+const TIMES = 3;
 
 /** One beat that is good for long: what then costs anything is the probe. */
 const QUIET = { env: { LIMIT: '3600000', TURN: '1000000' } };
@@ -31,7 +35,7 @@ function tests() {
   }
 }
 
-const row = (name, ...cells) => { print(name.padEnd(30) + cells.map((cell) => String(cell).padStart(14)).join('')); };
+const row = (name, ...cells) => { print(name.padEnd(30) + cells.map((cell) => String(cell).padStart(18)).join('')); };
 
 /** @param {import('../test/support/containers').Sandbox} sandbox */
 async function costs(sandbox) {
@@ -135,21 +139,44 @@ async function headroom(sandbox, command, resource, { most, step }) {
   return high;
 }
 
-async function headrooms(sandbox) {
-  row(`headroom for ${OF} of ${OF}`, 'memory', 'threads');
-  for (const [name, command] of Object.entries(COMMANDS)) {
-    const bytes = await headroom(sandbox, command, 'memory', { most: 16 * MIB, step: MIB / 4 });
-    const threads = await headroom(sandbox, command, 'threads', { most: 32, step: 1 });
-    row(name, `${(bytes / MIB).toFixed(2)} MiB`, threads);
+async function headrooms(sandbox, commands) {
+  for (const [name, command] of Object.entries(commands)) {
+    const memory = [];
+    const threads = [];
+    for (let time = 0; time < TIMES; time++) {
+      const bytes = await headroom(sandbox, command, 'memory', { most: 16 * MIB, step: MIB / 4 });
+      memory.push(bytes / MIB);
+      threads.push(await headroom(sandbox, command, 'threads', { most: 32, step: 1 }));
+    }
+    row(name, `${memory.join(', ')} MiB`, threads.join(', '));
   }
 }
 
-const sandbox = await Sandbox.open();
-try {
-  for (const measure of [costs, limits, fit, headrooms]) {
+/** Opens containers with this Node, and closes them whatever comes. */
+async function inContainers(node, measure) {
+  const sandbox = await Sandbox.open(node);
+  try {
     await measure(sandbox);
-    print('');
+  } finally {
+    await sandbox.close();
   }
-} finally {
-  await sandbox.close();
+}
+
+const own = Number(process.versions.node.split('.')[0]);
+const { majors } = chosen(process.argv.slice(2));
+if (majors.includes(own)) {
+  await inContainers(process.execPath, async (sandbox) => {
+    for (const measure of [costs, limits, fit]) {
+      await measure(sandbox);
+      print('');
+    }
+  });
+}
+row(`headroom for ${OF} of ${OF}, ${TIMES} times`, 'memory', 'threads');
+if (majors.includes(own)) await inContainers(process.execPath, (sandbox) => headrooms(sandbox, COMMANDS));
+for (const { version, path } of nodes(majors.filter((major) => major !== own))) {
+  await inContainers(path, (sandbox) => headrooms(sandbox, {
+    [`node ${version}, empty script`]: EMPTY,
+    [`liveness.js, node ${version}`]: NODE,
+  }));
 }

@@ -94,14 +94,15 @@ export class Sandbox {
     this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   }
 
-  static async open(): Promise<Sandbox> {
+  /** @param node the containers' Node. */
+  static async open(node = process.execPath): Promise<Sandbox> {
     const sandbox = new Sandbox();
     const keeper = sandbox.#keeper;
     await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
     if (keeper.exitCode !== null) throw new Error('expected unshare to make namespaces; it did not');
     const [unshare = 0] = childrenOf(keeper.pid ?? 0);
     [sandbox.#first = 0] = childrenOf(unshare);
-    makeImage(sandbox.image);
+    makeImage(sandbox.image, node);
     writeFileSync(join(sandbox.folder, 'containers.conf'), CONTAINERS_CONF);
     writeFileSync(join(sandbox.folder, 'storage.conf'), STORAGE_CONF);
     return sandbox;
@@ -342,8 +343,8 @@ graphroot = "/run/storage"
 runroot = "/run/containers"
 `;
 
-/** A root folder with this Node, two shells, the built package and the service. */
-function makeImage(root: string): void {
+/** A root folder with a Node, two shells, the built package and the service. */
+function makeImage(root: string, node: string): void {
   for (const folder of ['proc', 'dev', 'tmp', 'sys/fs/cgroup', 'etc', 'usr/bin', 'run/liveness', 'app']) {
     mkdirSync(join(root, folder), { recursive: true });
   }
@@ -353,7 +354,7 @@ function makeImage(root: string): void {
   writeFileSync(join(root, 'app/service.js'), SERVICE);
   writeFileSync(join(root, 'app/empty.js'), '');
   cpSync('dist', join(root, 'app/dist'), { recursive: true });
-  for (const program of [process.execPath, find('busybox'), find('dash')]) {
+  for (const program of [node, find('busybox'), find('dash')]) {
     cpSync(program, join(root, 'usr/bin', basename(program)), { dereference: true });
     for (const [library] of spawnSync('ldd', [program], { encoding: 'utf8' }).stdout.matchAll(/\/\S+/g)) {
       cpSync(library, join(root, library), { dereference: true });
