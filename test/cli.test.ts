@@ -212,9 +212,11 @@ describe('touch', () => {
   });
 
   test('leaves a file alone that holds something else, and takes what is a heartbeat of some kind', async () => {
-    const report = fileOf('name,value\n');
-    const { code, err } = await cli(['touch', report, '--maximum-age', '2m']);
-    expect([code, err, readFileSync(report, 'utf8')]).toEqual([1, `k8s-liveness touch: cannot write ${report}: it holds something else than a heartbeat\n`, 'name,value\n']);
+    for (const content of ['name,value\n', '1\n2\n', '\ntext']) {
+      const report = fileOf(content);
+      const { code, err } = await cli(['touch', report, '--maximum-age', '2m']);
+      expect([code, err, readFileSync(report, 'utf8')]).toEqual([1, `k8s-liveness touch: cannot write ${report}: it holds something else than a heartbeat\n`, content]);
+    }
     for (const content of ['', '1700000000.5', 'k8s-liveness/1 torn', 'k8s-liveness/9 later', record({ pid: ended() })]) {
       expect((await cli(['touch', fileOf(content), '--maximum-age', '2m'])).code).toBe(0);
     }

@@ -39,7 +39,8 @@ export function beat(path: string, by: Beat, clock: Clock): void {
 export function assertHeartbeat(path: string): void {
   const reading = readLine(path);
   const line = lineOf(reading);
-  const isNone = line !== '' && !line.startsWith('k8s-liveness/') && parse(line).kind === 'malformed';
+  const more = reading.kind === 'line' && reading.more; // lines of numbers are no epoch
+  const isNone = !line.startsWith('k8s-liveness/') && (more || (line !== '' && parse(line).kind === 'malformed'));
   if (isNone) throw notWritten(path, 'it holds something else than a heartbeat');
   // In a folder that may not be searched there is nothing to be seen; then the writer says why it cannot.
   if (reading.kind === 'unreadable' && lstat(path)) throw notWritten(path, `what stands there is left alone: ${reading.detail}`);
