@@ -626,6 +626,22 @@ describe('status', () => {
     expect([code, out, err.split(';')[0]]).toEqual([2, '', 'k8s-liveness status: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M']);
   });
 
+  test('--watch reads nothing more once it is to end', async () => {
+    const signals = new EventEmitter();
+    let reads = 0;
+    const clock: Clock = { ...systemClock, wall: () => { reads++; return Date.now(); } };
+    const onOutput = (text: string): void => {
+      if (!text.includes('Ctrl-C ends')) return;
+      setImmediate(() => {
+        expect(reads).toBeGreaterThan(0);
+        signals.emit('SIGINT');
+        reads = 0;
+      });
+    };
+    await cli(['status', '--watch', fileOf(record())], { columns: 80, clock, signals, onOutput });
+    expect(reads).toBe(0);
+  });
+
   test('--watch gives the terminal back while it is suspended', async () => {
     const signals = new EventEmitter();
     const seen: string[] = [];
