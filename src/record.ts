@@ -1,4 +1,4 @@
-// The heartbeat file's one line, as docs/heartbeat-file.md publishes it. Pure: no clock, no file system.
+// The heartbeat file's line, as docs/heartbeat-file.md publishes it. Pure: no clock, no file system.
 
 /** One beat as it is recorded. Times are centiseconds unless they say otherwise. */
 export interface HeartbeatRecord {
@@ -8,8 +8,8 @@ export interface HeartbeatRecord {
   readonly uptime: number | undefined;
   /** How old the beat may become; Infinity without a limit. */
   readonly limit: number;
-  /** `own`: the service's own limit, which a reader with one of its own overrules. `step`: this stretch of work's. */
-  readonly kind: 'own' | 'step';
+  /** `own`: the service's own limit; a reader's own limit overrules it. `step`: the limit of this stretch of work. */
+  readonly kind: (typeof KINDS)[number];
   /** How long the writer may leave a beat unwritten; every reader adds it to the limit. */
   readonly window: number;
   readonly pid: number | undefined;
@@ -21,7 +21,7 @@ export interface HeartbeatRecord {
   readonly wall: number;
   /** The longest time between two beats so far. */
   readonly gap: number | undefined;
-  /** Which instance beat: its thread's id and a nonce, as two hex groups. */
+  /** Which instance beat: its thread's id and a random number, as two hex groups. */
   readonly writer: string;
 }
 
@@ -34,38 +34,111 @@ export const LONGEST_LINE = 4096;
 /** The last millisecond of the year 9999: dates stay four-digit in every reader. */
 export const LAST_WALL = 253_402_300_799_999;
 
-const MAGIC = 'k8s-liveness/1';
-const PRIME = 2_147_483_647;
-const LONGEST_WINDOW = 100;
+/** The largest number of 15 digits; above it some are written with an exponent. */
+export const LARGEST = 999_999_999_999_999;
 
-// Fixed columns: between two beats only digits change, so that a torn read keeps its shape and the sum decides.
-const WIDTHS = [14, 15, 12, 15, 4, 3, 10, 12, 36, 15, 12, 21, 10];
+const MAGIC = 'k8s-liveness/1';
+const NONE = '-';
+const KINDS = ['own', 'step'] as const;
+const PRIME = 2_147_483_647;
+const SUM_WIDTH = 10;
+
+/** How a kind of field is written, read and summed. */
+interface Shape<T> {
+  readonly write: (value: T) => string;
+  /** WRONG if no writer writes such a text. */
+  readonly read: (text: string) => T | typeof WRONG;
+  /** What the field adds to the checksum. */
+  readonly numbers: (value: T) => readonly number[];
+}
+const WRONG = Symbol('wrong');
+
+/**
+ * The fields in their order in the line. Columns are fixed: between two beats only digits change, so a torn read keeps its
+ * shape, and the checksum decides.
+ */
+const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> } } = {
+  beat: { width: 15, shape: whole(0) },
+  uptime: { width: 12, shape: orNone(whole(0), undefined) },
+  limit: { width: 15, shape: orNone(whole(1), Infinity) },
+  kind: { width: 4, shape: oneOf(KINDS) },
+  window: { width: 3, shape: whole(0, 100) },
+  pid: { width: 10, shape: orNone(whole(1), undefined) },
+  start: { width: 12, shape: orNone(whole(0), undefined) },
+  boot: { width: 36, shape: orNone(hex(5), undefined) },
+  wall: { width: 15, shape: whole(0, LAST_WALL) },
+  gap: { width: 12, shape: orNone(whole(0), undefined) },
+  writer: { width: 21, shape: hex(2) },
+};
+const NAMES = Object.keys(FIELDS) as (keyof HeartbeatRecord)[];
+
+/** The table's rows, with the types of the values left out. */
+function fieldOf(name: keyof HeartbeatRecord): { readonly width: number; readonly shape: Shape<unknown> } {
+  return FIELDS[name] as { readonly width: number; readonly shape: Shape<unknown> };
+}
+
+/** A decimal of at most 15 digits, just as it would be written. */
+function whole(least: number, most = LARGEST): Shape<number> {
+  return {
+    write: String,
+    read: (text) => {
+      const number = Number(text);
+      return Number.isInteger(number) && number >= least && number <= most && String(number) === text ? number : WRONG;
+    },
+    numbers: (value) => [value],
+  };
+}
+
+/** The same, or `-`, which stands for `none` and counts as 0. */
+function orNone<T, N>({ write, read, numbers }: Shape<T>, none: N): Shape<T | N> {
+  return {
+    write: (value) => (value === none ? NONE : write(value as T)),
+    read: (text) => (text === NONE ? none : read(text)),
+    numbers: (value) => (value === none ? [0] : numbers(value as T)),
+  };
+}
+
+function oneOf<T extends string>(words: readonly T[]): Shape<T> {
+  return {
+    write: (value) => value,
+    read: (text) => words.find((word) => word === text) ?? WRONG,
+    numbers: (value) => [words.indexOf(value)],
+  };
+}
+
+/** That many groups of 1 to 12 lower-case hex digits joined by `-`. */
+function hex(count: number): Shape<string> {
+  // Without regular expressions: a process's first ones take 0.2 ms, and a probe does this first.
+  const isGroup = (group: string): boolean =>
+    group.length <= 12 && parseInt(group, 16).toString(16).padStart(group.length, '0') === group;
+  return {
+    write: (value) => value,
+    read: (text) => {
+      const groups = text.split('-');
+      return groups.length === count && groups.every(isGroup) ? text : WRONG;
+    },
+    numbers: (value) => value.split('-').map((group) => parseInt(group, 16)),
+  };
+}
+
+/** `s = (s * 31 + n) mod (2^31 - 1)` over the fields as numbers: what a shell can compute with builtin arithmetic. */
+function checksum(record: HeartbeatRecord, later: readonly number[]): number {
+  let sum = 1; // the version
+  for (const name of NAMES) for (const number of fieldOf(name).shape.numbers(record[name])) sum = (sum * 31 + number) % PRIME;
+  for (const number of later) sum = (sum * 31 + number) % PRIME;
+  return sum;
+}
 
 export function serialise(record: HeartbeatRecord): Buffer {
-  const fields = [
-    MAGIC,
-    text(record.beat),
-    text(record.uptime),
-    text(record.limit === Infinity ? undefined : record.limit),
-    record.kind,
-    text(record.window),
-    text(record.pid),
-    text(record.start),
-    record.boot ?? '-',
-    text(record.wall),
-    text(record.gap),
-    record.writer,
-    String(checksum(record)),
-  ];
-  const line = fields.map((field, index) => field.padEnd(WIDTHS[index] ?? 0)).join(' ');
-  return Buffer.from(`${line}\n`, 'latin1');
+  let line = MAGIC;
+  for (const name of NAMES) {
+    const { width, shape } = fieldOf(name);
+    line += ` ${shape.write(record[name]).padEnd(width)}`;
+  }
+  return Buffer.from(`${line} ${String(checksum(record, [])).padEnd(SUM_WIDTH)}\n`, 'latin1');
 }
 
-function text(number: number | undefined): string {
-  return number === undefined ? '-' : String(number);
-}
-
-/** What a file's first line is. `torn` lines are worth another read: a writer may have been in the middle of one. */
+/** What a file's first line is. A `torn` line is worth another read: a writer may have been in the middle of it. */
 export type Parsed =
   | { readonly kind: 'record'; readonly record: HeartbeatRecord }
   | { readonly kind: 'plain'; readonly wall: number }
@@ -73,124 +146,49 @@ export type Parsed =
 
 export function parse(line: string): Parsed {
   if (line.length > LONGEST_LINE) return malformed('not a heartbeat');
-  const fields = line.split(' ').filter((field) => field !== '');
-  const [magic = '', ...rest] = fields;
+  const [magic = '', ...texts] = line.split(' ').filter((text) => text !== '');
   if (magic !== MAGIC) {
-    const epoch = fields.length === 1 ? parseEpoch(magic) : undefined;
+    const epoch = texts.length === 0 ? parseEpoch(magic) : undefined;
     if (epoch !== undefined) return { kind: 'plain', wall: epoch };
     return malformed(magic.startsWith('k8s-liveness/') ? 'another version of the format' : 'not a heartbeat');
   }
-  const [beat, uptime, limit, kind, window, pid, start, boot, wall, gap, writer, ...later] = rest;
-  const sum = later.pop();
+  const fields: Record<string, unknown> = {};
+  for (const [at, name] of NAMES.entries()) fields[name] = fieldOf(name).shape.read(texts[at] ?? '');
+  const later = texts.slice(NAMES.length, -1).map(ANY.read);
+  const record = fields as unknown as HeartbeatRecord;
   const shaped =
-    sum !== undefined &&
-    isNumber(beat) &&
-    isNumberOrNone(uptime) &&
-    isNumberOrNone(limit) &&
-    limit !== '0' &&
-    (kind === 'own' || (kind === 'step' && limit !== '-')) &&
-    isNumber(window) &&
-    Number(window) <= LONGEST_WINDOW &&
-    isNumberOrNone(pid) &&
-    pid !== '0' &&
-    isNumberOrNone(start) &&
-    boot !== undefined &&
-    (boot === '-' || isHex(boot, 5)) &&
-    isNumber(wall) &&
-    Number(wall) <= LAST_WALL &&
-    isNumberOrNone(gap) &&
-    writer !== undefined &&
-    isHex(writer, 2) &&
-    later.every(isNumberOrNone);
-  if (!shaped) return malformed('a field of the record is wrong', true);
-  const record: HeartbeatRecord = {
-    beat: Number(beat),
-    uptime: value(uptime),
-    limit: value(limit) ?? Infinity,
-    kind,
-    window: Number(window),
-    pid: value(pid),
-    start: value(start),
-    boot: boot === '-' ? undefined : boot,
-    wall: Number(wall),
-    gap: value(gap),
-    writer,
-  };
-  if (sum !== String(checksum(record, later))) return malformed('the checksum of the record is wrong', true);
+    texts.length > NAMES.length && !Object.values(fields).includes(WRONG) && (record.kind === 'own' || record.limit !== Infinity);
+  if (!shaped || later.includes(WRONG)) return malformed('a field of the record is wrong', true);
+  if (texts.at(-1) !== String(checksum(record, (later as (number | undefined)[]).flatMap(ANY.numbers)))) {
+    return malformed('the checksum of the record is wrong', true);
+  }
   return { kind: 'record', record };
 }
+
+/** A field that a later version of the format may add before the sum. */
+const ANY = orNone(whole(0), undefined);
 
 function malformed(detail: string, torn = false): Parsed {
   return { kind: 'malformed', torn, detail };
 }
 
-const LARGEST = 999_999_999_999_999;
-
-// Without regular expressions: a process's first ones take 0.2 ms, and this is what a probe does first.
-
-/** A decimal of at most 15 digits, just as it would be written. */
-function isNumber(field: string | undefined): field is string {
-  const number = Number(field);
-  // Above the largest come those that are written with an exponent.
-  return Number.isInteger(number) && number >= 0 && number <= LARGEST && String(number) === field;
-}
-
-/** That many groups of 1 to 12 lower-case hex digits joined by `-`. */
-function isHex(field: string, count: number): boolean {
-  const groups = field.split('-');
-  const isGroup = (group: string): boolean =>
-    group.length <= 12 && parseInt(group, 16).toString(16).padStart(group.length, '0') === group;
-  return groups.length === count && groups.every(isGroup);
-}
-
-function isNumberOrNone(field: string | undefined): field is string {
-  return field === '-' || isNumber(field);
-}
-
 /** What a process directory's `pid` holds: a decimal of 1 or more. */
 export function parsePid(text: string): number | undefined {
-  return isNumber(text) && text !== '0' ? Number(text) : undefined;
+  const pid = whole(1).read(text);
+  return pid === WRONG ? undefined : pid;
 }
 
 /** What a process directory's `error` holds: any integer of at most 15 digits, just as it would be written. */
 export function parseError(text: string): number | undefined {
-  const digits = text.startsWith('-') ? text.slice(1) : text;
-  return isNumber(digits) && text !== '-0' ? Number(text) : undefined;
-}
-
-function value(field: string | undefined): number | undefined {
-  return field === '-' ? undefined : Number(field);
+  const digits = whole(0).read(text.startsWith('-') ? text.slice(1) : text);
+  return digits === WRONG || text === '-0' ? undefined : Number(text);
 }
 
 /** Seconds since the epoch, with at most nine digits of a fraction, as Python's k8s-liveness and `date +%s` write them. */
-function parseEpoch(field: string): number | undefined {
-  if (!/^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?$/.test(field)) return undefined;
+function parseEpoch(text: string): number | undefined {
+  if (!/^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?$/.test(text)) return undefined;
   // By its digits: as a floating-point number the last nanosecond of the year 9999 is the year 10000.
-  const [seconds, fraction = ''] = field.split('.');
+  const [seconds, fraction = ''] = text.split('.');
   const wall = Number(seconds) * 1000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
   return wall <= LAST_WALL ? wall : undefined;
-}
-
-/** `s = (s * 31 + n) mod (2^31 - 1)` over the fields as numbers: what a shell can compute with builtin arithmetic. */
-function checksum(record: HeartbeatRecord, later: readonly string[] = []): number {
-  let sum = 1; // the version
-  const fold = (number: number | undefined): void => {
-    sum = (sum * 31 + (number ?? 0)) % PRIME;
-  };
-  const foldHex = (groups: string): void => {
-    for (const group of groups.split('-')) fold(parseInt(group, 16));
-  };
-  fold(record.beat);
-  fold(record.uptime);
-  fold(record.limit === Infinity ? 0 : record.limit);
-  fold(record.kind === 'step' ? 1 : 0);
-  fold(record.window);
-  fold(record.pid);
-  fold(record.start);
-  foldHex(record.boot ?? '0');
-  fold(record.wall);
-  fold(record.gap);
-  foldHex(record.writer);
-  for (const field of later) fold(value(field));
-  return sum;
 }
