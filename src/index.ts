@@ -4,5 +4,6 @@ export { type Health, type HealthCheck } from './health';
 export { probe } from './probe';
 export { systemClock, type Clock } from './proc';
 export { ProcessTimestamp } from './process-timestamp';
-export { Timestamp, type TimestampOptions } from './timestamp';
+export { type TimestampOptions } from './options';
+export { Timestamp } from './timestamp';
 export { describe, type DeathReason, type Verdict } from './verdict';

@@ -1,6 +1,6 @@
 // The only reader of /proc: the clock, and who a process is.
 
-import { existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
  * Where a Timestamp takes its time from. Pass your own to test a loop without waiting; {@link systemClock} is
@@ -26,34 +26,12 @@ export const systemClock: Clock = {
   bootId: readBootId,
 };
 
-let asked = 0;
-let uptimeFile: number | undefined;
-let buffer: Buffer | undefined;
-
+/**
+ * Opened anew each time: lxcfs binds a file of its own over it in a running container, and an open file would keep telling the
+ * old time and keep the mount busy.
+ */
 function readUptime(): number | undefined {
-  if (uptimeFile !== undefined) {
-    try {
-      buffer ??= Buffer.alloc(64);
-      const uptime = parseUptime(buffer.toString('latin1', 0, readSync(uptimeFile, buffer, 0, buffer.length, 0)));
-      if (uptime !== undefined) return uptime;
-    } catch {
-      // Somebody closed it under us. Its number may be another file's by now, so it is not ours to close.
-    }
-    uptimeFile = undefined;
-  }
-  const uptime = parseUptime(read('/proc/uptime'));
-  // A probe asks once; who asks again gets a descriptor that stays open: 1.3 µs a read, where os.uptime() takes 4.2 and
-  // falls back to whole seconds without saying so.
-  if (uptime !== undefined && asked++ > 0) uptimeFile = open('/proc/uptime');
-  return uptime;
-}
-
-function open(path: string): number | undefined {
-  try {
-    return openSync(path, 'r');
-  } catch {
-    return undefined; // out of descriptors
-  }
+  return parseUptime(read('/proc/uptime')) ?? uptimeWithoutProc();
 }
 
 /** `12345.67 …` is 12345670 ms: by its digits, as trunc(uptime * 100) is wrong for 6.6 % of values. */
@@ -63,12 +41,26 @@ function parseUptime(text = ''): number | undefined {
   return point > 0 && text[point + 3] === ' ' && Number.isInteger(centiseconds) ? centiseconds * 10 : undefined;
 }
 
-let bootId: string | undefined;
+/**
+ * The kernel's own answer if /proc does not tell: whole seconds. The fraction is that of the monotonic clock, which is the same
+ * until the machine is suspended for the first time; after that it may be wrong by up to a second.
+ */
+function uptimeWithoutProc(): number | undefined {
+  if (process.platform !== 'linux') return undefined; // others have no boot id to go with it
+  const [, nanoseconds] = process.hrtime();
+  return process.getBuiltinModule('node:os').uptime() * 1000 + Math.floor(nanoseconds / 1e6);
+}
 
+let bootId: string | undefined;
+let bootIdRead = -Infinity;
+
+/** Read at most once a second: a checkpoint may be restored after a reboot. */
 function readBootId(): string | undefined {
-  if (bootId === undefined) {
+  const now = Date.now();
+  if (!(Math.abs(now - bootIdRead) < 1000)) {
     const id = read('/proc/sys/kernel/random/boot_id')?.trim();
-    if (id?.length === 36) bootId = id;
+    bootId = id?.length === 36 ? id : undefined;
+    bootIdRead = now;
   }
   return bootId;
 }

@@ -5,16 +5,9 @@ import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
 import { parseError } from './record';
-import { internals, LAYOUT, Timestamp, type Layout, type TimestampOptions } from './timestamp';
-
-const DIRECTORY: Layout = {
-  noun: 'process directory',
-  isDirectory: true,
-  heartbeat: (path) => `${path}/${TIMESTAMP}`,
-  companions: (path) => [`${path}/${PID}`, `${path}/${ERROR}`],
-  release: 'reset',
-  remedy: 'expected a writable directory: set LIVENESS_RUNDIR or pass a path',
-};
+import { assertArguments, type TimestampOptions } from './options';
+import { Timestamp } from './timestamp';
+import { PROCESS_DIRECTORY, Writer } from './writer';
 
 /**
  * A process that says it is there, and whether it is well: `pid` and `error` in a directory of its own, each just the
@@ -27,6 +20,7 @@ export class ProcessTimestamp extends Timestamp {
   /** How old the last beat may become. Infinity: pid and error alone decide. */
   readonly maximumAge: number | Duration = Infinity;
 
+  readonly #writer: Writer;
   #loaded = false;
   #loads = 0;
   /** The last error number written. */
@@ -34,7 +28,10 @@ export class ProcessTimestamp extends Timestamp {
 
   /** @param directory default: `LIVENESS_UNIT_NAME`, else the host's name, below `LIVENESS_RUNDIR`, else `/run`. */
   constructor(directory: string = processDirectory(), options: TimestampOptions = {}) {
-    super(directory, { ...options, [LAYOUT]: DIRECTORY } as TimestampOptions);
+    assertArguments(new.target.name, directory, options);
+    const writer = new Writer(PROCESS_DIRECTORY, directory, options);
+    super(directory, options, writer);
+    this.#writer = writer;
   }
 
   /**
@@ -46,9 +43,9 @@ export class ProcessTimestamp extends Timestamp {
    *   check throws comes out untouched. In each case no pid is written, and an own one is taken away.
    */
   async load(checks: readonly HealthCheck[], ...args: readonly unknown[]): Promise<this> {
-    internals.assertWritable(this, 'load');
+    this.#writer.assertWritable('load');
     const load = ++this.#loads;
-    internals.assertFree(this);
+    this.#writer.assertFree();
     let ours = this.#loaded;
     try {
       // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.
@@ -58,10 +55,10 @@ export class ProcessTimestamp extends Timestamp {
       if (this.#loads !== load) {
         throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
       }
-      internals.startAnew(this);
+      this.#writer.startAnew();
       super.refresh();
       ours = true;
-      sweep(internals.absolute(this), [PID, ERROR, TIMESTAMP]);
+      sweep(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
       this.#writePid();
     } catch (error) {
       // Unless a reset() or load() came in between: what stands there is the later one's.
@@ -106,7 +103,7 @@ export class ProcessTimestamp extends Timestamp {
    * @throws LivenessError `ERR_HEARTBEAT_WRITE` if something cannot be removed.
    */
   reset(): void {
-    internals.assertWritable(this, 'reset');
+    this.#writer.assertWritable('reset');
     this.#loads++;
     this.#loaded = false;
     try {
@@ -124,21 +121,21 @@ export class ProcessTimestamp extends Timestamp {
   /** One beat, as of any Timestamp, after `load()`. With a beat that is written, pid and error are restored if gone or emptied. */
   override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
     this.#assertLoaded('refresh');
-    const before = internals.writtenAt(this);
+    const before = this.#writer.writtenAt;
     super.refresh(options);
-    if (internals.writtenAt(this) !== before) this.#restore();
+    if (this.#writer.writtenAt !== before) this.#restore();
     return this;
   }
 
   /** The process that the directory names, if it does. */
   get pid(): number | undefined {
-    const found = readPid(internals.absolute(this));
+    const found = readPid(this.#writer.absolute);
     return found.obstacle ? undefined : found.value;
   }
 
   /** Its error number; 0 is healthy. Undefined between `load()` and `set()`, and for what is no number. */
   get error(): number | undefined {
-    const found = readError(internals.absolute(this));
+    const found = readError(this.#writer.absolute);
     return found.obstacle ? undefined : found.value;
   }
 
@@ -160,11 +157,11 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   #path(name: string): string {
-    return `${internals.absolute(this)}/${name}`;
+    return `${this.#writer.absolute}/${name}`;
   }
 
   #assertLoaded(method: string): void {
-    internals.assertWritable(this, method);
+    this.#writer.assertWritable(method);
     if (this.#loaded) return;
     throw new LivenessError('ERR_NOT_LOADED', `${method}() expected load() to have succeeded first, and no reset() since`, this.path);
   }
@@ -183,7 +180,7 @@ export class ProcessTimestamp extends Timestamp {
     try {
       action();
     } catch (error) {
-      throw internals.wrapped(this, error, `cannot ${what}`);
+      throw this.#writer.wrapped(error, `cannot ${what}`);
     }
   }
 }

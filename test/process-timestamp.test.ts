@@ -602,7 +602,7 @@ describeIf(canMount, 'root, to mount')('on a full disk', () => {
     const output = within(
       TMPFS,
       `const { execFileSync } = require('node:child_process');
-       const said = (options) => ProcessTimestamp.byRef(folder, options).verdict().reason ?? 'alive';
+       const said = (_acted) => ProcessTimestamp.byRef(folder).verdict().reason ?? 'alive';
        (async () => {
          class P extends ProcessTimestamp { maximumAge = 60000 }
          const first = (await new P(folder, { clock }).load([])).set();

@@ -6,7 +6,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Duration } from 'date-fns';
-import { LivenessError, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
+import { LivenessError, ProcessTimestamp, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
 import { parse, type HeartbeatRecord } from '../src/record';
 import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
@@ -246,12 +246,63 @@ describe('maximumAge', () => {
   });
 });
 
+test('a maximumAge that is changed in place counts for both sides with the next beat that is written', () => {
+  const maximumAge = { minutes: 2 };
+  class Tuned extends Timestamp {
+    readonly maximumAge = maximumAge;
+  }
+  const timestamp = new Tuned(path, { clock }).refresh();
+  maximumAge.minutes = 5;
+  clock.advance(WINDOW);
+  timestamp.refresh();
+  expect([recorded().limit * 10, timestamp.verdict().limit]).toEqual([5 * 60_000, 5 * 60_000]);
+});
+
 describe('the constructor', () => {
   test.each([null, 5, {}, Buffer.from('/x')])('refuses a path of %p', (given) => {
     expect(thrown(() => new TwoMinutes(given as never))).toMatchObject({
       code: 'ERR_ARGUMENT',
       message: expect.stringMatching(/^TwoMinutes expected its path as a string; got /) as string,
     });
+  });
+
+  test.each([null, 'clock', [], new Date(), { clok: 1 }, { otherPidNamespace: 'false' }, { ignoreError: 1 }, { clock: null }, { clock: { wall: Date.now } }])(
+    'refuses options of %p',
+    (given) => {
+      for (const make of [() => new TwoMinutes(path, given as never), () => TwoMinutes.byRef(path, given as never), () => new ProcessTimestamp(path, given as never)]) {
+        expect(thrown(make)).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/^\w+ expected .*; got /) as string });
+      }
+    },
+  );
+
+  test('takes options that are undefined one by one', () => {
+    expect(new TwoMinutes(path, { clock: undefined, ignoreError: undefined, otherPidNamespace: undefined }).path).toBe(path);
+  });
+
+  test('says what it needs if the working directory is gone', () => {
+    const gone = scratch();
+    const script = `
+      const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      try { Timestamp.byRef('beat') } catch ({ code, message }) { console.log(code, message) }
+      console.log(Timestamp.byRef('/no/beat').verdict().reason)`;
+    const file = join(scratch(), 'script.js');
+    writeFileSync(file, script);
+    const { stdout } = spawnSync('sh', ['-c', `rmdir ${gone} && exec ${process.execPath} ${file}`], { cwd: gone });
+    expect(stdout.toString().trim().split('\n')).toEqual([
+      "ERR_ARGUMENT expected an absolute path, as the working directory is gone; got 'beat' (string)",
+      'missing',
+    ]);
+  });
+
+  test('names the class as its user wrote it, also from plain JavaScript', () => {
+    const script = `
+      const { Timestamp, ProcessTimestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      for (const Class of [Timestamp, ProcessTimestamp, class Mine extends Timestamp {}]) {
+        try { Class.byRef(7) } catch ({ message }) { console.log(message) }
+      }`;
+    expect(spawnSync(process.execPath, ['-e', script]).stdout.toString().trim().split('\n')).toEqual(
+      ['Timestamp', 'ProcessTimestamp', 'Mine'].map((name) => `${name} expected its path as a string; got 7 (number)`),
+    );
   });
 
   test('takes an empty path, which no beat can', () => {
@@ -288,6 +339,17 @@ describe('byRef', () => {
     expect(thrown(() => view.refresh())).toMatchObject({ code: 'ERR_READ_ONLY', path });
     expect(thrown(() => { view.delete(); })).toMatchObject({ code: 'ERR_READ_ONLY', path });
     expect(view.alive).toBe(true);
+  });
+
+  test('stays a view if its constructor makes another one', () => {
+    class Curious extends TwoMinutes {
+      constructor(at?: string) {
+        TwoMinutes.byRef(at);
+        super(at);
+      }
+    }
+    expect(thrown(() => Curious.byRef(path).refresh()).code).toBe('ERR_READ_ONLY');
+    expect(existsSync(path)).toBe(false);
   });
 
   test('throws rather than judge another file than it was given', () => {
@@ -1005,7 +1067,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect([existsSync(join(root, 'timestamp')), readdirSync(folder)]).toEqual([true, []]);
   });
 
-  test('a masked /proc/uptime costs no descriptors', () => {
+  test('a masked /proc/uptime costs no descriptors, and uptime still judges', () => {
     const output = within(
       'mount --bind /dev/null /proc/uptime',
       `const open = () => fs.readdirSync('/proc/self/fd').length;
@@ -1014,7 +1076,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
        for (let turn = 0; turn < 50; turn++) { now += 1e4; timestamp.refresh().alive; }
        console.log(timestamp.verdict().clock, open() - before);`,
     );
-    expect(output).toBe('wall 0');
+    expect(output).toBe('uptime 0');
   });
 
   test('the first beat onto a read-only mount throws', () => {
