@@ -19,10 +19,12 @@ import ts from 'typescript';
 import { WorkerTimestamp } from '../examples/worker/timestamp';
 import { milliseconds } from '../src/duration';
 import { parse } from 'yaml';
+import { bounds } from './support/bounds';
 import { describeIf } from './support/need';
 
 const CHART = join(__dirname, '..', 'examples', 'chart');
 const GOPATH = '/usr/share/gocode';
+const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
 const SHELL = ['sh', '/app/node_modules/k8s-liveness/dist/liveness.sh'];
 const NODE = ['env', 'NODE_OPTIONS=', 'node', '/app/dist/liveness.js'];
 
@@ -124,23 +126,25 @@ describeIf(
 
     test('states its sums in a comment', () => {
       const manifest = text(values);
-      const { P, F, T, G } = numbers(parse(manifest) as Deployment);
-      expect(manifest).toContain(
-        `# A stalled worker is restarted no sooner than ${(F - 1) * P} s ` +
-          `and about ${F * P + T + G} s at the latest after its maximumAge.\n`,
-      );
+      const { G, ...timing } = numbers(parse(manifest) as Deployment);
+      const { stall, wedge } = bounds({ A: 0, ...timing });
+      const comment = manifest.split('\n').filter((line) => line.startsWith('# ')).map((line) => line.slice(2)).join(' ');
+      expect(comment).toContain(`No stall shorter than maximumAge + ${stall} s restarts the worker.`);
+      expect(comment).toContain(`A wedge is decided by maximumAge + ${wedge} s, plus about a second on an idle node, more on a starved one.`);
+      expect(comment).toContain(`The container is gone ${G}.2 s later.`);
     });
   });
 
   test('derives its own numbers from maximumAge as the comments in values.yaml say', () => {
     const deployment = render();
-    const { P, F, T, G } = numbers(deployment);
+    const { P, F, T } = numbers(deployment);
     const comments = readFileSync(join(CHART, 'values.yaml'), 'utf8');
     const A = Number(/ A = (\d+) s/.exec(comments)?.[1]);
     expect(A * 1000).toBe(milliseconds(new WorkerTimestamp().maximumAge, 'maximumAge'));
     expect(P).toBe(A / 4);
-    expect(comments).toContain(` ${A} + (${F}-1)*${P} = ${A + (F - 1) * P} s\n`);
-    expect(comments).toContain(` ${A} + ${F}*${P} + ${T} + ${G} = ${A + F * P + T + G} s\n`);
+    const { stall, wedge } = bounds({ A, P, F, T });
+    expect(comments).toContain(` ${A} + (${F}-1)*${P} - ${T} = ${stall} s\n`);
+    expect(comments).toContain(` ${A} + ${F}*${P} + ${T} = ${wedge} s\n`);
     const { startup } = parts(deployment);
     expect(comments).toContain(` ${A} / ${defined(startup.periodSeconds)} = ${defined(startup.failureThreshold)}\n`);
   });
@@ -172,6 +176,19 @@ describeIf(
     expect(stderr).toContain(`probe: expected "shell" or "node", got ${JSON.stringify(probe)}\n`);
     expect(stdout).toBe('');
     expect(status).toBe(1);
+  });
+
+  test('refuses a timeout longer than the period: its sums would be wrong', () => {
+    const liveness = (timeoutSeconds: number) => run({ liveness: { periodSeconds: 5, timeoutSeconds } });
+    expect(liveness(5).status).toBe(0);
+    const { status, stdout, stderr } = liveness(6);
+    expect(stderr).toContain('liveness.timeoutSeconds: expected at most liveness.periodSeconds, 5, or timeouts would queue; got 6\n');
+    expect([status, stdout]).toEqual([1, '']);
+  });
+
+  test('requests CPU, and says why', () => {
+    expect(parts(render()).worker.resources?.requests?.cpu).toMatch(/^\d+m$/);
+    expect(readFileSync(join(CHART, 'values.yaml'), 'utf8')).toContain(WHY_REQUEST);
   });
 
   describe('these checks notice', () => {

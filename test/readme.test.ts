@@ -5,6 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
+import { bounds } from './support/bounds';
 import { blocksOf } from './support/markdown';
 import { SHELLS } from './support/readers';
 import { aged, directoryOf, fileOf, record, scratch } from './support/records';
@@ -67,6 +68,35 @@ describe('docs/liveness-or-readiness.md', () => {
     expect(readme.replaceAll('\n', ' ')).toContain(`had answered ${answered} of 1000 requests with liveness by HTTP GET, and was away for ${Math.round(Number(away))} s`);
     expect(shown('zombies')).not.toBe('');
     expect(readFileSync('examples/redis-probe/README.md', 'utf8')).toContain(shown('zombies'));
+  });
+});
+
+describe('whatever is shown to a cluster', () => {
+  const examples = readdirSync('examples');
+  const pages = ['README.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+  const manifests = examples.map((name) => `examples/${name}/pod.yaml`).filter((file) => existsSync(file));
+  const shown = [
+    ...manifests.map((file) => [file, readFileSync(file, 'utf8')] as const),
+    ...pages.flatMap((page) => blocksOf(readFileSync(page, 'utf8')).filter(({ code }) => code.startsWith('apiVersion: ')).map(({ code }) => [page, code] as const)),
+  ];
+
+  test('is in README, in its command line page and in four examples', () => {
+    expect(shown.map(([where]) => where)).toEqual([...manifests, 'README.md', 'docs/cli.md']);
+    expect(manifests).toHaveLength(4);
+  });
+
+  test.each(shown)('%s requests CPU and says why, and no probe may take longer than its period', (_, code) => {
+    const containers = containersOf(parseYaml(code));
+    expect(containers).not.toEqual([]);
+    for (const { resources, ...container } of containers) {
+      expect(resources).toEqual({ requests: { cpu: expect.stringMatching(/^\d+m$/) as string } });
+      expect(code).toContain(' # else a wedged neighbour that has a request starves this pod and its probe\n');
+      const probes = Object.entries(container).filter(([key]) => key.endsWith('Probe'));
+      expect(probes).not.toEqual([]);
+      for (const [, { periodSeconds, timeoutSeconds }] of probes as [string, Record<string, number>][]) {
+        expect(timeoutSeconds).toBeLessThanOrEqual(periodSeconds ?? 0);
+      }
+    }
   });
 });
 
@@ -193,8 +223,9 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     expect(env?.[0]?.value?.startsWith(`${volumeMounts?.[0]?.mountPath ?? '?'}/`)).toBe(true);
     const { periodSeconds: P = 0, failureThreshold: F = 0, timeoutSeconds: T = 0 } = livenessProbe ?? {};
     const A = 120;
-    expect(readme).toContain(`(here ${A + F * P + T} s;`);
-    expect(readme).toContain(`(${A + (F - 1) * P} s) never restarts it`);
+    const { stall, wedge } = bounds({ A, P, F, T });
+    expect(readme).toContain(`A + (F − 1)·P − T (here ${stall} s) never restarts`);
+    expect(readme).toContain(`A + F·P + T (here ${wedge} s)`);
     expect((startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0)).toBe(A);
   });
 
@@ -280,3 +311,9 @@ function runs([command = '', ...args]: string[], cwd: string, heartbeat: string)
   return spawnSync(command, args, { cwd, env }).status;
 }
 
+/** The containers of whatever has a pod's spec in it. */
+function containersOf(value: unknown): Record<string, unknown>[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const { containers } = value as { containers?: Record<string, unknown>[] };
+  return containers ?? Object.values(value).flatMap(containersOf);
+}
