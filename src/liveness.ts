@@ -31,7 +31,8 @@ exit codes: 0 all alive, 1 one is dead (the line says which and why), 2 could no
 LOG_LEVEL=warning or above silences the line of a probe that is alive.
 
   livenessProbe:
-    exec: { command: ["env", "NODE_OPTIONS=", "node", "node_modules/k8s-liveness/dist/liveness.js"] }
+    exec: { command: ["env", "NODE_OPTIONS=", "NODE_EXTRA_CA_CERTS=", "node",
+                      "node_modules/k8s-liveness/dist/liveness.js"] }
     timeoutSeconds: 5`;
 
 const OPTIONS = {

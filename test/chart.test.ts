@@ -26,7 +26,7 @@ const CHART = join(__dirname, '..', 'examples', 'chart');
 const GOPATH = '/usr/share/gocode';
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
 const SHELL = ['sh', '/app/node_modules/k8s-liveness/dist/liveness.sh'];
-const NODE = ['env', 'NODE_OPTIONS=', 'node', '/app/dist/liveness.js'];
+const NODE = ['env', 'NODE_OPTIONS=', 'NODE_EXTRA_CA_CERTS=', 'node', '/app/dist/liveness.js'];
 
 const present =
   spawnSync('go', ['version']).status === 0 &&

@@ -98,6 +98,16 @@ describe('whatever is shown to a cluster', () => {
       }
     }
   });
+
+  test('clears both variables for Node, except where the image has no env', () => {
+    const files = [...pages, ...manifests, 'examples/chart/templates/_helpers.tpl', 'src/liveness.ts', 'src/liveness.sh'];
+    const commands = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(/\["[^\]]*?liveness\.js".*?\]/g)].map(([array]) => JSON.parse(array) as string[]));
+    expect(commands).toHaveLength(8);
+    expect(commands.filter(([first]) => first === '/nodejs/bin/node')).toHaveLength(1);
+    for (const command of commands.filter(([first]) => first !== '/nodejs/bin/node')) {
+      expect(command.slice(0, 4)).toEqual(['env', 'NODE_OPTIONS=', 'NODE_EXTRA_CA_CERTS=', 'node']);
+    }
+  });
 });
 
 describe('README', () => {
@@ -243,10 +253,18 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     expect(runs(command, project(), fileOf(record()))).toBe(0);
   });
 
-  const commands = [...readme.matchAll(/^\| .*? \| .*?`(\[".*?\])`.*\|$/gm)].map(([, command = '']) => JSON.parse(command) as string[]);
+  const rows = [...readme.matchAll(/^\| .*\|$/gm)].map(([row]) => row);
+  const commands = rows.flatMap((row) => [...row.matchAll(/`(\[".*?\])`/g)].map(([, command = '']) => JSON.parse(command) as string[]));
 
   test('there is a command for every image', () => {
-    expect(commands).toHaveLength(9);
+    expect(commands).toHaveLength(12);
+  });
+
+  test('what copies the shell probe out of the package, for Yarn PnP, does', () => {
+    const [, script = ''] = /`yarn node -e "(.*?)"`/.exec(readme) ?? [];
+    const folder = project();
+    execFileSync(process.execPath, ['-e', script], { cwd: folder });
+    expect(readFileSync(join(folder, 'liveness.sh'))).toEqual(readFileSync('dist/liveness.sh'));
   });
 
   test.each(commands.map((command) => [command.join(' '), command] as const))('%s answers', (_, command) => {
@@ -258,9 +276,10 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
       join(folder, 'dist', 'liveness.js'),
       `const { Timestamp, probe } = require('k8s-liveness'); class W extends Timestamp { maximumAge = 120000 } probe(W.byRef());`,
     );
+    writeFileSync(join(folder, '.pnp.cjs'), ''); // stands for Yarn's loader
     const app = join(folder, 'app');
     mkdirSync(app);
-    copyFileSync('dist/liveness.sh', join(app, 'liveness.sh'));
+    for (const copy of [folder, app]) copyFileSync('dist/liveness.sh', join(copy, 'liveness.sh'));
     const placed = command.map((word) =>
       word
         .replace('/nodejs/bin/node', process.execPath)
@@ -271,7 +290,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     for (const name of ['pid', 'error']) writeFileSync(join(heartbeat, '..', name), name === 'pid' ? String(process.pid) : '0');
     expect(runs(placed, folder, heartbeat)).toBe(0);
     rmSync(join(heartbeat, '..', 'pid'));
-    expect(runs(placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)), folder, `${heartbeat}.gone`)).toBe(1);
+    expect(runs(placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)), folder, `${heartbeat}.gone`)).toBe(command.includes('-c') ? 2 : 1);
   });
 
   test('each shipped probe stands alone: copied out of node_modules into an empty folder', () => {
@@ -305,10 +324,14 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   });
 });
 
+/** Also that a command which begins with `env` clears what would break Node, or have it complain. */
 function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {
   const [LIVENESS_RUNDIR, LIVENESS_UNIT_NAME] = [join(heartbeat, '../..'), basename(join(heartbeat, '..'))];
-  const env = { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR, LIVENESS_UNIT_NAME, NODE_OPTIONS: '' };
-  return spawnSync(command, args, { cwd, env }).status;
+  const inherited = command === 'env' ? { NODE_OPTIONS: '--require ./nothing', NODE_EXTRA_CA_CERTS: './nothing' } : { NODE_OPTIONS: '' };
+  const env = { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR, LIVENESS_UNIT_NAME, ...inherited };
+  const { status, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
+  expect(stderr).toBe('');
+  return status;
 }
 
 /** The containers of whatever has a pod's spec in it. */
