@@ -110,6 +110,15 @@ describe('whatever is shown to a cluster', () => {
   });
 });
 
+test('the room that a probe needs is one figure everywhere', () => {
+  const page = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )?/g, ' ');
+  const [, shell = '', node = ''] = /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
+  expect([shell, node]).toEqual(['6 MiB', '12 MiB']);
+  expect(page('README.md')).toContain(`${shell} and 8 threads for \`liveness.sh\`, ${node} and 12 threads for \`liveness.js\``);
+  expect(page('docs/truth.md')).toContain(`${shell} and 8 threads for a shell probe, ${node} and 12 threads for a Node probe`);
+  expect(page('examples/chart/values.yaml')).toContain(`${shell} for a shell probe or ${node} for a Node probe`);
+});
+
 describe('README', () => {
   // Those of the command line are produced in test/cli.test.ts.
   const transcripts = blocks.filter(({ language, note }) => language === 'console' && note !== 'cli');
