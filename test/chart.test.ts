@@ -129,7 +129,7 @@ describeIf(
       const { G, ...timing } = numbers(parse(manifest) as Deployment);
       const { stall, wedge } = bounds({ A: 0, ...timing });
       const comment = manifest.split('\n').filter((line) => line.startsWith('# ')).map((line) => line.slice(2)).join(' ');
-      expect(comment).toContain(`No stall shorter than maximumAge + ${stall} s restarts the worker.`);
+      expect(comment).toContain(`Counted from the last written beat, no stall shorter than maximumAge + ${stall} s restarts the worker.`);
       expect(comment).toContain(`A wedge is decided by maximumAge + ${wedge} s, plus about a second on an idle node, more on a starved one.`);
       expect(comment).toContain(`The container is gone ${G}.2 s later.`);
     });
