@@ -43,9 +43,6 @@ withHeartbeat(({ folder, beat }) => {
   };
   cpSync(DIST, join(modules, 'k8s-liveness/dist'), { recursive: true });
   cpSync(join(DIST, '../package.json'), join(modules, 'k8s-liveness/package.json'));
-  for (const name of ['package.json', 'milliseconds.cjs', 'constants.cjs']) {
-    cpSync(join(DIST, '../node_modules/date-fns', name), join(modules, 'date-fns', name));
-  }
   file('package.json', '{ "name": "service", "private": true }');
   file('node_modules/nothing/package.json', '{ "name": "nothing", "exports": { ".": { "default": "./index.js" } } }');
   file('node_modules/nothing/index.js', '');

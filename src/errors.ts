@@ -28,7 +28,7 @@ export class LivenessError extends Error {
     message: string,
     /** The heartbeat file or process directory it is about, where there is one. */
     readonly path?: string,
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(message, options);
   }
@@ -37,8 +37,7 @@ export class LivenessError extends Error {
 /** The value as a refusal shows it: short, on one line, with its type. */
 export function shown(value: unknown): string {
   // Loaded only for a mistake: a probe starts without it.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { inspect } = require('node:util') as typeof import('node:util');
+  const { inspect } = process.getBuiltinModule('node:util');
   const type = Array.isArray(value) ? 'array' : typeof value;
   const text = inspect(value, { depth: 1, compact: true, breakLength: Infinity }).replaceAll('\n', ' ');
   return `${text.length > 60 ? `${text.slice(0, 57)}...` : text} (${type})`;

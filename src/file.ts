@@ -45,8 +45,7 @@ export const [PID, ERROR, TIMESTAMP] = ['pid', 'error', 'timestamp'] as const;
 
 function hostname(): string {
   // Loaded only here: a probe of a heartbeat starts without it.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  return (require('node:os') as typeof import('node:os')).hostname();
+  return process.getBuiltinModule('node:os').hostname();
 }
 
 /** What stands at a path. */

@@ -104,13 +104,12 @@ function resolve(specifier: string, what: string, path: string): string {
 }
 
 // Loaded only here: a probe imports this file too and never needs them.
-/* eslint-disable @typescript-eslint/no-require-imports */
 function requireFrom(folder: string): NodeJS.Require {
-  return (require('node:module') as typeof import('node:module')).createRequire(`${folder}/health-checks.js`);
+  return process.getBuiltinModule('node:module').createRequire(`${folder}/health-checks.js`);
 }
 
 function importFrom(folder: string, specifier: string): Promise<Exports> {
-  const { Script, constants } = require('node:vm') as typeof import('node:vm');
+  const { Script, constants } = process.getBuiltinModule('node:vm');
   // The only way to import from another folder than one's own. Node 20 calls it experimental, and warns.
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const load = new Script('(specifier) => import(specifier)', { filename: `${folder}/health-checks.js`, importModuleDynamically });
@@ -118,5 +117,5 @@ function importFrom(folder: string, specifier: string): Promise<Exports> {
 }
 
 function url(): typeof import('node:url') {
-  return require('node:url') as typeof import('node:url');
+  return process.getBuiltinModule('node:url');
 }

@@ -1,3 +1,4 @@
+export { type Duration } from './duration';
 export { LivenessError, type ErrorCode } from './errors';
 export { TIMESTAMP_PATH } from './file';
 export { type Health, type HealthCheck } from './health';

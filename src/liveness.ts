@@ -57,8 +57,7 @@ const PLAIN_REQUEST = { askDefault: false, ignoreError: false, otherPidNamespace
 
 function parseCommandLine(args: string[]): Request {
   // Loaded only for options: a probe that has none starts without it.
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { parseArgs } = require('node:util') as typeof import('node:util');
+  const { parseArgs } = process.getBuiltinModule('node:util');
   let parsed;
   try {
     parsed = parseArgs({ args, options: OPTIONS, allowPositionals: true });

@@ -1,4 +1,4 @@
-import type { Duration } from 'date-fns';
+import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { ERROR, PID, processDirectory, readLine, remove, replaceText, sweep, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';

@@ -1,5 +1,4 @@
-import type { Duration } from 'date-fns';
-import { milliseconds } from './duration';
+import { milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { TIMESTAMP_PATH } from './file';
 import { judge } from './judge';

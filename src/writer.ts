@@ -1,8 +1,7 @@
 // The writing side, for Timestamp, ProcessTimestamp and the command line: who beats, how often a beat is written, and who may.
 
 import { isAbsolute } from 'node:path';
-import type { Duration } from 'date-fns';
-import { milliseconds } from './duration';
+import { milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { ERROR, HeartbeatFile, PID, randomHex, readLine, TIMESTAMP } from './file';
 import { isWriterAlive } from './judge';

@@ -1,67 +1,11 @@
 // What the package is, and who in it may know whom.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { build } from 'esbuild';
 import * as door from '../src';
-import { scratch } from './support/records';
-
-const sources = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => /(?<!\.d)\.ts$/.test(name));
-
-function importsOf(name: string): string[] {
-  const code = readFileSync(join('src', name), 'utf8');
-  return [...code.matchAll(/(?:from |import\(|require\()'([^']+)'/g)].map(([, target = '']) => target);
-}
-
-describe('who may import whom', () => {
-  // From the bottom up: each line may know those above it, and nothing below.
-  const allowed: Record<string, string[]> = {
-    'errors.ts': ['node:util'],
-    'duration.ts': ['./errors', 'date-fns', 'date-fns/milliseconds'],
-    'verdict.ts': ['./duration'],
-    'record.ts': [],
-    'proc.ts': ['node:fs'],
-    'folder.ts': ['node:fs', 'node:path'],
-    'file.ts': ['./folder', './record', 'node:fs', 'node:os'],
-    'health.ts': ['./errors', './verdict', 'node:module', 'node:url', 'node:vm'],
-    'judge.ts': ['./file', './proc', './record', './verdict'],
-    'options.ts': ['./errors', './proc'],
-    'writer.ts': ['./duration', './errors', './file', './judge', './proc', './record', 'date-fns', 'node:path'],
-    'timestamp.ts': ['./duration', './errors', './file', './judge', './options', './proc', './verdict', './writer', 'date-fns'],
-    'process-timestamp.ts': ['./errors', './file', './health', './judge', './options', './proc', './record', './timestamp', './writer', 'date-fns'],
-    'probe.ts': ['./errors', './timestamp', './verdict', 'node:fs'],
-    'liveness.ts': ['./duration', './file', './judge', './probe', './proc', 'node:util'],
-    'index.ts': ['./errors', './file', './health', './options', './probe', './proc', './process-timestamp', './timestamp', './verdict'],
-    'cli/io.ts': ['../proc'],
-    'cli/command.ts': ['../duration', '../errors', './io', 'yargs'],
-    'cli/words.ts': ['date-fns/formatDuration'],
-    'cli/report.ts': ['../file', '../judge', '../verdict', './command', './io'],
-    'cli/table.ts': ['../verdict', './report', './words', 'cliui', 'node:util'],
-    'cli/beat.ts': ['../errors', '../file', '../folder', '../judge', '../proc', '../record'],
-    'cli/check.ts': ['../verdict', './command', './report'],
-    'cli/touch.ts': ['../errors', '../proc', '../record', './beat', './command'],
-    'cli/run.ts': ['../errors', '../file', '../proc', '../verdict', './beat', './command', './io', './usage', 'node:child_process', 'node:os'],
-    'cli/usage.ts': ['./command', 'leven'],
-    'cli/status.ts': ['../file', './command', './io', './report', './table', 'node:fs', 'node:timers/promises'],
-    'cli/main.ts': ['../verdict', './check', './command', './io', './run', './status', './touch', './usage', 'yargs'],
-    'cli/index.ts': ['../proc', './io', './main'],
-  };
-
-  test('every source file has its line here', () => {
-    expect(Object.keys(allowed).sort()).toEqual([...sources].sort());
-  });
-
-  test.each(Object.entries(allowed))('%s', (name, targets) => {
-    expect(targets).toEqual(expect.arrayContaining(importsOf(name)));
-  });
-
-  test('date-fns is loaded only for a Duration: elsewhere its types at most', () => {
-    for (const name of sources.filter((name) => name !== 'cli/words.ts')) {
-      const values = readFileSync(join('src', name), 'utf8').match(/^import (?!type).*'date-fns/gm);
-      expect([name, values]).toEqual([name, null]);
-    }
-  });
-});
+import { fileOf, record, scratch } from './support/records';
 
 describe('the package', () => {
   const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, never>;
@@ -74,37 +18,39 @@ describe('the package', () => {
     expect(manifest.engines).toEqual({ node: '^20.19.0 || ^22.12.0 || >=24' });
   });
 
-  test('holds what it should and nothing else', () => {
+  test('holds what it should, in less than 0.6 MB, and needs no other package', () => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
-    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
-    const paths = files.map(({ path }) => path);
-    expect(paths.filter((path) => !path.endsWith('.d.ts')).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/cli.js', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/cli.md', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'docs/truth.md', 'package.json'].sort(),
+    const [{ files, unpackedSize }] = JSON.parse(stdout) as [{ files: { path: string }[]; unpackedSize: number }];
+    expect(files.map(({ path }) => path).sort()).toEqual(
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/NOTICES', 'dist/cli.js', 'dist/index.d.ts', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/cli.md', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'docs/truth.md', 'package.json'].sort(),
     );
-    for (const path of paths.filter((path) => path.endsWith('.d.ts'))) expect(path).toMatch(/^dist\/[a-z-]+\.d\.ts$/);
+    expect(unpackedSize).toBeLessThan(600_000);
+    const { dependencies, peerDependencies, optionalDependencies } = manifest;
+    expect([dependencies, peerDependencies, optionalDependencies]).toEqual([undefined, undefined, undefined]);
   });
 
-  test('has types that stand without those of Node', () => {
-    const folder = scratch();
-    mkdirSync(join(folder, 'node_modules'));
-    for (const name of ['date-fns', 'k8s-liveness']) {
-      symlinkSync(name === 'k8s-liveness' ? resolve('.') : resolve('node_modules', name), join(folder, 'node_modules', name));
-    }
-    writeFileSync(
-      join(folder, 'user.ts'),
-      `import { ProcessTimestamp, Timestamp, probe, type HealthCheck, type Verdict } from 'k8s-liveness';
-       class Unit extends ProcessTimestamp { override readonly maximumAge = { minutes: 2 } }
-       const check: HealthCheck = (name: string) => name !== '';
-       const checks: HealthCheck[] = [check, './x.js', { health: async () => true }, (mode: 'primary' | 'replica') => mode === 'primary'];
-       void new Unit('/x', { ignoreError: true }).load(checks, 'primary', 7).then((unit: Unit) => unit.set(1).refresh());
-       // @ts-expect-error a number is no health check
-       void new ProcessTimestamp().load([7]);
-       class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }
-       const verdict: Verdict = new Mine('/x', { clock: undefined }).refresh({ maximumAge: undefined }).verdict();
-       if (!verdict.alive) { const reason: 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale' = verdict.reason; void reason; }
-       const mine: Mine = Mine.byRef(); const any: Timestamp = Timestamp.byRef('/x'); probe(mine, any);`,
-    );
-    const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--lib', 'es2022', '--module', 'nodenext', 'user.ts'];
+  test('dist/NOTICES has the licence of every package that is bundled', async () => {
+    const define = { VERSION: '""', 'import.meta.url': '""' };
+    const entryPoints = ['src/index.ts', 'src/liveness.ts', 'src/cli/index.ts'];
+    const { metafile } = await build({ entryPoints, bundle: true, platform: 'node', write: false, metafile: true, outdir: 'dist', define });
+    const folders = Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
+    const bundled = folders.map((folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>);
+    const expected = bundled.map(({ name, version, license }) => `${name} ${version} (${license})`);
+    const parts = readFileSync('dist/NOTICES', 'utf8').split(/\n-+\n/).slice(1);
+    expect(parts.map((part) => part.split('\n')[0])).toEqual([...new Set(expected)].sort());
+    for (const part of parts) expect(part).toMatch(/\((?:MIT|ISC)\)\n\n(?:.*\n){0,6}.*Copyright/);
+  });
+
+  test('lets require.resolve find the probes, from wherever it is installed', () => {
+    const script = "for (const name of ['liveness.js', 'liveness.sh']) console.log(require.resolve(`k8s-liveness/dist/${name}`))";
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: projectOf(), encoding: 'utf8' });
+    expect(stdout).toBe(`${resolve('dist/liveness.js')}\n${resolve('dist/liveness.sh')}\n`);
+  });
+
+  test('has types that stand alone', () => {
+    const folder = projectOf();
+    copyFileSync('test/types/user.ts', join(folder, 'user.ts'));
+    const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--lib', 'es2020', '--module', 'nodenext', 'user.ts'];
     const { status, stdout } = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), ...options], { cwd: folder, encoding: 'utf8' });
     expect([status, stdout]).toEqual([0, '']);
   });
@@ -114,11 +60,48 @@ describe('the package', () => {
   });
 
   test('its top level is this and no more', () => {
-    const tracked = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' }).stdout.trim().split('\n');
-    const top = [...new Set(tracked.map((path) => path.split('/')[0] ?? ''))].filter((name) => !name.startsWith('.'));
+    const made = ['coverage', 'dist', 'node_modules'];
+    const top = readdirSync('.').filter((name) => !name.startsWith('.') && !name.endsWith('.tgz') && !made.includes(name));
     expect(top.sort()).toEqual(
-      ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench', 'docs', 'examples', 'jest.config.js',
-        'package-lock.json', 'package.json', 'src', 'test', 'tsconfig.json'].sort(),
+      ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench', 'docs', 'eslint.config.mjs', 'etc', 'examples', 'jest.config.js',
+        'package-lock.json', 'package.json', 'scripts', 'src', 'test', 'tsconfig.json'].sort(),
     );
+  });
+});
+
+/** An empty project in which this package is installed, and nothing else. */
+function projectOf(): string {
+  const folder = scratch();
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(resolve('.'), join(folder, 'node_modules/k8s-liveness'));
+  return folder;
+}
+
+describe('as an ES module', () => {
+  const alive = [0, expect.stringMatching(/^alive: /), ''];
+
+  function run(script: string, ...args: string[]): unknown[] {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8' });
+    return [status, stdout, stderr];
+  }
+
+  test('liveness.js runs when it is copied below a package.json of "type": "module"', () => {
+    const folder = scratch();
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    const probe = join(folder, 'liveness.js');
+    copyFileSync('dist/liveness.js', probe);
+    expect(run(probe, fileOf(record()))).toEqual(alive);
+    // Each option and each default loads one more module of Node's.
+    expect(run(probe, '--process', '--maximum-age', '1h', fileOf(record()))).toEqual([1, expect.stringMatching(/^dead: missing: /), '']);
+  });
+
+  test('a service and its probe run when esbuild has bundled them', async () => {
+    const folder = projectOf();
+    writeFileSync(join(folder, 'timestamp.ts'), "import { Timestamp } from 'k8s-liveness'; export class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }");
+    writeFileSync(join(folder, 'main.ts'), "import { Mine } from './timestamp'; new Mine(process.argv[2]).refresh(); process.stdout.write(Mine.byRef(process.argv[2]).toString());");
+    writeFileSync(join(folder, 'liveness.ts'), "import { probe } from 'k8s-liveness'; import { Mine } from './timestamp'; probe(Mine.byRef(process.argv[2]));");
+    await build({ absWorkingDir: folder, entryPoints: ['main.ts', 'liveness.ts'], bundle: true, platform: 'node', format: 'esm', outdir: 'dist', outExtension: { '.js': '.mjs' } });
+    expect(run(join(folder, 'dist/main.mjs'), join(folder, 'beat'))).toEqual(alive);
+    expect(run(join(folder, 'dist/liveness.mjs'), fileOf(record()))).toEqual(alive);
   });
 });

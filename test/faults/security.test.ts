@@ -331,12 +331,12 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
 });
 
 describe('the package', () => {
-  test('has no known vulnerability in what it installs, as far as the registry answers', () => {
-    const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json', '--fetch-retries=0'], { encoding: 'utf8' });
-    const { metadata } = JSON.parse(stdout || '{}') as { metadata?: { vulnerabilities: { total: number } } };
-    if (!metadata) process.stderr.write('not verified: npm audit: the registry does not answer it\n');
-    expect(metadata?.vulnerabilities.total ?? 0).toBe(0);
-    expect(Object.keys((JSON.parse(readFileSync('package.json', 'utf8')) as { dependencies: object }).dependencies)).toEqual(['cliui', 'date-fns', 'leven', 'yargs']);
+  test('has no known vulnerability in what is bundled, as far as the registry answers', () => {
+    const { stdout } = spawnSync('npm', ['audit', '--json', '--fetch-retries=0'], { encoding: 'utf8' });
+    const { vulnerabilities } = JSON.parse(stdout || '{}') as { vulnerabilities?: Record<string, unknown> };
+    if (!vulnerabilities) process.stderr.write('not verified: npm audit: the registry does not answer it\n');
+    const notices = readFileSync('dist/NOTICES', 'utf8');
+    expect(Object.keys(vulnerabilities ?? {}).filter((name) => notices.includes(`\n${name} `))).toEqual([]);
   });
 
   test('holds no secret and no path of the machine it was built on', () => {
