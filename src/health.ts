@@ -3,7 +3,10 @@
 import { LivenessError, shown } from './errors';
 import { printable } from './verdict';
 
-/** Answers `false` where what it looks at is not healthy; may be async; may throw, which says more. */
+/**
+ * Answers `true`, or nothing, if what it looks at is healthy, and `false` if it is not. May be async. May throw, which says
+ * more. A number, `null` or an empty string is refused: 0 is healthy as an error number, and not healthy as a truth value.
+ */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- takes whatever load() is given for it
 export type Health = (...args: any[]) => unknown;
 
@@ -16,8 +19,8 @@ export type HealthCheck = Health | { readonly health: Health } | string;
 /**
  * Runs the checks, each after the one before it has answered.
  *
- * @throws LivenessError `ERR_HEALTH_CHECK` for the first that answers false, `ERR_ARGUMENT` for what is no check or no
- *   module; and whatever a check throws, untouched.
+ * @throws LivenessError `ERR_HEALTH_CHECK` for the first that answers false, `ERR_ARGUMENT` for what is no check, no module or
+ *   no clear answer; and whatever a check throws, untouched.
  */
 export async function runChecks(checks: readonly HealthCheck[], args: readonly unknown[], path: string): Promise<void> {
   if (!Array.isArray(checks)) {
@@ -32,8 +35,11 @@ export async function runChecks(checks: readonly HealthCheck[], args: readonly u
   }
   for (const { check, what } of all) {
     const health = typeof check === 'string' ? await loadHealth(check, what, path) : healthOf(check);
-    if ((await health?.(...args)) === false) {
-      throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${printable(nameOf(check))}) answered false`, path);
+    const answer = await health?.(...args);
+    const name = printable(nameOf(check));
+    if (answer === false) throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${name}) answered false`, path);
+    if (typeof answer === 'number' || (answer !== undefined && !answer)) {
+      throw new LivenessError('ERR_ARGUMENT', `${what} (${name}) expected to answer true or false; got ${shown(answer)}`, path);
     }
   }
 }
@@ -77,7 +83,8 @@ interface Exports {
 
 async function load(found: string): Promise<Exports> {
   try {
-    return (await import(found)) as Exports;
+    // The comment tells webpack, rspack and ncc to leave this import to Node.
+    return (await import(/* webpackIgnore: true */ found)) as Exports;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A package for import alone, which cannot be seen from where this library is installed.

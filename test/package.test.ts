@@ -85,6 +85,10 @@ describe('as an ES module', () => {
     return [status, stdout, stderr];
   }
 
+  test('the import of a health check is left to Node by webpack, rspack and ncc, as its comment asks', () => {
+    expect(readFileSync('dist/index.js', 'utf8')).toMatch(/\bimport\(\s*\/\* webpackIgnore: true \*\/\s*found\s*\)/);
+  });
+
   test('liveness.js runs when it is copied below a package.json of "type": "module"', () => {
     const folder = scratch();
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');

@@ -85,6 +85,20 @@ describe('load', () => {
     expect(there()).toEqual([]);
   });
 
+  // 0 is healthy where numbers are errors, and 1 where they are truth values.
+  test.each([0, 1, -1, NaN, null, ''])('refuses the answer %p, which may mean either', async (answer) => {
+    const error = await thrown(() => new ProcessTimestamp(directory).load([() => Promise.resolve(answer)]));
+    expect(error.code).toBe('ERR_ARGUMENT');
+    expect(error.message).toMatch(/^health check 1 of 1 \(anonymous function\) expected to answer true or false; got .+ \(\w+\)$/);
+    expect(there()).toEqual([]);
+  });
+
+  test.each([true, undefined, 'PONG', { ok: 1 }])('takes the answer %p for healthy', async (answer) => {
+    const timestamp = await new ProcessTimestamp(directory).load([() => answer]);
+    expect(there()).toEqual(['pid', 'timestamp']);
+    timestamp.reset();
+  });
+
   test.each(['sync', 'async'])('lets a %s exception through untouched', async (kind) => {
     const odd = Object.assign(new Error('mine'), { code: 'MINE' });
     const check = (): unknown => {
