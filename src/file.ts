@@ -16,8 +16,10 @@ import {
   writeSync,
   type Stats,
 } from 'node:fs';
-import { Astray, inFolder, isTrusted, lstat, same } from './folder';
-import { LONGEST_LINE, RECORD_SIZE } from './record';
+import { basename } from 'node:path';
+import { Astray, inFolder, isTrusted, leadsThroughProcOrDev, lstat, permit, same } from './folder';
+import { LONGEST_LINE, parse, RECORD_SIZE } from './record';
+import { FIRST_BEAT, NUMBER, refusal, type Rule } from './replaceable';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
 
@@ -58,7 +60,11 @@ export type Reading =
       readonly empty: boolean;
       readonly modified: number;
     }
-  | { readonly kind: 'missing' | 'unreadable' | 'directory'; readonly detail: string };
+  | Obstacle;
+interface Obstacle {
+  readonly kind: 'missing' | 'unreadable' | 'directory';
+  readonly detail: string;
+}
 
 /** Bytes read before a file without a newline is given up: a sparse terabyte must not hold a probe. */
 const MOST_BYTES = 16 * 1024 * 1024;
@@ -69,6 +75,10 @@ const CHUNK = 64 * 1024;
  * a FIFO, a device or a symlink, and reads a bounded part of anything else.
  */
 export function readLine(path: string): Reading {
+  return readRegular(path, (fd, stat) => ({ kind: 'line', ...firstLine(fd), empty: stat.size === 0, modified: stat.mtimeMs }));
+}
+
+function readRegular<T>(path: string, read: (fd: number, stat: Stats) => T): T | Obstacle {
   let fd: number;
   try {
     fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
@@ -79,7 +89,7 @@ export function readLine(path: string): Reading {
     const stat = fstatSync(fd);
     if (stat.isDirectory()) return DIRECTORY;
     if (!stat.isFile()) return { kind: 'unreadable', detail: 'is not a regular file' };
-    return { kind: 'line', ...firstLine(fd), empty: stat.size === 0, modified: stat.mtimeMs };
+    return read(fd, stat);
   } catch {
     return { kind: 'unreadable', detail: 'cannot be read' };
   } finally {
@@ -87,12 +97,12 @@ export function readLine(path: string): Reading {
   }
 }
 
-const DIRECTORY: Reading = { kind: 'directory', detail: 'is a directory' };
+const DIRECTORY: Obstacle = { kind: 'directory', detail: 'is a directory' };
 
-function obstacle(path: string, code: string | undefined): Reading {
+function obstacle(path: string, code: string | undefined): Obstacle {
   // One that may be entered but not listed, or the target of a symbolic link.
   if ((code === 'EACCES' || code === 'ELOOP') && isDirectory(path)) return DIRECTORY;
-  const missing: Reading = { kind: 'missing', detail: 'no such file' };
+  const missing: Obstacle = { kind: 'missing', detail: 'no such file' };
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return missing;
   // A loop among the folders above is also ELOOP; there is no file then.
   if (code === 'ELOOP') return lstat(path) ? { kind: 'unreadable', detail: 'is a symbolic link' } : missing;
@@ -135,6 +145,34 @@ function withoutNuls(text: string): string {
   return text.includes('\0') ? text.replaceAll(/\0+/g, '') : text;
 }
 
+/** Why what stands at a path is left alone. The message says what to do, so the caller adds no advice. */
+export class Refusal extends Error {}
+
+/** @throws Refusal unless a writer may put something of its own into the place of what stands at `path`. */
+export function assertReplaceable(path: string, rule: Rule): void {
+  const stat = lstat(path);
+  if (!stat || !(rule.protectsOthers || isOurs(stat))) return; // where nothing can be seen, the write says why it fails
+  const found = readRegular(path, (fd, { size }) => {
+    const head = Buffer.alloc(LONGEST_LINE);
+    return { kind: 'standing' as const, size, text: withoutNuls(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0))) };
+  });
+  if (found.kind === 'missing') return;
+  if (found.kind !== 'standing') throw new Refusal(`what stands there is left alone: ${found.detail}`);
+  if (!rule.takes(found)) throw new Refusal(refusal(found, rule));
+}
+
+/** @throws Refusal unless a process may keep its files in this directory. */
+export function assertDirectoryReplaceable(directory: string): void {
+  for (const [name, rule] of [[PID, NUMBER], [ERROR, NUMBER], [TIMESTAMP, FIRST_BEAT]] as const) {
+    try {
+      assertReplaceable(`${directory}/${name}`, rule);
+    } catch (error) {
+      (error as Error).message = `${name} file: ${(error as Error).message}`;
+      throw error;
+    }
+  }
+}
+
 /**
  * The writer's side of one heartbeat file: kept open, overwritten in place.
  *
@@ -144,6 +182,8 @@ export class HeartbeatFile {
   readonly #path: string;
   #fd: number | undefined;
   #opened: Stats | undefined;
+  /** Whether this has written there since it was made or removed: from then on it may replace whatever stands there. */
+  #isOurs = false;
   /** Whether there was nothing at the path when it was looked at. */
   #wasMissing = false;
   readonly #last = Buffer.alloc(RECORD_SIZE);
@@ -157,11 +197,13 @@ export class HeartbeatFile {
    * Puts `record` there by one write. A file that is missing, or is not a plain file of ours, is replaced by
    * rename and never written through.
    *
+   * @throws Refusal before the first one, if what stands there is no heartbeat.
    * @param inspect sees a line that somebody else wrote, before it is overwritten; it may throw to leave it alone.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
     // Another one may come between the look and the first write, or sweep what we are writing: then look again.
     for (let tries = 1; ; tries++) {
+      if (!this.#isOurs) assertReplaceable(this.#path, FIRST_BEAT);
       this.#look(inspect);
       try {
         this.#put(record);
@@ -172,26 +214,42 @@ export class HeartbeatFile {
       }
     }
     record.copy(this.#last);
+    this.#isOurs = true;
   }
 
   /**
-   * Removes the file, unless `isOthers` says of its line that it is somebody else's, or throws; lets go of it.
+   * Removes the file if a whole record stands there, unless `isOthers` says of its line that it is somebody else's, or
+   * throws; lets go of it. Anything else that somebody has put there stays.
    *
-   * @param companions files that go before it, and stay with it.
+   * @param companions files that go before it, and stay with it. They go too where this has written and nothing can be read.
    */
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
-    const others = this.#look(isOthers) ?? false;
-    this.#release();
-    if (others) return;
+    const found = readLine(this.#path);
+    const isRecord = found.kind === 'line' && parse(found.line).kind === 'record';
+    if (isRecord && isOthers(found.line)) {
+      this.#letGo();
+      return;
+    }
     const failures: unknown[] = [];
-    for (const path of [...companions, this.#path]) {
+    const attempt = (act: () => void): void => {
       try {
-        remove(path);
+        act();
       } catch (error) {
         failures.push(error); // the others go all the same
       }
+    };
+    if (isRecord || (this.#isOurs && found.kind !== 'line')) {
+      for (const path of companions) attempt(() => { assertReplaceable(path, NUMBER); remove(path); });
     }
+    this.#letGo();
+    if (isRecord) attempt(() => { remove(this.#path); });
+    else if (found.kind === 'unreadable' || found.kind === 'directory') attempt(() => { refuse(this.#path, found.detail); });
     if (failures.length > 0) throw failures[0];
+  }
+
+  #letGo(): void {
+    this.#release();
+    this.#isOurs = false;
   }
 
   #look<T>(inspect: (line: string) => T): T | undefined {
@@ -268,35 +326,55 @@ export class HeartbeatFile {
       closeSync(create(this.#path, record, placeNew));
       this.#open(); // by its own name, which is what /proc and lsof show
     } else {
-      this.#fd = create(this.#path, record, renameSync);
+      this.#fd = replace(this.#path, record);
       this.#opened = fstatSync(this.#fd);
     }
   }
 }
 
-/**
- * Lets the file at `path` hold `text` and no more. By rename, so that a reader finds the old text or the new one; on a full
- * disk in place, where for a moment the end of a longer old text stands behind the new one.
- */
+/** Lets the file at `path` hold `text` and no more. A reader finds the old text or the new one. */
 export function replaceText(path: string, text: string): void {
-  const bytes = Buffer.from(text);
+  closeSync(replace(path, Buffer.from(text)));
+}
+
+/** Puts a new file into the place of what stands at `path`, and leaves it open. */
+function replace(path: string, bytes: Buffer): number {
   try {
-    closeSync(create(path, bytes, renameSync));
+    return create(path, bytes, renameSync);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if ((code !== 'ENOSPC' && code !== 'EDQUOT') || !overwrite(path, bytes)) throw error;
+    return inPlace(path, bytes, error);
   }
 }
 
-function overwrite(path: string, bytes: Buffer): boolean {
-  const file = openOurs(path);
-  if (!file) return false;
+/**
+ * Writes into the plain file of ours at `path`, and leaves it open: on a full disk, over quota, at a mount point or in a
+ * folder that we may not write, no other file can come into its place.
+ *
+ * @throws `error`, which came before, if there is no such file.
+ */
+function inPlace(path: string, bytes: Buffer, error: unknown): number {
   try {
-    write(file.fd, bytes);
-    ftruncateSync(file.fd, bytes.length);
-    return true;
-  } finally {
-    closeSync(file.fd);
+    const fd = overwrite(path, bytes);
+    if (fd !== undefined) return fd;
+  } catch {
+    // The first error says more.
+  }
+  throw (error as NodeJS.ErrnoException).code === 'EBUSY' ? new Refusal('it is a mount point: mount its folder') : error;
+}
+
+function overwrite(path: string, bytes: Buffer): number | undefined {
+  const file = openOurs(path);
+  if (!file) return undefined;
+  const { fd, stat } = file;
+  try {
+    makeReadable(fd, stat);
+    // Readers drop NULs, so they never see the end of a longer old text behind the new one.
+    write(fd, Buffer.concat([bytes], Math.max(bytes.length, Math.min(stat.size, LONGEST_LINE))));
+    ftruncateSync(fd, bytes.length);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 
@@ -315,15 +393,19 @@ function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   }
   if (fd === undefined) return undefined;
   const stat = fstatSync(fd);
-  if (stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.()) return { fd, stat };
+  if (isOurs(stat)) return { fd, stat };
   closeSync(fd);
   return undefined;
 }
 
+function isOurs(stat: Stats): boolean {
+  return stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.();
+}
+
 /** A new file beside `path`, put into its place: the descriptor stays open. */
 function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
-  return inFolder(path, true, (held) => {
-    refuseDevice(held);
+  return inFolder(path, true, (held, folder) => {
+    refuseDevice(held, folder);
     if (lstat(held)?.isDirectory()) throw new Error('it is a directory');
     // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
     const temporary = `${held}.${randomHex()}.tmp`;
@@ -341,13 +423,23 @@ function create(path: string, bytes: Buffer, place: (temporary: string, path: st
   });
 }
 
-/** Or a link to one, such as /dev/stdout. Another user's link goes, whatever it leads to: else it would keep the beats out. */
-function refuseDevice(path: string): void {
+/**
+ * Refuses a device, and a link of root's or our own to a device or through /proc or /dev: /dev/stdout may end in a plain file.
+ * Another user's link is replaced, or it could block our beats.
+ */
+function refuseDevice(path: string, folder: string): void {
   const present = lstat(path);
   if (present?.isCharacterDevice() || present?.isBlockDevice()) throw new Error('it is a device');
   if (!present?.isSymbolicLink() || !isTrusted(present)) return;
   const end = target(path);
   if (end && !end.isFile() && !end.isDirectory()) throw new Error('it is a symbolic link to a device, a pipe or a socket');
+  if (leadsThroughProcOrDev(folder, basename(path))) throw new Refusal('it is a symbolic link that leads through /proc or /dev');
+}
+
+/** @throws Refusal for what stands at `path` and may not be removed. */
+function refuse(path: string, detail: string): never {
+  inFolder(path, false, refuseDevice);
+  throw new Refusal(`what stands there is left alone: ${detail}`);
 }
 
 function tryUnlink(path: string): void {
@@ -375,8 +467,9 @@ export function sweep(directory: string, names: readonly string[]): void {
   try {
     inFolder(`${directory}/.`, false, (held) => {
       for (const entry of readdirSync(held)) {
-        const [name = '', nonce, end, ...rest] = entry.split('.');
-        if (names.includes(name) && nonce !== undefined && end === 'tmp' && rest.length === 0) tryUnlink(`${held}/${entry}`);
+        const [name = '', nonce = '', end, ...rest] = entry.split('.');
+        const isTemporary = names.includes(name) && /^[0-9a-f]{1,8}$/.test(nonce) && end === 'tmp' && rest.length === 0;
+        if (isTemporary && lstat(`${held}/${entry}`)?.isFile()) tryUnlink(`${held}/${entry}`);
       }
     });
   } catch {
@@ -384,35 +477,29 @@ export function sweep(directory: string, names: readonly string[]): void {
   }
 }
 
-/** A umask may have taken the probe's right to read it. */
-function makeReadable(fd: number, { mode }: Stats): void {
-  if ((mode & 0o777) === 0o644) return;
-  try {
-    fchmodSync(fd, 0o644);
-  } catch (error) {
-    // Node's permission model refuses any: there the umask decides.
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED' && !('permission' in process)) throw error;
-  }
+function makeReadable(fd: number, stat: Stats): void {
+  permit(stat, 0o644, (mode) => { fchmodSync(fd, mode); });
 }
 
 /** 32 random bits. */
 export function randomHex(): string {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(16);
+  // Not the global `crypto`, which a flag of Node takes away. Loaded only here: a probe starts without it.
+  return process.getBuiltinModule('node:crypto').randomInt(2 ** 32).toString(16);
 }
 
 function write(fd: number, bytes: Buffer): void {
   if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('the write came up short');
 }
 
-/** Removes the file at `path`, if there is one. */
+/** Removes the file at `path`, if there is one. What cannot be removed is cleared: a newline is no beat, pid or error to any reader. */
 export function remove(path: string): void {
   try {
-    inFolder(path, false, (held) => {
-      refuseDevice(held);
+    inFolder(path, false, (held, folder) => {
+      refuseDevice(held, folder);
       unlinkSync(held);
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') closeSync(inPlace(path, Buffer.from('\n'), error));
   }
 }

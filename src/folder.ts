@@ -55,8 +55,9 @@ function canHold(): boolean {
  * a symbolic link between a look at it and its use, the look is worth nothing.
  *
  * @param make makes the folders that are missing.
+ * @param act is given the file's path through the held folder, and that folder's own name with a slash at its end.
  */
-export function inFolder<T>(path: string, make: boolean, act: (path: string) => T): T {
+export function inFolder<T>(path: string, make: boolean, act: (path: string, folder: string) => T): T {
   if (!isAbsolute(path)) return inFolder(`${process.cwd()}/${path}`, make, act); // the walk begins at /
   const folder = dirname(path);
   // What walks name by name would reach it all the same, and no reader would.
@@ -65,12 +66,12 @@ export function inFolder<T>(path: string, make: boolean, act: (path: string) => 
   if (!canHold()) {
     refuseStrangersLinks(folder);
     if (make) makeFolder(folder);
-    return act(path);
+    return act(path, `${folder}/`);
   }
   const walk: Walk = { at: '/', fd: openSync('/', O_PATH | O_DIRECTORY) };
   try {
     follow(walk, folder, make);
-    return act(`/proc/self/fd/${walk.fd}/${path.slice(folder.length).replace(/^\/+/, '')}`);
+    return act(`/proc/self/fd/${walk.fd}/${path.slice(folder.length).replace(/^\/+/, '')}`, walk.at);
   } catch (error) {
     // By name, as the descriptor means nothing to who reads it.
     const named = error as NodeJS.ErrnoException;
@@ -103,7 +104,7 @@ function follow(walk: Walk, folder: string, make: boolean): void {
       closeSync(next);
       refuseUnsafeLink(stat, fstatSync(walk.fd), `${walk.at}${name}`);
       if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
-      if (statfsSync(`/proc/self/fd/${walk.fd}`).type === PROC) {
+      if (isProc(`/proc/self/fd/${walk.fd}`)) {
         next = openSync(path, O_PATH | O_DIRECTORY); // the kernel's own: /proc/PID/root leads elsewhere than it says
       } else {
         const target = readlinkSync(path);
@@ -140,7 +141,21 @@ function openFolder(path: string, make: boolean): number {
 function openToAll(fd: number): void {
   const stat = fstatSync(fd);
   const held = `/proc/self/fd/${fd}`;
-  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(held)) chmodSync(held, 0o755);
+  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(held)) permit(stat, 0o755, (mode) => { chmodSync(held, mode); });
+}
+
+/**
+ * Gives everybody the right to read, which a umask may have taken. A refusal is borne if everybody has it already, as on
+ * mounts with fixed modes; and under Node's permission model, where the umask decides.
+ */
+export function permit({ mode }: Stats, wanted: 0o644 | 0o755, change: (mode: number) => void): void {
+  if ((mode & 0o777) === wanted) return;
+  try {
+    change(wanted);
+  } catch (error) {
+    const needed = wanted & 0o555;
+    if ((mode & needed) !== needed && !('permission' in process)) throw error;
+  }
 }
 
 function isEmpty(folder: string): boolean {
@@ -156,6 +171,51 @@ function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
   const others = (folder.mode & 0o1002) === 0o002; // may write there, and it is not sticky
   if (!others && isTrusted(folder)) return;
   throw new Astray(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
+}
+
+/**
+ * Whether the way of the link `name` in `folder`, which ends in a slash, leads through /proc or /dev: it is the machine's, such
+ * as /dev/stdout. Files in /dev/shm are anybody's.
+ */
+export function leadsThroughProcOrDev(folder: string, name: string): boolean {
+  const names = [name];
+  let at = folder;
+  for (let links = 0; links <= MOST_LINKS; ) {
+    const next = names.shift();
+    if (next === undefined) return false;
+    if (next === '' || next === '.') continue;
+    if (next === '..') {
+      at = `${dirname(at)}/`.replace('//', '/');
+      continue;
+    }
+    const path = `${at}${next}`;
+    if (/^\/(?:proc\/|dev\/(?!shm\/))./.test(`${path}/`) || isProc(at)) return true;
+    const target = linkAt(path);
+    if (target === undefined) {
+      at = `${path}/`;
+      continue;
+    }
+    links++;
+    names.unshift(...target.split('/'));
+    if (target.startsWith('/')) at = '/';
+  }
+  return false;
+}
+
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined; // no link
+  }
+}
+
+function isProc(folder: string): boolean {
+  try {
+    return statfsSync(folder).type === PROC;
+  } catch {
+    return false;
+  }
 }
 
 /** Nobody else has made it. */
@@ -175,7 +235,7 @@ function refuseStrangersLinks(folder: string): void {
 function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
-  if (makeOne(folder)) chmodSync(folder, 0o755);
+  if (makeOne(folder)) permit(lstatSync(folder), 0o755, (mode) => { chmodSync(folder, mode); });
 }
 
 /** Whether it was made, and not by another process just now. */

@@ -1,6 +1,6 @@
 import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
-import { ERROR, PID, processDirectory, readLine, remove, replaceText, sweep, TIMESTAMP } from './file';
+import { assertDirectoryReplaceable, ERROR, PID, processDirectory, readLine, remove, replaceText, sweep, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
@@ -46,6 +46,7 @@ export class ProcessTimestamp extends Timestamp {
     this.#writer.assertWritable('load');
     const load = ++this.#loads;
     this.#writer.assertFree();
+    if (!this.#loaded) this.#doing('load the process directory', () => { assertDirectoryReplaceable(this.#writer.absolute); });
     let ours = this.#loaded;
     try {
       // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.

@@ -3,7 +3,7 @@
 import { isAbsolute } from 'node:path';
 import { milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
-import { ERROR, HeartbeatFile, PID, randomHex, readLine, TIMESTAMP } from './file';
+import { ERROR, HeartbeatFile, PID, randomHex, readLine, Refusal, TIMESTAMP } from './file';
 import { isWriterAlive } from './judge';
 import { self, systemClock, type Clock, type Identity } from './proc';
 import { LARGEST, LAST_WALL, parse, serialise, type HeartbeatRecord } from './record';
@@ -206,7 +206,8 @@ export class Writer {
   wrapped(error: unknown, what: string): LivenessError {
     if (error instanceof LivenessError) return error;
     const cause = error instanceof Error ? error : new Error(String(error));
-    const message = `${what} at ${this.path}: ${cause.message}; ${this.#place.remedy}`;
+    const remedy = cause instanceof Refusal ? '' : `; ${this.#place.remedy}`;
+    const message = `${what} at ${this.path}: ${cause.message}${remedy}`;
     return new LivenessError('ERR_HEARTBEAT_WRITE', message, this.path, { cause });
   }
 

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { self, systemClock, type Clock } from '../src/proc';
@@ -211,15 +211,36 @@ describe('touch', () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  test('leaves a file alone that holds something else, and takes what is a heartbeat of some kind', async () => {
-    for (const content of ['name,value\n', '1\n2\n', '\ntext']) {
-      const report = fileOf(content);
-      const { code, err } = await cli(['touch', report, '--maximum-age', '2m']);
-      expect([code, err, readFileSync(report, 'utf8')]).toEqual([1, `k8s-liveness touch: cannot write ${report}: it holds something else than a heartbeat\n`, content]);
-    }
-    for (const content of ['', '1700000000.5', 'k8s-liveness/1 torn', 'k8s-liveness/9 later', record({ pid: ended() })]) {
-      expect((await cli(['touch', fileOf(content), '--maximum-age', '2m'])).code).toBe(0);
-    }
+  test.each<[string, string | Buffer, string]>([
+    ['a table', 'name,value\n', 'other content'],
+    ['lines of numbers', '1\n2\n', 'other content'],
+    ['text after a newline', '\ntext', 'other content'],
+    ['a pid', '4711\n', 'a number'],
+    ['a number of bytes', '1073741824\n', 'a number'],
+    ['a time of next year', String(Math.floor(Date.now() / 1000) + 31_536_000), 'a number'],
+    ['a time in milliseconds', String(Date.now()), 'a number'],
+    ['17 MiB of NULs and then text', Buffer.concat([Buffer.alloc(17 * 2 ** 20), Buffer.from('text')]), 'NUL bytes'],
+    ['more NULs than a crash leaves', Buffer.alloc(193), 'NUL bytes'],
+  ])('leaves %s alone, and says what was expected', async (_, content, what) => {
+    const path = fileOf(content);
+    const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
+    const says = `it holds ${what} (${content.length} bytes); expected a heartbeat, seconds since the epoch, an empty file or none: remove it, or choose another path`;
+    expect([code, err]).toEqual([1, `k8s-liveness touch: cannot write ${path}: ${says}\n`]);
+    expect(readFileSync(path).equals(Buffer.from(content))).toBe(true);
+  });
+
+  test('leaves a sparse image alone', async () => {
+    const path = fileOf('');
+    truncateSync(path, 2 ** 40);
+    expect((await cli(['touch', path, '--maximum-age', '2m'])).err).toContain('it holds NUL bytes (1099511627776 bytes)');
+    expect(statSync(path).size).toBe(2 ** 40);
+  });
+
+  test.each<[string, string | Buffer | HeartbeatRecord]>([
+    ['an empty file', ''], ['a recent epoch', '1700000000.5'], ['a torn heartbeat', 'k8s-liveness/1 torn'], ['another version', 'k8s-liveness/9 later'],
+    ['what a crash leaves', Buffer.alloc(192)], ['a heartbeat', record({ pid: ended() })],
+  ])('replaces %s', async (_, content) => {
+    expect(await cli(['touch', fileOf(content), '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
   });
 
   test('leaves alone what it cannot look into: a link, a FIFO, a file that is not for it to read', async () => {
@@ -431,6 +452,13 @@ describe('run', () => {
     writeFileSync(join(directory, 'pid'), 'rubbish');
     expect(await cli(['run', ...limited, '--directory', directory, '--', 'true'])).toEqual({ code: 0, out: '', err: '' });
     expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
+  });
+
+  test.each(['pid', 'error', 'timestamp'])('does not start the command where the %s holds text, and leaves all as it is', async (name) => {
+    const directory = directoryOf({ [name]: 'first line\nsecond line\n' });
+    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', join(directory, 'canary')]);
+    expect([code, err]).toEqual([125, expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `)]);
+    expect(readdirSync(directory)).toEqual([name]);
   });
 
   test('without a beat that tells, leaves alone what names another pid', async () => {

@@ -121,7 +121,7 @@ describe('load', () => {
 
   test('removes what writers killed in the middle of a write have left, and nothing else', async () => {
     const leftovers = ['pid.1a.tmp', 'error.2b.tmp', 'timestamp.3c.tmp'];
-    const others = ['mine.tmp', 'pid.tmp', 'pid.1.2.tmp', 'other.1a.tmp'];
+    const others = ['mine.tmp', 'pid.tmp', 'pid.1.2.tmp', 'other.1a.tmp', 'error.log.tmp', 'pid.123456789.tmp'];
     mkdirSync(directory, { recursive: true });
     for (const name of [...leftovers, ...others]) writeFileSync(join(directory, name), '');
     const timestamp = await new ProcessTimestamp(directory).load([]);
@@ -238,6 +238,16 @@ describe('load', () => {
     // Not even a living timestamp, which would keep the next one out.
     rmSync(join(directory, 'pid'), { recursive: true });
     await new ProcessTimestamp(directory).load([]);
+  });
+
+  test.each(['pid', 'error', 'timestamp'])('refuses a directory whose %s holds text, before anything is touched', async (name) => {
+    directory = directoryOf({ pid: 4711, error: 1, [name]: 'first line\nsecond line\n' });
+    const before = there().map((name) => readFileSync(join(directory, name), 'latin1'));
+    const check = jest.fn();
+    const error = await thrown(() => new ProcessTimestamp(directory).load([check]));
+    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `) as string });
+    expect(check).not.toHaveBeenCalled();
+    expect(there().map((name) => readFileSync(join(directory, name), 'latin1'))).toEqual(before);
   });
 
   test('refuses an empty path', async () => {
@@ -424,6 +434,22 @@ describe('set', () => {
   });
 });
 
+describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('over quota', () => {
+  test('a change is written in place, and no reader sees the end of the old one behind the new one', () => {
+    const script = `new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(process.argv[1]).load([]).then((it) => {
+      for (const error of [12345, 7, 0]) it.set(error);
+      console.log(it.pid === process.pid, it.error, it.verdict().reason ?? 'alive');
+    });`;
+    const log = join(scratch(), 'strace');
+    // The third file that is to be replaced. libuv has no name for this error: its code is "Unknown system error -122".
+    const refusing = ['-f', '-qq', '-o', log, '-e', 'trace=rename,renameat,renameat2,pwrite64', '-e', 'inject=rename,renameat,renameat2:error=EDQUOT:when=3+'];
+    const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script, directory], { encoding: 'utf8' });
+    const trace = readFileSync(log, 'utf8');
+    expect([stdout, trace.match(/EDQUOT/g)?.length]).toEqual(['true 0 alive\n', 2]);
+    expect(trace).toMatch(/pwrite64\(\d+, "7\\0\\0\\0\\0", 5, 0\)/);
+  });
+});
+
 describe('reset', () => {
   test('takes pid, error and timestamp away, any number of times', async () => {
     const timestamp = new ProcessTimestamp(directory);
@@ -445,6 +471,23 @@ describe('reset', () => {
     writeFileSync(join(directory, 'mine'), '');
     new ProcessTimestamp(directory).reset();
     expect(there()).toEqual(['mine']);
+  });
+
+  test.each<[string, Parameters<typeof directoryOf>[0]]>([
+    ['where nobody beats', { pid: 4711, error: 0 }],
+    ['beside something else than a heartbeat', { pid: 4711, error: 0, timestamp: 'notes' }],
+  ])('leaves the pid and error of others alone %s', (_, holds) => {
+    directory = directoryOf(holds);
+    const before = there();
+    new ProcessTimestamp(directory).reset();
+    expect(there()).toEqual(before);
+  });
+
+  test('takes its own pid and error away also when somebody else took its beat', async () => {
+    const timestamp = (await new ProcessTimestamp(directory).load([])).set();
+    rmSync(join(directory, 'timestamp'));
+    timestamp.reset();
+    expect(there()).toEqual([]);
   });
 
   test('in try and finally serves a routine that runs once', async () => {

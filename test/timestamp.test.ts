@@ -669,7 +669,6 @@ describe('the first beat', () => {
       () => { symlinkSync(victim, path); },
       () => { linkSync(victim, path); },
       () => { symlinkSync('/nowhere/at/all', path); },
-      () => { writeFileSync(path, 'not a heartbeat'); },
     ];
     mkdirSync(dirname(path));
     for (const planted of plant) {
@@ -713,9 +712,117 @@ describe('the first beat', () => {
 
   test.each([0, 191, 193, 500])('replaces a leftover of %i bytes', (size) => {
     mkdirSync(dirname(path));
-    writeFileSync(path, 'x'.repeat(size));
+    writeFileSync(path, 'k8s-liveness/1'.padEnd(size).slice(0, size));
     expect(beating().refresh().alive).toBe(true);
     expect(statSync(path).size).toBe(192);
+  });
+
+  test.each<[string, string | Buffer]>([
+    ['an empty file', ''],
+    ['a lone newline', '\n'],
+    ['the NULs that a crash leaves', Buffer.alloc(192)],
+    ['a page of NULs', Buffer.alloc(4096)],
+    ['a torn heartbeat', 'k8s-liveness/1 12 34'],
+    ['its first bytes', 'k8s-li'],
+    ['its first bytes, and the NULs of a crash', `k8s\0${'\0'.repeat(188)}`],
+    ['another version of the format', 'k8s-liveness/2 whatever\nelse\n'],
+    ['a heartbeat after spaces', '  k8s-liveness/1 x'],
+    ['what date +%s writes', '1700000000\n'],
+    ["what Python's time.time() writes", '1700000000.123456'],
+    ['an epoch by a clock that is ahead', '9999999999'],
+  ])('replaces %s', (_, content) => {
+    mkdirSync(dirname(path));
+    writeFileSync(path, content);
+    expect(beating().refresh().alive).toBe(true);
+    expect(statSync(path).size).toBe(192);
+  });
+
+  test.each<[string, string | Buffer, string]>([
+    ['notes', 'call the bank\n', 'other content (14 bytes)'],
+    ['a record-sized file of anything', 'x'.repeat(192), 'other content (192 bytes)'],
+    ['a pid', '4711\n', 'a number (5 bytes)'],
+    ['the largest pid', '4194304', 'a number (7 bytes)'],
+    ["a version's number", '3.14', 'other content (4 bytes)'],
+    ['a longer number', '123456789012', 'a number (12 bytes)'],
+    ['several numbers', '1700000000\n1700000001\n', 'other content (22 bytes)'],
+    ['text after an epoch', '1700000000\nnotes', 'other content (16 bytes)'],
+    ['text after a newline', '\ntext', 'other content (5 bytes)'],
+    ['many NULs', Buffer.alloc(4097), 'NUL bytes (4097 bytes)'],
+    ['text behind NULs', Buffer.concat([Buffer.alloc(5000), Buffer.from('text')]), 'NUL bytes (5004 bytes)'],
+    ['text that mentions a heartbeat', 'the k8s-liveness/1 format', 'other content (25 bytes)'],
+    ['a line that begins like one', 'k8s\n', 'other content (4 bytes)'],
+  ])('refuses %s, and says what was expected and what stands there', (_, content, what) => {
+    mkdirSync(dirname(path));
+    writeFileSync(path, content);
+    const before = statSync(path);
+    const error = thrown(() => beating().refresh());
+    expect(error).toMatchObject({
+      code: 'ERR_HEARTBEAT_WRITE',
+      message: `cannot record the first heartbeat at ${path}: it holds ${what}; expected a heartbeat, seconds since the epoch, an empty file or none: remove it, or choose another path`,
+    });
+    expect(thrown(() => beating().refresh({ maximumAge: 5 })).code).toBe('ERR_HEARTBEAT_WRITE');
+    beating().delete();
+    expect([readFileSync(path), statSync(path).ino, readdirSync(dirname(path))]).toEqual([Buffer.from(content), before.ino, ['timestamp']]);
+  });
+
+  test('replaces a file of ours that has another name: another user may have put it there, and nothing is lost', () => {
+    const victim = fileOf('precious');
+    mkdirSync(dirname(path));
+    linkSync(victim, path);
+    expect(beating().refresh().alive).toBe(true);
+    expect(readFileSync(victim, 'latin1')).toBe('precious');
+  });
+
+  test('after delete() is a first one again', () => {
+    const timestamp = beating().refresh();
+    timestamp.delete();
+    writeFileSync(path, 'notes');
+    expect(thrown(() => timestamp.refresh()).message).toContain('it holds other content (5 bytes)');
+    expect(readFileSync(path, 'latin1')).toBe('notes');
+  });
+
+  test('needs no global crypto', () => {
+    const script = `delete globalThis.crypto;
+      const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      console.log(new T(process.env.HEARTBEAT).refresh().alive);`;
+    expect(spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' }).stdout).toBe('true\n');
+  });
+
+  test.each([
+    ['/dev/stdout', '/dev/stdout'],
+    ['the descriptor', '/proc/self/fd/1'],
+    ['a link to it, by a relative way', 'second'],
+    ['a folder that is a link into /proc', 'third/1'],
+    ['a folder beside it', 'fourth/timestamp'],
+  ])('refuses a link of our own that leads through %s, also if a plain file is at its end', (_, target) => {
+    const folder = dirname(path);
+    mkdirSync(folder);
+    symlinkSync(target, path);
+    symlinkSync('../liveness/./first', join(folder, 'second'));
+    symlinkSync('/dev/stdout', join(folder, 'first'));
+    symlinkSync('/proc/self/fd', join(folder, 'third'));
+    symlinkSync(`/proc/self/root${folder}`, join(folder, 'fourth'));
+    const script = `const { Timestamp, ProcessTimestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 60000 }
+      const said = [];
+      for (const act of ['refresh', 'delete']) try { new T(process.env.HEARTBEAT)[act]() } catch (error) { said.push(error.message) }
+      console.error(JSON.stringify(said));`;
+    const out = openSync(fileOf('plain'), 'r+');
+    const { stderr } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, stdio: ['ignore', out, 'pipe'], encoding: 'utf8' });
+    closeSync(out);
+    const says = expect.stringMatching(/: it is a symbolic link that leads through \/proc or \/dev$/) as string;
+    expect(JSON.parse(stderr)).toEqual([says, says]);
+    expect(readlinkSync(path)).toBe(target);
+  });
+
+  test('replaces a link of our own to a plain file, also in /dev/shm', () => {
+    mkdirSync(dirname(path));
+    const victim = join(scratch({ memory: true }), 'timestamp');
+    writeFileSync(victim, 'precious');
+    symlinkSync(victim, path);
+    expect(beating().refresh().alive).toBe(true);
+    expect(readFileSync(victim, 'latin1')).toBe('precious');
   });
 
   test('goes through a symlinked folder of our own', () => {
@@ -896,6 +1003,25 @@ describe('delete', () => {
     expect(thrown(() => timestamp.refresh()).code).toBe('ERR_HEARTBEAT_WRITE');
   });
 
+  test.each<[string, string]>([
+    ['a plain file', 'notes'], ['an empty one', ''], ['an epoch', '1700000000'], ['a torn heartbeat', 'k8s-liveness/1 7'], ['another version', 'k8s-liveness/2 x'],
+  ])('leaves %s that somebody has put there, whether or not this one ever beat', (_, content) => {
+    for (const timestamp of [beating().refresh(), beating()]) {
+      writeFileSync(path, content);
+      timestamp.delete();
+      expect(readFileSync(path, 'latin1')).toBe(content);
+    }
+  });
+
+  test.each(['symlink', 'fifo', 'directory'])('leaves a %s that somebody has put there, and says so', (kind) => {
+    const timestamp = beating().refresh();
+    rmSync(path);
+    if (kind === 'symlink') symlinkSync('/nowhere', path);
+    else execFileSync(kind === 'fifo' ? 'mkfifo' : 'mkdir', [path]);
+    expect(thrown(() => { timestamp.delete(); })).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('what stands there is left alone: is ') as string });
+    expect(readdirSync(dirname(path))).toEqual(['timestamp']);
+  });
+
   test('leaves what another writer has put there since', () => {
     const timestamp = beating().refresh();
     renameSync(fileOf(record({ pid: undefined, start: undefined, writer: '0-abc' })), path);
@@ -1033,6 +1159,98 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
        console.log(String(execFileSync(process.execPath, ['-e', again])).trim());`,
     );
     expect(output.split('\n')).toEqual(['ENOSPC', 'true 0', 'true', 'ENOSPC', 'true']);
+  });
+
+  const STATE = `const state = (name = 'timestamp') => JSON.stringify([fs.statSync(folder + '/' + name).size, Timestamp.byRef(folder + '/' + name, { clock }).verdict().reason ?? 'alive']);`;
+
+  test.each([
+    ['an empty file', ': >@/timestamp'],
+    ['a longer leftover', 'printf "k8s-liveness/1 %0300d" 7 >@/timestamp'],
+  ])('%s that is itself a mount point is written in place, and cleared by delete()', (_, make) => {
+    const output = within(
+      `${make} && mount --bind @/timestamp @/timestamp`,
+      `${STATE}
+       const first = new T(path, { clock }).refresh();
+       const { ino } = fs.statSync(path);
+       console.log(state(), fs.readdirSync(folder).join());
+       now += 1e4;
+       first.refresh();
+       console.log(state(), first.failedWrites);
+       first.delete();
+       console.log(state());
+       console.log(new T(path, { clock }).refresh().alive, fs.statSync(path).ino === ino);`,
+    );
+    expect(output.split('\n')).toEqual(['[192,"alive"] timestamp', '[192,"alive"] 0', '[1,"malformed"]', 'true true']);
+  });
+
+  test('one in a read-only folder too', () => {
+    const output = within(
+      ': >@/file && mkdir @/ro && mount -t tmpfs tmpfs @/ro && : >@/ro/timestamp && mount --bind @/file @/ro/timestamp && mount -o remount,ro @/ro',
+      `${STATE} const first = new T(folder + '/ro/timestamp', { clock }).refresh(); console.log(state('ro/timestamp')); first.delete(); console.log(state('ro/timestamp'));`,
+    );
+    expect(output.split('\n')).toEqual(['[192,"alive"]', '[1,"malformed"]']);
+  });
+
+  test('one that holds something else, or is another user\'s, is refused in its own words', () => {
+    const output = within(
+      'echo notes >@/a && mount --bind @/a @/a && : >@/b && chown 1:1 @/b && mount --bind @/b @/b',
+      `for (const name of ['a', 'b']) try { new T(folder + '/' + name).refresh() } catch (error) { console.log(error.message.split(folder)[1], fs.readFileSync(folder + '/' + name, 'latin1').length) }`,
+    );
+    expect(output.split('\n')).toEqual([
+      '/a: it holds other content (6 bytes); expected a heartbeat, seconds since the epoch, an empty file or none: remove it, or choose another path 6',
+      '/b: it is a mount point: mount its folder 0',
+    ]);
+  });
+
+  test('the pid and the error of a process directory are written in place where they are mount points', () => {
+    const output = within(
+      'for name in pid error timestamp; do : >@/$name && mount --bind @/$name @/$name || exit; done',
+      `(async () => {
+         const text = () => ['pid', 'error'].map((name) => JSON.stringify(fs.readFileSync(folder + '/' + name, 'latin1'))).join();
+         const it = (await new ProcessTimestamp(folder).load([])).set(12345).set(7);
+         console.log(text() === JSON.stringify(String(process.pid)) + ',"7"', it.verdict().reason);
+         it.reset();
+         console.log(text());
+       })();`,
+    );
+    expect(output.split('\n')).toEqual(['true failed', '"\\n","\\n"']);
+  });
+
+  test('/dev/stdout is refused, and stays, when the user is root and stdout a plain file', () => {
+    const output = within(
+      'mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout && exec >@/out',
+      `for (const act of ['refresh', 'delete']) try { new T('/dev/stdout')[act]() } catch (error) { console.error(error.message) }
+       console.error(fs.readlinkSync('/dev/stdout'), fs.readdirSync('/dev').join());`,
+    );
+    expect(output.split('\n')).toEqual([
+      'cannot record the first heartbeat at /dev/stdout: it is a symbolic link that leads through /proc or /dev',
+      'cannot remove the heartbeat file at /dev/stdout: it is a symbolic link that leads through /proc or /dev',
+      '/proc/self/fd/1 stdout',
+    ]);
+  });
+
+  describeIf(spawnSync('bindfs', ['--version']).status === 0, 'bindfs (apt-get install bindfs)')('on a mount with fixed modes, which refuses chmod', () => {
+    // In a pid namespace of its own: the mount's server ends with it.
+    const OWN_PIDS = ['--pid', '--fork', '--kill-child', '--mount-proc'];
+    const CLI = JSON.stringify(resolve('dist/cli.js'));
+
+    test.each([['0777', 'alive'], ['0755', 'alive'], ['0600', 'EPERM']])('of %s: Timestamp, ProcessTimestamp, touch and run', (perms, outcome) => {
+      const output = within(
+        `mkdir @/source @/mount && bindfs --perms=${perms} --chmod-deny @/source @/mount`,
+        `const { spawnSync } = require('node:child_process');
+         const at = folder + '/mount/made';
+         const said = (act) => { try { return act() ? 'alive' : 'dead' } catch (error) { return error.cause?.code } };
+         const cli = (...args) => { const { status, stderr } = spawnSync(process.execPath, [${CLI}, ...args], { encoding: 'utf8' }); return status === 0 ? 'alive' : /EPERM/.exec(stderr)?.[0] };
+         (async () => {
+           console.log(said(() => new T(at + '/timestamp').refresh().alive));
+           console.log(await new ProcessTimestamp(at + '/unit').load([]).then((it) => it.set().alive ? 'alive' : 'dead', (error) => error.cause?.code));
+           console.log(cli('touch', at + '/touched', '--maximum-age', '2m'));
+           console.log(cli('run', '--maximum-age', '2m', '--directory', at + '/run', '--', 'true'));
+         })();`,
+        OWN_PIDS,
+      );
+      expect(output.split('\n')).toEqual([outcome, outcome, outcome, outcome]);
+    });
   });
 
   test('the first beat onto a full disk without a leftover throws, and leaves nothing behind', () => {

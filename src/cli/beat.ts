@@ -1,9 +1,9 @@
 import { LivenessError } from '../errors';
-import { HeartbeatFile, readLine, type Reading } from '../file';
-import { lstat } from '../folder';
+import { assertReplaceable, HeartbeatFile, readLine, type Reading } from '../file';
 import { isWriterAlive } from '../judge';
 import { startOf, type Clock } from '../proc';
 import { parse, serialise, type HeartbeatRecord } from '../record';
+import { touchAt } from '../replaceable';
 
 /** A beat that one process makes for another. */
 export interface Beat {
@@ -31,19 +31,16 @@ export function beat(path: string, by: Beat, clock: Clock): void {
 }
 
 /**
- * For a path that somebody has typed: what stands there is a heartbeat, torn or of another version, an epoch, or nothing yet.
- * The writer would replace whatever it is.
+ * For a path that somebody has typed.
  *
- * @throws LivenessError `ERR_HEARTBEAT_WRITE` for anything else.
+ * @throws LivenessError `ERR_HEARTBEAT_WRITE` if what stands there is no heartbeat, epoch or empty file.
  */
-export function assertHeartbeat(path: string): void {
-  const reading = readLine(path);
-  const line = lineOf(reading);
-  const more = reading.kind === 'line' && reading.more; // lines of numbers are no epoch
-  const isNone = !line.startsWith('k8s-liveness/') && (more || (line !== '' && parse(line).kind === 'malformed'));
-  if (isNone) throw notWritten(path, 'it holds something else than a heartbeat');
-  // In a folder that may not be searched there is nothing to be seen; then the writer says why it cannot.
-  if (reading.kind === 'unreadable' && lstat(path)) throw notWritten(path, `what stands there is left alone: ${reading.detail}`);
+export function assertHeartbeat(path: string, clock: Clock): void {
+  try {
+    assertReplaceable(path, touchAt(clock.wall()));
+  } catch (error) {
+    throw notWritten(path, (error as Error).message, { cause: error });
+  }
 }
 
 function notWritten(path: string, why: string, options?: ErrorOptions): LivenessError {

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:os';
 import { shown } from '../errors';
-import { ERROR, PID, processDirectory, randomHex, readLine, remove, replaceText, sweep, TIMESTAMP } from '../file';
+import { assertDirectoryReplaceable, ERROR, PID, processDirectory, randomHex, readLine, remove, replaceText, sweep, TIMESTAMP } from '../file';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import { beat, isBeatOf } from './beat';
@@ -107,6 +107,7 @@ class Unit {
 
   /** Before the command: it is started only where this can be written, and nobody else's loop beats. */
   open(): void {
+    assertDirectoryReplaceable(this.directory);
     this.#beat(process.pid);
     // A predecessor's 0 must not stand beside our pid.
     this.#write(ERROR, undefined);

@@ -31,7 +31,7 @@ Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
     if (path === '' || more.length > 0) throw new UsageError(`expected one PATH; got ${path === '' ? 'none' : more.length + 1}`);
     const limit = requiredLimitOf(given);
     const pid = given.pid === undefined ? undefined : pidOf(given.pid as string);
-    assertHeartbeat(path);
+    assertHeartbeat(path, io.clock);
     // The nonce is the loop's, so that the next touch is the same writer's. 0 where there is no loop to tell apart.
     beat(path, { limit, pid, nonce: (pid ?? 0).toString(16) }, io.clock);
     return 0;

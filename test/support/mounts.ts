@@ -13,13 +13,14 @@ export const FILL = `try { for (;;) fs.appendFileSync(folder + '/fill', Buffer.a
  * Runs a script in a mount namespace of its own, so that nothing is left to clean up.
  *
  * @param setup a line of shell; `@` stands for a folder, which the script knows as `folder`.
+ * @param flags more of unshare's.
  * @returns what it printed.
  */
-export function within(setup: string, script: string): string {
+export function within(setup: string, script: string, flags: readonly string[] = []): string {
   const folder = scratch();
   const library = JSON.stringify(resolve('dist/index.js'));
   const [command, ...args] = [
-    ...mounted(setup.replaceAll('@', folder)),
+    ...mounted(setup.replaceAll('@', folder), flags),
     process.execPath,
     '-e',
     `const fs = require('node:fs');

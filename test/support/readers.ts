@@ -136,8 +136,8 @@ function anyonesNode(): string {
 }
 
 /** Runs in a mount namespace of its own after `setup`, a line of shell. */
-export function mounted(setup: string): readonly string[] {
-  return ['unshare', '--mount', 'sh', '-c', `${setup} && exec "$@"`, 'sh'];
+export function mounted(setup: string, flags: readonly string[] = []): readonly string[] {
+  return ['unshare', '--mount', ...flags, 'sh', '-c', `${setup} && exec "$@"`, 'sh'];
 }
 
 /** As a user who owns nothing here. */
