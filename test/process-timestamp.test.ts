@@ -49,7 +49,7 @@ describe('load', () => {
       calls.push(['slow', ...args]);
       return true;
     };
-    const timestamp = await new ProcessTimestamp(directory).load([slow, object, callable, () => undefined, () => 0], 'a', 7);
+    const timestamp = await new ProcessTimestamp(directory).load([slow, object, callable, () => undefined], 'a', 7);
     expect(calls).toEqual([['slow', 'a', 7], ['object', 5, 'a', 7, []], ['function with health', 'a', 7]]);
     expect(timestamp.pid).toBe(process.pid);
     expect(there()).toEqual(['pid', 'timestamp']);
