@@ -217,6 +217,36 @@ def make_folders(path):
             raise OSError(f"{folder} is a symlink of user {about.st_uid}")
 
 
+def assert_replaceable(path):
+    """Before the first beat: our own user's file that is no heartbeat is somebody's data."""
+    try:
+        about = os.lstat(path)
+        if not ours(about):
+            return
+        with open(path, "rb", 0, opener=safely) as file:
+            text = file.read(4096).replace(b"\0", b"")
+    except FileNotFoundError:
+        return
+    size, line, word = about.st_size, text.lstrip(b" "), VERSION.partition("/")[0].encode() + b"/"
+    blank = size <= 4096 and not text.strip()
+    torn = size <= SIZE and line and word.startswith(line)
+    epoch = size <= 4096 and re.fullmatch(rb"[1-9][0-9]{9}(\.[0-9]{1,9})?", text.strip())
+    if not (blank or torn or epoch or line.startswith(word)):
+        raise OSError(f"{path} holds something else than a heartbeat")
+
+
+def ours(about):
+    return stat.S_ISREG(about.st_mode) and about.st_nlink == 1 and about.st_uid == os.geteuid()
+
+
+def let_all_read(file):
+    try:
+        os.fchmod(file.fileno(), 0o644)
+    except OSError:  # a mount with fixed modes
+        if os.fstat(file.fileno()).st_mode & 0o444 != 0o444:
+            raise
+
+
 class Writer:
     """Refuses by an OSError what a living writer beats. Its window_cs is 0, for it writes every beat."""
 
@@ -234,6 +264,7 @@ class Writer:
             "start": int(fields[19]) if own else None,
             "boot": own_boot(), "window_cs": 0, "writer": self.name,
         }
+        assert_replaceable(path)
         there = read_record(path)[3]
         if there and writer_lives(there):
             raise OSError(f"process {there['pid']} beats {path}")
@@ -268,8 +299,7 @@ class Writer:
             held, named = os.fstat(self.file.fileno()), os.lstat(self.path)
         except (AttributeError, OSError):
             return False
-        return (os.path.samestat(held, named) and stat.S_ISREG(held.st_mode) and held.st_nlink == 1
-                and held.st_uid == os.geteuid() and held.st_size == SIZE)
+        return os.path.samestat(held, named) and ours(held) and held.st_size == SIZE
 
     def overwrite(self, line):
         """Whether the line could be written in place."""
@@ -280,7 +310,7 @@ class Writer:
             except OSError:
                 return False
             if self.overwritable():
-                os.fchmod(self.file.fileno(), 0o644)
+                let_all_read(self.file)
         return self.overwritable() and os.pwrite(self.file.fileno(), line, 0) == SIZE
 
     def replace(self, line):
@@ -290,13 +320,25 @@ class Writer:
         beside = os.path.join(os.path.dirname(self.path), f".{secrets.token_hex(16)}")
         self.file = open(beside, "x+b", 0, opener=safely)
         try:
-            os.fchmod(self.file.fileno(), 0o644)
+            let_all_read(self.file)
             if self.file.write(line) != SIZE:
                 raise OSError(f"no room for {beside}")
             os.rename(beside, self.path)
         except OSError:
             os.unlink(beside)
-            raise
+            if not self.fill_in_place(line):
+                raise
+
+    def fill_in_place(self, line):
+        """Where no other file can come into its place: a full disk, a file mounted by itself."""
+        try:
+            self.file = open(self.path, "r+b", 0, opener=safely)
+            if not ours(os.fstat(self.file.fileno())) or os.pwrite(self.file.fileno(), line, 0) != SIZE:
+                return False
+            os.ftruncate(self.file.fileno(), SIZE)
+            return True
+        except OSError:
+            return False
 
 
 def run_write(path, limit_cs, beats):
@@ -314,7 +356,11 @@ def run_write(path, limit_cs, beats):
             return
         if signal.sigtimedwait([signal.SIGTERM], 1):
             if writer.beaten_by() == writer.name:
-                os.unlink(path)
+                try:
+                    os.unlink(path)
+                except OSError:  # a file mounted by itself
+                    os.pwrite(writer.file.fileno(), b"\n", 0)
+                    os.ftruncate(writer.file.fileno(), 1)
             return
 
 
