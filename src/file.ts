@@ -101,7 +101,8 @@ const DIRECTORY: Obstacle = { kind: 'directory', detail: 'is a directory' };
 
 function obstacle(path: string, code: string | undefined): Obstacle {
   // One that may be entered but not listed, or the target of a symbolic link.
-  if ((code === 'EACCES' || code === 'ELOOP') && isDirectory(path)) return DIRECTORY;
+  if (code === 'EACCES' && isDirectory(path)) return DIRECTORY;
+  if (code === 'ELOOP' && isDirectory(path)) return { kind: 'directory', detail: 'is a symbolic link' };
   const missing: Obstacle = { kind: 'missing', detail: 'no such file' };
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return missing;
   // A loop among the folders above is also ELOOP; there is no file then.

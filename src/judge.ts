@@ -2,9 +2,9 @@
 // its own words.
 
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
-import { hasThread, presence, type Clock } from './proc';
+import { hasThread, presence, systemClock, type Clock } from './proc';
 import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
-import { instant, lastBeat, type DeathReason, type Verdict } from './verdict';
+import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
 
 /** Who asks. */
 export interface Reader {
@@ -24,13 +24,42 @@ export interface Reader {
 /** Beyond this a beat ahead of the clock is `future`: two processors' readings may differ by less. */
 const FUTURE_CS = 200;
 
-/**
- * Reads before a torn record is `malformed`, and an empty pid or error, whose writer a limit on its processor time may hold up
- * for most of 100 ms at a time; and how many of them do not wait a millisecond in between.
- */
+/** Reads of a torn record, or of an empty pid or error, before we call it malformed. */
 const READS = 25;
-const READS_OF_NUMBER = 250;
+
+/** How many of them a patient reader makes before it waits. */
 const EAGER_READS = 5;
+
+/** How long a patient reader waits for writers, in milliseconds and for all its paths together. */
+const PATIENCE = 250;
+
+/** Waits a moment for a writer to finish. False when the time is used up. */
+let wait: (() => boolean) | undefined;
+
+/**
+ * Judges as a probe does, which may wait for a writer that is held up in the middle of its work. Without this nothing waits,
+ * because a service's loop must not stand still for a reader in it.
+ */
+export function patiently<T>(ask: () => T, now = systemClock.monotonic, sleep = pause): T {
+  let end: number | undefined;
+  wait = () => {
+    end ??= now() + PATIENCE;
+    if (now() >= end) return false;
+    sleep(1);
+    return true;
+  };
+  try {
+    return ask();
+  } finally {
+    wait = undefined;
+  }
+}
+
+/** May a file be read again after so many reads? */
+function mayReadAgain(reads: number): boolean {
+  if (wait === undefined) return reads < READS;
+  return reads < EAGER_READS || wait();
+}
 
 const NO_LIMIT = 'a plain file states no limit';
 
@@ -87,13 +116,23 @@ interface Obstacle {
   readonly obstacle: 'missing' | 'unreadable' | 'malformed';
   readonly detail: string;
 }
+interface FoundBeat {
+  readonly obstacle?: undefined;
+  readonly beat: Beat;
+}
+interface Directory {
+  readonly kind: 'directory';
+  readonly detail: string;
+}
 type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
   | { readonly kind: 'record'; readonly record: HeartbeatRecord };
 
 function look(path: string, reader: Reader): Seen {
   if (path === '') return none('missing', 'no such file');
-  return reader.isDirectory ? lookInto(path, reader) : (lookAt(path) ?? lookInto(path, reader));
+  if (reader.isDirectory) return lookInto(path, reader);
+  const found = lookAt(path);
+  return 'kind' in found ? lookInto(path, reader) : found;
 }
 
 function none(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
@@ -101,27 +140,26 @@ function none(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
 }
 
 /** The heartbeat at `path`, unless that is a directory. */
-function lookAt(path: string): { readonly obstacle?: undefined; readonly beat: Beat } | Obstacle | undefined {
+function lookAt(path: string): FoundBeat | Obstacle | Directory {
   for (let reads = 1; ; reads++) {
     const reading = readLine(path);
-    if (reading.kind === 'directory') return undefined;
+    if (reading.kind === 'directory') return { kind: 'directory', detail: reading.detail };
     if (reading.kind !== 'line') return none(reading.kind, reading.detail);
     // A file that was only touched: its modification time is the beat.
     if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
     if (parsed.kind !== 'malformed') return { beat: parsed };
-    if (!parsed.torn || reads === READS) return none('malformed', parsed.detail);
-    // A writer that was held up in the middle of its write needs the processor, not another read.
-    if (reads >= EAGER_READS) pause(1);
+    // What stays as it is was not caught in the middle of a write.
+    if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return none('malformed', parsed.detail);
   }
 }
 
 /** The process directory at `path`. */
 function lookInto(path: string, reader: Reader): Seen {
-  const pid = about(PID, readPid(path, READS_OF_NUMBER));
-  const error = about(ERROR, reader.ignoreError ? {} : readError(path, READS_OF_NUMBER));
+  const pid = about(PID, readPid(path, mayReadAgain));
+  const error = about(ERROR, reader.ignoreError ? {} : readError(path, mayReadAgain));
   const beat = about(TIMESTAMP, lookAtBeat(`${path}/${TIMESTAMP}`, reader));
-  for (const reason of ['missing', 'unreadable', 'malformed'] as const) {
+  for (const reason of REASONS) {
     for (const found of [pid, error, beat]) if (found.obstacle === reason) return found;
   }
   return { ...(beat as Evidence), pid: (pid as FoundNumber).value, error: (error as FoundNumber).value };
@@ -133,7 +171,8 @@ function about<T extends object>(name: string, found: T | Obstacle): T | Obstacl
 }
 
 function lookAtBeat(path: string, reader: Reader): Evidence | Obstacle {
-  const found = lookAt(path) ?? none('unreadable', 'is a directory');
+  let found = lookAt(path);
+  if ('kind' in found) found = none('unreadable', found.detail);
   const { otherPidNamespace, plainLimit } = reader;
   // Others write none. But a reader with a limit asks about a loop; and in another pid namespace the pid says nothing.
   if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
@@ -149,20 +188,23 @@ interface FoundNumber {
   readonly value?: number;
 }
 
-/** @param reads how often an empty file is looked at: writers other than ours empty it before they write it. */
-export function readPid(directory: string, reads = 1): FoundNumber | Obstacle {
-  return readNumber(directory, PID, reads, parsePid, 'holds no pid');
+type MayReadAgain = (reads: number) => boolean;
+const never: MayReadAgain = () => false;
+
+/** @param again whether an empty file is read again: writers other than ours empty it before they write it. */
+export function readPid(directory: string, again: MayReadAgain = never): FoundNumber | Obstacle {
+  return readNumber(directory, PID, again, parsePid, 'holds no pid');
 }
 
 /** As {@link readPid}. */
-export function readError(directory: string, reads = 1): FoundNumber | Obstacle {
-  return readNumber(directory, ERROR, reads, parseError, 'holds no integer');
+export function readError(directory: string, again: MayReadAgain = never): FoundNumber | Obstacle {
+  return readNumber(directory, ERROR, again, parseError, 'holds no integer');
 }
 
 function readNumber(
   directory: string,
   name: string,
-  most: number,
+  again: MayReadAgain,
   parse: (text: string) => number | undefined,
   otherwise: string,
 ): FoundNumber | Obstacle {
@@ -173,8 +215,7 @@ function readNumber(
     if (reading.kind !== 'line') return none(reading.kind, reading.detail);
     const value = reading.more ? undefined : parse(reading.line);
     if (value !== undefined) return { value };
-    if (reading.line !== '' || reading.more || reads === most) return none('malformed', otherwise);
-    if (reads >= EAGER_READS) pause(1);
+    if (reading.line !== '' || reading.more || !again(reads)) return none('malformed', otherwise);
   }
 }
 
@@ -191,9 +232,9 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
   const record = beat?.kind === 'record' ? beat.record : undefined;
   const pid = seen.pid ?? record?.pid;
   const limit = beat ? limitOf(record, reader) : Infinity;
-  const gone = reader.otherPidNamespace ? undefined : departure(seen, record, limit, reader.clock);
+  const { gone, isCertain = false } = reader.otherPidNamespace ? {} : identify(seen, record, limit, reader.clock);
   // Last of all: everything read before it is at least as old as the clock says.
-  const { clock, age } = elapsed(beat, reader);
+  const { clock, age } = elapsed(beat, isCertain, reader);
   const value = beat && new Date(wallOf(beat));
   const facts = {
     path,
@@ -203,12 +244,17 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
     longestGap: record?.gap === undefined ? undefined : record.gap * 10,
     pid,
   };
-  const dead = (reason: DeathReason, detail: string): Verdict => ({ alive: false, reason, detail, limit, ...facts });
-  if (limit === undefined) return dead('malformed', NO_LIMIT);
-  if (gone !== undefined) return dead('gone', value ? `${gone}, last beat ${instant(value)}` : gone);
-  if (seen.error) return dead('failed', `error ${seen.error}`);
-  if (value && age < -FUTURE_CS) return dead('future', `last beat ${instant(value)}, ahead of the clock`);
-  if (value && age > allowance(limit, record?.window ?? 0)) return dead('stale', lastBeat(value, limit, clock));
+  if (limit === undefined) return { alive: false, reason: 'malformed', detail: NO_LIMIT, limit, ...facts };
+  const objections: Partial<Record<DeathReason, string | false | undefined>> = {
+    gone,
+    failed: seen.error !== undefined && seen.error !== 0 && `error ${seen.error}`,
+    future: value !== undefined && age < -FUTURE_CS && `last beat ${instant(value)}, ahead of the clock`,
+    stale: value !== undefined && age > allowance(limit, record?.window ?? 0) && lastBeat(value, limit, clock),
+  };
+  for (const reason of REASONS) {
+    const detail = objections[reason];
+    if (detail) return { alive: false, reason, detail, limit, ...facts };
+  }
   return { alive: true, limit, ...facts };
 }
 
@@ -223,17 +269,33 @@ export function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 
-function departure(seen: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): string | undefined {
+interface Identified {
+  /** What says that the process that beat, or that the directory names, is not there. */
+  readonly gone?: string;
+  /** It is there with the start that the record gives: so this is the boot in which it beat. */
+  readonly isCertain?: boolean;
+}
+
+function identify(seen: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): Identified {
   const boot = clock.bootId();
-  if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return 'beat in another boot';
+  if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return { gone: 'beat in another boot' };
   const pid = seen.pid ?? record?.pid;
-  if (pid === undefined) return undefined;
-  if (record?.pid !== undefined && record.pid !== pid) return `process ${pid} is not the one that beat`;
+  if (pid === undefined) return {};
+  if (record?.pid !== undefined && record.pid !== pid) return { gone: `process ${pid} is not the one that beat` };
   const found = presence(pid, record?.start);
-  if (found.state === 'gone') return found.detail;
+  if (found.state === 'gone') return { gone: found.detail + (isElsewhere(record, boot, found.start) ? ELSEWHERE : '') };
   // A fresh beat vouches for a process that cannot be seen; a pid alone does not.
   const vouched = seen.pid === undefined || limit !== Infinity;
-  return found.state === 'unknown' && !vouched ? `process ${pid} has ended or is hidden` : undefined;
+  if (found.state === 'unknown' && !vouched) return { gone: `process ${pid} has ended or is hidden` };
+  return { isCertain: found.state === 'present' && record?.start !== undefined };
+}
+
+const ELSEWHERE = '; use --other-pid-namespace for another container';
+
+/** Did it beat after the process that has its pid here had started? Then it has that pid in another pid namespace. */
+function isElsewhere(record: HeartbeatRecord | undefined, boot: string | undefined, start: number | undefined): boolean {
+  if (record?.uptime === undefined || record.boot === undefined || record.boot !== boot) return false;
+  return start !== undefined && record.uptime - start > 100;
 }
 
 /**
@@ -251,11 +313,16 @@ export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
 }
 
 /** Centiseconds since the beat, and the clock that says so. */
-function elapsed(beat: Beat | undefined, { clock, otherPidNamespace }: Reader): { clock: Verdict['clock']; age: number } {
+function elapsed(
+  beat: Beat | undefined,
+  isCertain: boolean,
+  { clock, otherPidNamespace }: Reader,
+): { clock: Verdict['clock']; age: number } {
   if (!beat) return { clock: undefined, age: Infinity };
   if (beat.kind === 'record' && !otherPidNamespace) {
     const { boot, uptime } = beat.record;
-    const now = boot !== undefined && clock.bootId() === boot ? clock.uptime() : undefined;
+    const here = clock.bootId();
+    const now = (here === undefined ? isCertain : here === boot) ? clock.uptime() : undefined;
     if (now !== undefined && uptime !== undefined) return { clock: 'uptime', age: Math.floor(now / 10) - uptime };
   }
   return { clock: 'wall', age: Math.floor(clock.wall() / 10) - Math.floor(wallOf(beat) / 10) };

@@ -5,19 +5,27 @@
 
 # The build leaves comments and indentation out from here on: dash would read them at every probe.
 
-# `read` takes a byte at a time, a sparse terabyte for ever. Killed within one second of CPU is a failure too.
-ulimit -t 1
+# `read` takes a byte at a time, a sparse terabyte for ever. Killed is a failure too. One second is too little: gVisor counts
+# a part of the time that a busy sandbox lets the shell wait.
+ulimit -t 4
 # A reader that has gone must not turn "alive" into a death by signal.
 trap '' PIPE
-# Bytes, not characters; no globbing; and no option that came with the command line or the environment.
-LC_ALL=C
-IFS=' '
-set -f +eu
-
 k_cannot_ask() {
   printf 'cannot ask: %s\n' "$1" >&2
   exit 2
 }
+
+# zsh splits no words unless it is told to be sh. mksh counts with 32 bits, so that every checksum would look wrong.
+k_splits() {
+  set -- $1
+  [ $# -eq 2 ]
+}
+IFS=' '
+k_splits 'a b' || emulate sh
+[ $((65536 * 65536)) != 0 ] || k_cannot_ask 'expected a shell that counts with 64 bits; this one has 32'
+# Bytes, not characters; no globbing; and no option that came with the command line or the environment.
+LC_ALL=C
+set -f +eu
 
 # Is $1 a decimal of at most 15 digits without a leading zero? Asked before any arithmetic: bash runs a[$(cmd)] there.
 k_number() {
@@ -137,7 +145,8 @@ k_absent() {
   [ ! -d "$k_above" ] || [ -x "$k_above" ] || k_reason=unreadable k_detail='permission denied'
 }
 
-# Is the process that beat, or that the process directory names, gone? -> k_detail
+# Is the process that beat, or that the process directory names, gone? -> k_detail; and k_certain if it was found by its
+# start.
 k_gone() {
   if [ "$k_boot" != - ] && [ -n "$k_this_boot" ] && [ "$k_boot" != "$k_this_boot" ]; then
     k_detail='beat in another boot'
@@ -159,7 +168,7 @@ k_gone() {
       [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! k_hiding </proc/self/mounts && return
       # A fresh beat vouches for a process that cannot be seen; a pid alone does not.
       [ -n "$k_named" ] && [ "$k_limit" = - ] || return
-      [ -e /proc/version ] || k_cannot_ask "expected /proc, to look for process $k_pid; there is none"
+      [ -L /proc/self ] || k_cannot_ask "expected /proc, to look for process $k_pid; there is none"
       k_detail="process $k_pid has ended or is hidden"
       return 0
       ;;
@@ -172,8 +181,19 @@ k_gone() {
   k_detail="process $k_pid is a thread of another"
   # Field 38, what its parent is sent at its end: -1 in a thread that leads no group, by the kernel's own definition.
   case ${36-} in -1) return ;; esac
+  case $k_start in
+    -) return 1 ;;
+    "${20}") k_certain=yes && return 1 ;;
+  esac
   k_detail="process $k_pid is not the one that beat"
-  case $k_start in - | "${20}") return 1 ;; esac
+  # The beat came when that pid was in use here already: so the writer has it in another pid namespace.
+  k_comparable && [ $((k_uptime - ${20})) -gt 100 ] && k_detail="$k_detail; use --other-pid-namespace for another container"
+  return 0
+}
+
+# Was the uptime in the record taken in this boot?
+k_comparable() {
+  [ "$k_uptime" != - ] && { if [ -n "$k_this_boot" ]; then [ "$k_boot" = "$k_this_boot" ]; else [ -n "$k_certain" ]; fi; }
 }
 
 # PID 1 is visible under hidepid too where it is the asking user's own.
@@ -196,10 +216,15 @@ k_split_stat() {
   k_stat=${1-}
 }
 
-# Centiseconds since boot -> k_now
+# Is $1 a regular file that may be read? What is bound over files of /proc may be neither, and the complaint would be printed.
+k_readable() {
+  [ -f "$1" ] && [ -r "$1" ]
+}
+
+# Centiseconds since boot by /proc/uptime -> k_now
 k_uptime_now() {
   k_now=
-  [ -r /proc/uptime ] && read -r k_now k_rest </proc/uptime
+  k_readable /proc/uptime && read -r k_now k_rest </proc/uptime
   case $k_now in
     *[!0-9.]* | *.*.* | '' | .*) return 1 ;;
     *.[0-9][0-9]) ;;
@@ -210,20 +235,31 @@ k_uptime_now() {
   k_now=$((${k_now%.*} * 100 + 1${k_now#*.} - 100))
 }
 
-# Centiseconds since the epoch -> k_now: boot time plus uptime. This very process started a moment ago: where /proc/uptime
-# is masked, or lxcfs tells a container's own but the machine's boot time, that is the later one and right.
-k_wall_now() {
-  k_boot_time=
-  [ -r /proc/stat ] && while read -r k_word k_rest; do case $k_word in btime) k_boot_time=$k_rest && break ;; esac; done </proc/stat
-  k_number "$k_boot_time" || return 1
+# The same where /proc/uptime does not tell: when this very shell started. On a starved node that was some time ago, so what
+# is a little ahead of it is not ahead of the clock -> k_now and k_behind, how far it may be behind.
+k_own_start() {
   k_stat=
-  [ -r /proc/self/stat ] && k_read_stat </proc/self/stat
+  k_readable /proc/self/stat && k_read_stat </proc/self/stat
   k_split_stat
   set -- $k_stat
-  k_number "${20-}" || return 1
-  k_uptime_now && [ "$k_now" -gt "${20}" ] || k_now=${20}
-  # btime is cut to whole seconds: half a second is its mean error.
-  k_now=$((k_boot_time * 100 + 50 + k_now))
+  k_number "${20-}" && k_now=${20} k_behind=6000
+}
+
+# Centiseconds since the epoch -> k_now and k_behind
+k_wall_now() {
+  k_behind=100
+  # The clock of bash and busybox. It takes no value from us, which an inherited variable would.
+  EPOCHSECONDS=
+  k_number "$EPOCHSECONDS" && k_now=$((EPOCHSECONDS * 100)) && return
+  k_boot_time=
+  k_readable /proc/stat && while read -r k_word k_rest; do case $k_word in btime) k_boot_time=$k_rest && break ;; esac; done </proc/stat
+  k_number "$k_boot_time" || return 1
+  k_up=0
+  k_uptime_now && k_up=$k_now
+  # Of the two the later one: lxcfs tells a container's own uptime, but the machine's boot time.
+  k_own_start || return 1
+  [ "$k_now" -ge "$k_up" ] || k_now=$k_up k_behind=100
+  k_now=$((k_boot_time * 100 + k_now))
 }
 
 # The record in k_line, which parsed, if k_beat, and a process directory's k_named and k_error -> k_reason and k_detail,
@@ -231,11 +267,9 @@ k_wall_now() {
 k_weigh() {
   if [ -z "$k_other" ]; then
     [ -n "$k_this_boot" ] || [ ! -r /proc/sys/kernel/random/boot_id ] || read -r k_this_boot </proc/sys/kernel/random/boot_id
+    k_certain=
     if k_gone; then
       k_reason=gone
-      [ -n "$k_beat" ] || return 0
-      k_instant
-      k_detail="$k_detail, last beat $k_when"
       return
     fi
   fi
@@ -248,15 +282,17 @@ k_weigh() {
   esac
   [ -n "$k_beat" ] || return 0
   # The clock is read last: everything read before is at least as old as it says.
+  # It may be behind, and never ahead: a beat must not look older than it is.
   k_by=
-  if [ -z "$k_other" ] && [ "$k_uptime" != - ] && [ "$k_boot" != - ] && [ "$k_boot" = "$k_this_boot" ] && k_uptime_now; then
+  k_behind=0
+  if [ -z "$k_other" ] && k_comparable && { k_uptime_now || k_own_start; }; then
     k_age=$((k_now - k_uptime))
   else
     k_wall_now || k_cannot_ask 'expected a clock in /proc/uptime and /proc/stat; neither tells'
     k_age=$((k_now - k_wall / 10))
     k_by=', by wall clock'
   fi
-  if [ "$k_age" -lt -200 ]; then
+  if [ "$k_age" -lt $((-200 - k_behind)) ]; then
     k_instant
     k_reason=future k_detail="last beat $k_when, ahead of the clock"
   elif [ "$k_limit" != - ] && [ "$k_age" -gt $((k_limit + k_window + 1)) ]; then

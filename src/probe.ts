@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import { shown } from './errors';
+import { patiently } from './judge';
 import type { Timestamp } from './timestamp';
 import { describeAll, printable, type Verdict } from './verdict';
 
@@ -30,7 +31,7 @@ export function probe(...timestamps: readonly Timestamp[]): never {
 export function conclude(ask: () => readonly Verdict[]): never {
   let code: ExitCode;
   try {
-    const verdicts = ask();
+    const verdicts = patiently(ask);
     code = verdicts.every((verdict) => verdict.alive) ? 0 : 1;
     const quiet = QUIET.includes((process.env.LOG_LEVEL ?? '').toLowerCase());
     if (code !== 0 || !quiet) print(1, describeAll(verdicts));

@@ -89,7 +89,8 @@ export function self(): Identity {
 }
 
 /** Whether a process is the one that beat. `unknown` where it cannot be told, which never makes a verdict dead. */
-export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detail: string };
+/** `start` is that of the process which has the pid now. */
+export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detail: string; start?: number | undefined };
 
 /**
  * Asks after the process `pid` that started at `start`.
@@ -97,7 +98,7 @@ export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detai
  * Absence counts only where every process is visible: under hidepid another user's living process is absent too.
  */
 export function presence(pid: number, start: number | undefined): Presence {
-  const gone = (detail: string): Presence => ({ state: 'gone', detail: `process ${pid} ${detail}` });
+  const gone = (detail: string, now?: number): Presence => ({ state: 'gone', detail: `process ${pid} ${detail}`, start: now });
   const folder = `/proc/${pid}`;
   const stat = parseStat(read(`${folder}/stat`));
   if (!stat) {
@@ -110,7 +111,7 @@ export function presence(pid: number, start: number | undefined): Presence {
   // is shown as Z too while its others work.
   if ('ZXx'.includes(stat.state) && stat.threads <= 1) return gone('is a zombie');
   if (stat.exitSignal === -1) return gone('is a thread of another');
-  if (start !== undefined && start !== stat.start) return gone('is not the one that beat');
+  if (start !== undefined && start !== stat.start) return gone('is not the one that beat', stat.start);
   return { state: 'present' };
 }
 
@@ -137,7 +138,7 @@ function isHiding(): boolean {
 }
 
 function hasProc(): boolean {
-  return exists('/proc/version');
+  return exists('/proc/version') || exists('/proc/self'); // one of them is not there with subset=pid, or from another pid namespace
 }
 
 /** Whether something stands there; true too where that may not be asked, as under Node's permission model. */

@@ -1,8 +1,13 @@
 import { formatLimit } from './duration';
 
 /**
- * Why a verdict is dead, in the order of judging: the most specific first, so that a crashed process,
- * which is both gone and stale, is `gone`.
+ * The reasons in the order of judging: the first that applies is the verdict's. The most specific come first, so that a
+ * crashed process, which is both gone and stale, is `gone`.
+ */
+export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'stale'] as const;
+
+/**
+ * Why a verdict is dead.
  *
  * - `missing`: there is no heartbeat file, or a process directory lacks its `pid` or `error`.
  * - `unreadable`: something is there, but not a regular file that may be read.
@@ -13,7 +18,7 @@ import { formatLimit } from './duration';
  * - `future`: the last beat lies more than 2 s ahead of the clock.
  * - `stale`: the last beat is older than the limit: the loop does not turn.
  */
-export type DeathReason = 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale';
+export type DeathReason = (typeof REASONS)[number];
 
 /** The answer to "is this loop making progress?": alive, or dead for exactly one reason. */
 export type Verdict =

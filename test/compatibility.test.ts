@@ -4,7 +4,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { patiently } from '../src/judge';
 import { ProcessTimestamp } from '../src/process-timestamp';
+import type { Verdict } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf } from './support/need';
 import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
@@ -109,15 +111,25 @@ const BEATS = rows(
   { name: 'a stopped process without a beat, which nobody can tell', expect: 'alive', path: async () => directoryOf({ pid: await stopped(), error: 0 }) },
   { name: 'a step past its limit', expect: 'stale', holds: { pid, error: 0, timestamp: aged(7000, { kind: 'step', limit: 600 }) } },
   { name: 'a beat an hour ahead', expect: 'future', holds: { pid, error: 0, timestamp: aged(-360_000) } },
-  { name: 'a pid used again: its timestamp says so', expect: 'gone', says: ' is not the one that beat, last beat ', holds: { pid, error: 0, timestamp: record({ start: 1 }) } },
+  { name: 'a pid used again: its timestamp says so', expect: 'gone', says: ' is not the one that beat; use --other-pid-namespace for another container (', holds: { pid, error: 0, timestamp: record({ start: 1 }) } },
   { name: "another process's timestamp", expect: 'gone', says: ' is not the one that beat', holds: { pid, error: 0, timestamp: record({ pid: 1, start: startOf('/proc/1/stat') }) } },
   { name: 'a timestamp from another boot', expect: 'gone', says: 'beat in another boot', holds: { pid, error: 0, timestamp: record({ boot: '0-0-0-0-1' }) } },
   { name: 'a timestamp that is rubbish', expect: 'malformed', says: 'timestamp file: not a heartbeat', holds: { pid, error: 0, timestamp: 'boom' } },
   { name: 'a timestamp that is torn', expect: 'malformed', says: 'timestamp file: the checksum of the record is wrong', path: torn },
   { name: 'a touched timestamp', expect: 'malformed', says: 'timestamp file: a plain file states no limit', holds: { pid, error: 0, timestamp: '' } },
   { name: 'a timestamp that is a directory', expect: 'unreadable', says: 'timestamp file: is a directory', path: () => spoiled('timestamp', 'directory') },
+  ...['pid', 'error', 'timestamp'].map((name): Row => (
+    { name: `a ${name} that is a symbolic link to a directory`, expect: 'unreadable', says: `${name} file: is a symbolic link (`, path: () => linked(name) }
+  )),
   { name: 'a timestamp that is a symbolic link', expect: 'unreadable', says: 'timestamp file: is a symbolic link', path: () => spoiled('timestamp', 'link') },
 );
+
+function linked(name: string): string {
+  const directory = directoryOf({ pid, error: 0, timestamp: record() });
+  rmSync(join(directory, name));
+  symlinkSync(scratch(), join(directory, name));
+  return directory;
+}
 
 function torn(): string {
   const directory = directoryOf({ pid, error: 0, timestamp: record() });
@@ -193,7 +205,7 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
 
   test.each(rows(
     { name: 'hidepid: a pid alone does not vouch for what cannot be seen', expect: 'gone', says: ' has ended or is hidden (', within: hidden, path: shown({ pid, error: 0 }) },
-    { name: 'hidepid: nor does a beat without a limit', expect: 'gone', says: ' has ended or is hidden, last beat ', within: hidden, path: shown({ pid, error: 0, timestamp: record({ limit: Infinity }) }) },
+    { name: 'hidepid: nor does a beat without a limit', expect: 'gone', says: ' has ended or is hidden (', within: hidden, path: shown({ pid, error: 0, timestamp: record({ limit: Infinity }) }) },
     { name: 'hidepid: a fresh beat does', expect: 'alive', within: hidden, path: shown({ pid, error: 0, timestamp: record() }) },
     { name: 'a leftover in a restarted container, where nobody has its pid', expect: 'gone', says: ' has ended (', within: restarted, path: shown({ pid, error: 0 }) },
     { name: 'a leftover in a restarted container, where PID 1 is another', expect: 'gone', says: ' is not the one that beat', within: restarted, path: leftoverOfPid1 },
@@ -236,8 +248,9 @@ while True:
         await ready(writer);
         for (let reads = 0; reads < 5_000; reads++) {
           // On a busy machine the writer may be held up for longer than a reader waits: hence a failureThreshold of 2.
-          const first = ProcessTimestamp.byRef(directory).verdict();
-          const verdict = !first.alive && first.reason === 'malformed' ? ProcessTimestamp.byRef(directory).verdict() : first;
+          const asProbe = (): Verdict => patiently(() => ProcessTimestamp.byRef(directory).verdict());
+          const first = asProbe();
+          const verdict = !first.alive && first.reason === 'malformed' ? asProbe() : first;
           if (!verdict.alive) throw new Error(`read ${reads}: ${verdict.reason}: ${verdict.detail}`);
         }
         for (let turn = 0; turn < 30; turn++) {
@@ -249,6 +262,28 @@ while True:
       }, 120_000);
     });
   }
+});
+
+describe('a file that stays empty', () => {
+  const empty = (): string => directoryOf({ pid: '', error: '' });
+
+  test('is waited for by a probe, for 250 ms in all, however many there are', () => {
+    let now = 1e6;
+    const sleep = (ms: number): void => { now += ms; };
+    const verdicts = patiently(() => Array.from({ length: 11 }, () => ProcessTimestamp.byRef(empty()).verdict()), () => now, sleep);
+    expect(now - 1e6).toBe(250);
+    for (const verdict of verdicts) expect(verdict).toMatchObject({ reason: 'malformed', detail: 'pid file: holds no pid' });
+  });
+
+  test('is not waited for in a service, nor is a torn record', () => {
+    const wait = jest.spyOn(Atomics, 'wait');
+    expect(ProcessTimestamp.byRef(empty()).alive).toBe(false);
+    expect(ProcessTimestamp.byRef(torn()).alive).toBe(false);
+    expect(wait).not.toHaveBeenCalled();
+    expect(patiently(() => ProcessTimestamp.byRef(torn()).alive)).toBe(false);
+    expect(wait).toHaveBeenCalled(); // so it would have been seen
+    wait.mockRestore();
+  });
 });
 
 describe('what we write, to a checker that does just the three documented checks', () => {

@@ -2,12 +2,13 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../src/proc';
 import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { Timestamp } from '../src/timestamp';
+import { REASONS } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf } from './support/need';
 import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
@@ -189,6 +190,7 @@ const CLOCKS: Case[] = [
   { name: 'a wall clock an hour ahead', expect: 'alive', path: () => fileOf(record({ wall: Date.now() + 3_600_000 })) },
   { name: 'a wall clock ten years behind', expect: 'alive', path: () => fileOf(record({ wall: Date.now() - 315_360_000_000 })) },
   { name: 'no uptime: by wall clock, fresh', expect: 'alive', path: () => fileOf(record({ uptime: undefined })) },
+  { name: 'no uptime: by wall clock, beside an inherited EPOCHSECONDS', expect: 'alive', within: ['env', 'EPOCHSECONDS=1'], path: () => fileOf(record({ uptime: undefined })) },
   { name: 'no uptime: by wall clock, old', expect: 'stale', path: () => fileOf(aged(7000, { uptime: undefined })) },
   { name: 'no boot id: by wall clock, old', expect: 'stale', path: () => fileOf(aged(7000, { boot: undefined, uptime: uptime() })) },
   { name: 'no boot id: by wall clock, an hour ahead', expect: 'future', path: () => fileOf(aged(-360_000, { boot: undefined })) },
@@ -206,11 +208,17 @@ function largest(): HeartbeatRecord {
   });
 }
 
+/** The line stays the same while that other process beats on. */
+const ELSEWHERE = ' is not the one that beat; use --other-pid-namespace for another container (';
+
 const IDENTITY: Case[] = [
   { name: 'a process that has ended', expect: 'gone', path: () => fileOf(record({ pid: ended() })) },
   { name: 'a process that has ended, and a stale beat', expect: 'gone', path: () => fileOf(aged(7000, { pid: ended() })) },
   { name: 'a pid beyond every pid', expect: 'gone', path: () => fileOf(record({ pid: 999_999_999_999_999 })) },
-  { name: 'a pid that was reused', expect: 'gone', path: () => fileOf(record({ start: startOf('/proc/self/stat') - 1 })) },
+  { name: 'a pid that was reused after the beat', expect: 'gone', says: ' is not the one that beat (', path: () => fileOf(reused(-1)) },
+  { name: 'a pid in use here when another process beat under it', expect: 'gone', says: ELSEWHERE, path: () => fileOf(reused(500)) },
+  { name: '… whose path is long', expect: 'gone', says: `${ELSEWHERE}...`, path: () => moved(fileOf(reused(500)), 'x'.repeat(100)) },
+  { name: '… when the pid is used again within a second, which a clock of whole seconds does not tell', expect: 'gone', says: ' is not the one that beat (', path: () => fileOf(reused(99)) },
   { name: 'a pid without a start', expect: 'alive', path: () => fileOf(record({ start: undefined })) },
   { name: 'no pid', expect: 'alive', path: () => fileOf(record({ pid: undefined, start: undefined })) },
   { name: 'a zombie', expect: 'gone', path: async () => fileOf(record({ pid: await zombie(), start: undefined })) },
@@ -220,6 +228,18 @@ const IDENTITY: Case[] = [
   { name: 'a comm with a newline and ") "', expect: 'alive', path: () => named('a) Z 1\n) Z') },
   { name: 'a comm that looks like a zombie', expect: 'alive', path: () => named(') Z (') },
 ];
+
+/** What another process beat under our pid, so long after we had started. */
+function reused(cs: number): HeartbeatRecord {
+  const start = startOf('/proc/self/stat');
+  return record({ start: start - 100, uptime: start + cs });
+}
+
+function moved(path: string, name: string): string {
+  const longer = join(path, '..', name);
+  renameSync(path, longer);
+  return longer;
+}
 
 async function named(comm: string): Promise<string> {
   const pid = await living(`require('fs').writeFileSync('/proc/self/comm', ${JSON.stringify(comm)})`);
@@ -349,6 +369,28 @@ const hidden = [...mounted('mount -t proc -o hidepid=invisible proc /proc'), ...
 const at1000 = lxcfs.map((word) => word.replace('1.00 1.00', '1000.00 1.00'));
 const edge = (age: number): string => fileOf(record({ uptime: 100_000 - age, limit: 1000, window: 100 }));
 
+/** Neither a boot id, nor /proc/uptime, nor /proc/stat. */
+const subset = mounted('mount -t proc -o subset=pid proc /proc');
+
+/** Runs the setup for each of the files, as @. */
+const over = (files: readonly string[], setup: string): readonly string[] =>
+  mounted(files.map((file) => setup.replaceAll('@', `/proc/${file}`)).join(' && '));
+const MASK = 'mount --bind /dev/null @';
+const CLOSE = 'f=$(mktemp) && chmod 0 $f && mount --bind $f @ && rm $f';
+// What a dead lxcfs leaves: ENOTCONN, at stat() as at open().
+const DIE = `d=$(mktemp -d) && mkdir $d/a $d/b && : >$d/a/f && bindfs -o attr_timeout=0 $d/a $d/b && mount --bind $d/b/f @ &&
+  kill -9 $(pgrep -f "bindfs.* $d/a") && umount -l $d/b && rm -r $d && while [ -e @ ]; do sleep 0.1; done`;
+
+const UNREADABLE = new Map<string, readonly string[]>([
+  ['/proc with subset=pid', subset],
+  ['masked /proc/uptime and /proc/stat', over(['uptime', 'stat'], MASK)],
+  ['/proc/uptime and /proc/stat of another user', [...over(['uptime', 'stat'], CLOSE), ...AS_NOBODY]],
+]);
+if (existsSync('/dev/fuse') && spawnSync('bindfs', ['--version']).status === 0) {
+  UNREADABLE.set('a dead FUSE over /proc/uptime and /proc/stat', over(['uptime', 'stat'], DIE));
+  UNREADABLE.set('a dead FUSE over /proc/uptime', over(['uptime'], DIE));
+}
+
 describeIf(canMount, 'root, to mount')('under another /proc', () => {
   test.each<Case>([
     { name: 'a beat within its limit and window', expect: 'alive', within: at1000, path: () => edge(1101) },
@@ -356,6 +398,16 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
     { name: 'masked /proc/uptime, a fresh beat', expect: 'alive', within: masked, path: () => fileOf(record()) },
     { name: 'masked /proc/uptime, an old beat', expect: 'stale', within: masked, path: () => fileOf(aged(7000)) },
     { name: 'masked /proc/uptime, a beat an hour ahead', expect: 'future', within: masked, path: () => fileOf(aged(-360_000)) },
+    { name: 'masked /proc/uptime, a wall clock an hour ahead', expect: 'alive', within: masked, path: () => fileOf(record({ wall: Date.now() + 3_600_000 })) },
+    { name: 'masked /proc/uptime, by wall clock', expect: 'alive', says: 'by wall clock', within: masked, path: () => fileOf(record({ uptime: undefined })) },
+    ...[...UNREADABLE].flatMap(([what, within]): Case[] => [
+      { name: `${what}, a fresh beat`, expect: 'alive', says: 'limit 10m (', within, path: () => open(fileOf(record())) },
+      { name: `${what}, an old beat`, expect: 'stale', says: 'limit 1m (', within, path: () => open(fileOf(aged(7000))) },
+      { name: `${what}, a beat an hour ahead`, expect: 'future', within, path: () => open(fileOf(aged(-360_000))) },
+      { name: `${what}, a pid that was reused`, expect: 'gone', within, path: () => open(fileOf(reused(-1))) },
+    ]),
+    { name: 'no boot id on either side', expect: 'alive', says: 'limit 10m (', within: subset, path: () => fileOf(record({ boot: undefined, wall: 0 })) },
+    { name: 'no boot id on either side, an old beat', expect: 'stale', says: 'limit 1m (', within: subset, path: () => fileOf(aged(7000, { boot: undefined, wall: Date.now() })) },
     { name: "lxcfs, which tells the container's own uptime: a fresh beat by wall clock", expect: 'alive', within: lxcfs, path: () => fileOf(record({ uptime: undefined })) },
     { name: "lxcfs, which tells the container's own uptime: an old beat by wall clock", expect: 'stale', within: lxcfs, path: () => fileOf(aged(7000, { uptime: undefined })) },
     { name: "hidepid, another user's living process", expect: 'alive', within: hidden, path: () => open(fileOf(record())) },
@@ -363,6 +415,28 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
     { name: "hidepid, another user's living process, when PID 1 is ours", expect: 'alive', within: hiddenFromPid1, path: () => open(fileOf(record({ pid: 3, start: undefined }))) },
     { name: 'hidepid, a stale beat', expect: 'stale', within: hidden, path: () => open(fileOf(aged(7000))) },
   ])('$name: $expect', expectOneAnswer);
+});
+
+describeIf(canMount, 'root, to mount')('where nothing tells the wall clock without a fork', () => {
+  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('%s judges by its own, or cannot ask', async (_, shell) => {
+    const answer = await run('liveness.sh', [...subset, 'env', 'EPOCHSECONDS=1', ...shell, LIVENESS_SH, fileOf(record({ uptime: undefined }))]);
+    const dash = { exit: 2, line: 'cannot ask: expected a clock in /proc/uptime and /proc/stat; neither tells' };
+    expect(answer).toMatchObject(shell[0] === 'dash' ? dash : { exit: 0, verdict: 'alive' });
+  });
+});
+
+describe('a shell that nobody promised', () => {
+  const asked = (shell: string): ReturnType<typeof run> => run(shell, [shell, LIVENESS_SH, fileOf(record())]);
+  describeIf(spawnSync('mksh', ['-c', ':']).status === 0, 'mksh (apt-get install mksh)')('mksh', () => {
+    test('counts with 32 bits, so it cannot ask', async () => {
+      expect(await asked('mksh')).toMatchObject({ exit: 2, line: 'cannot ask: expected a shell that counts with 64 bits; this one has 32' });
+    });
+  });
+  describeIf(spawnSync('zsh', ['-c', ':']).status === 0, 'zsh (apt-get install zsh)')('zsh', () => {
+    test('splits words as sh does, and judges', async () => {
+      expect(await asked('zsh')).toMatchObject({ exit: 0, verdict: 'alive' });
+    });
+  });
 });
 
 describe('a reader beside a writer', () => {
@@ -414,6 +488,26 @@ describe('a reader beside a writer', () => {
       expect(reads[0]).toBeGreaterThan(100); // it had grown by then
       expect(reads.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(2 ** 24 + 2 ** 16);
     });
+  });
+});
+
+describe('the order of reasons', () => {
+  const words = (text: string): string[] => [...text.matchAll(/`([a-z]+)`/g)].map(([, word = '']) => word);
+  const page = (name: string): string => readFileSync(name, 'utf8');
+
+  test("is that of README's table", () => {
+    const [, table = ''] = /\| reason \| meaning \|\n.*\n((?:\|.*\n)+)/.exec(page('README.md')) ?? [];
+    expect([...table.matchAll(/^\| `([a-z]+)`/gm)].map(([, word]) => word)).toEqual(REASONS);
+  });
+
+  test("is that of the heartbeat file's page, which leaves out the process directory's own", () => {
+    const [, list = ''] = /is the verdict's: ([^.]+)\./.exec(page('docs/heartbeat-file.md')) ?? [];
+    expect(words(list)).toEqual(REASONS.filter((reason) => reason !== 'failed'));
+  });
+
+  test("is that of the process directory's page", () => {
+    const [, table = ''] = /\| reason \| when \|\n.*\n((?:\|.*\n)+)/.exec(page('docs/process.md')) ?? [];
+    expect([...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) => words(cell))).toEqual(REASONS);
   });
 });
 

@@ -91,7 +91,7 @@ def own_boot():
 
 def own_uptime_cs():
     first = proc("uptime").partition(" ")[0].replace(".", "")
-    return int(first) if first.isdigit() else None
+    return int(first) if first.isdigit() else time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**7
 
 
 def wall_age_cs(beat_cs):
@@ -174,9 +174,11 @@ def judge(reason, line, touched, rec, limit, other_pid_namespace):
     if not other_pid_namespace:
         if boot and rec["boot"] and boot != rec["boot"]:
             return "gone"
-        if rec["pid"] and process_lives(rec["pid"], rec["start"]) is False:
+        lives = process_lives(rec["pid"], rec["start"]) if rec["pid"] else None
+        if lives is False:
             return "gone"
-        if boot and rec["boot"] and None not in (uptime, rec["uptime_cs"]):
+        same_boot = rec["boot"] == boot if boot else lives and rec["start"] is not None
+        if same_boot and rec["uptime_cs"] is not None:
             age = uptime - rec["uptime_cs"]
     return by_clock(age, rec["limit_cs"] if rec["kind"] == "step" or limit is None else limit, rec["window_cs"])
 

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { accessSync, chmodSync, constants, copyFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
 import { describe } from '../../src/verdict';
@@ -99,7 +100,7 @@ function askTimestamp(
   class Own extends Timestamp {
     readonly maximumAge = limit ?? NaN;
   }
-  const verdict = (limit === undefined ? Class : Own).byRef(path, options).verdict();
+  const verdict = patiently(() => (limit === undefined ? Class : Own).byRef(path, options).verdict());
   return {
     reader: Class.name,
     verdict: verdict.alive ? 'alive' : verdict.reason,
