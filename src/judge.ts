@@ -78,6 +78,8 @@ export interface Examined {
   readonly record: HeartbeatRecord | undefined;
   /** A process directory's error. */
   readonly error: number | undefined;
+  /** Milliseconds until the beat is too old, negative if it is; not finite if no beat is awaited. */
+  readonly left: number;
 }
 
 /** {@link judge}, for who wants to describe what it looked at. */
@@ -94,8 +96,10 @@ export function examine(path: string, reader: Reader): Examined {
 }
 
 function examined(verdict: Verdict, seen: Seen): Examined {
-  if (seen.obstacle) return { verdict, record: undefined, error: undefined };
-  return { verdict, record: seen.beat?.kind === 'record' ? seen.beat.record : undefined, error: seen.error };
+  if (seen.obstacle) return { verdict, record: undefined, error: undefined, left: Infinity };
+  const record = seen.beat?.kind === 'record' ? seen.beat.record : undefined;
+  const left = allowance(verdict.limit ?? Infinity, record?.window ?? 0) * 10 - verdict.age;
+  return { verdict, record, error: seen.error, left };
 }
 
 /** Whether a living service may look dead for that reason for a moment. */
@@ -265,7 +269,7 @@ function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | 
 }
 
 /** How old a beat may be, in centiseconds: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */
-export function allowance(limit: number, window: number): number {
+function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 

@@ -115,13 +115,6 @@ export function presence(pid: number, start: number | undefined): Presence {
   return { state: 'present' };
 }
 
-/** Whether this process is in its terminal's foreground group, to which the terminal sends what Ctrl-C stands for. */
-export function isInForeground(): boolean {
-  const stat = read('/proc/self/stat') ?? '';
-  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 1).trim().split(' ');
-  return group !== undefined && group === foreground;
-}
-
 /** When that process started, in clock ticks since boot; undefined where it cannot be told. */
 export function startOf(pid: number): number | undefined {
   return parseStat(read(`/proc/${pid}/stat`))?.start;

@@ -44,7 +44,7 @@ describe('each command, installed', () => {
     const stale = run(['check', fileOf(aged(10_000))]);
     expect([stale.status, stale.stdout.slice(0, 11), stale.stderr]).toEqual([1, 'dead: stale', '']);
     const usage = run(['check', '--bogus']);
-    expect([usage.status, usage.stdout, usage.stderr]).toEqual([2, '', 'k8s-liveness check: unknown option --bogus; --help lists what there is\n']);
+    expect([usage.status, usage.stdout, usage.stderr]).toEqual([2, '', 'k8s-liveness check: Unknown argument: bogus; see --help\n']);
   });
 
   test('check without a path, and --process, ask about what the probes ask about', () => {
@@ -102,7 +102,9 @@ describe('each command, installed', () => {
     };
     expect(complete(['k8s-liveness', 'ch'])).toEqual(['check']);
     expect(complete(['k8s-liveness', 'check', '--max'])).toEqual(['--maximum-age']);
-    for (const word of ['', '/ru']) expect(complete(['k8s-liveness', 'check', word])).toEqual(['']); // the shell's own: files
+    for (const words of [['check', ''], ['check', '/ru'], ['touch', '--maximum-age', '']]) {
+      expect(complete(['k8s-liveness', ...words])).toEqual(['']); // the shell's own: files
+    }
   });
 });
 
@@ -245,10 +247,11 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
   });
 
   test('follows a terminal that is made narrower', async () => {
-    tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${fileOf(record())}`);
-    await until((screen) => screen.startsWith('PATH'));
-    tmux('resize-window', '-x', '40', '-y', '24');
-    const narrow = await until((screen) => !screen.startsWith('PATH') && screen.includes('Ctrl-C ends'));
-    expect(narrow).toMatch(/^ {2}verdict {6}alive$/m);
+    const paths = [fileOf(record()), fileOf(record())];
+    tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${paths.join(' ')}`);
+    await until((screen) => /Ctrl-C ends$/m.test(screen));
+    tmux('resize-window', '-x', '20', '-y', '24');
+    const narrow = await until((screen) => screen.replaceAll('\n', '').includes('lines more)'));
+    expect(narrow.replaceAll('\n', '')).toMatch(new RegExp(`^${paths[0] ?? ''} `)); // nothing has scrolled away
   });
 });

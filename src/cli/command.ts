@@ -1,65 +1,55 @@
-import type { Argv, Options } from 'yargs';
+import type { Arguments, Argv, Options } from 'yargs';
 import { LIMIT_FORMS, parseLimit } from '../duration';
 import { shown } from '../errors';
-import type { Io } from './io';
+import type { Context } from './context';
 
-/** One command: its words, its options, and what it does; the number is the exit code. */
+/** One command, mostly in yargs' words. */
 export interface Command {
   readonly command: string;
+  /** What follows the command's name. */
+  readonly usage: string;
   readonly describe: string;
-  /** What it exits with where it throws anything but a UsageError. */
-  readonly failure: number;
   readonly builder: (yargs: Argv) => Argv;
-  readonly handler: (given: Given, io: Io) => number | Promise<number>;
+  /** Does it, and returns the exit code. */
+  readonly handler: (args: Arguments, context: Context) => number | Promise<number>;
+  /** The exit code if the handler throws anything but a UsageError. */
+  readonly failure: number;
 }
 
-/** What the command line says, as yargs hands it over. */
-export type Given = Readonly<Record<string, unknown>> & {
-  /** The words after a `--`. */
-  readonly '--'?: readonly string[];
-};
-
-/** A command line that cannot be meant: exit 2. */
+/** A command line that makes no sense: exit 2. */
 export class UsageError extends Error {}
 
-/** The --maximum-age in milliseconds, if there is one. Not by `coerce`, which would refuse what is still being completed. */
-export function limitOf({ 'maximum-age': text }: Given): number | undefined {
-  const limit = typeof text === 'string' ? parseLimit(text) : undefined;
-  if (text !== undefined && limit === undefined) throw new UsageError(`--maximum-age expected ${LIMIT_FORMS}; got ${shown(text)}`);
-  return limit;
+/** An option without a value. `nargs` 0 refuses `--json=3` and leaves the path of `--json true`. */
+export function flag(describe: string): Options {
+  return { type: 'boolean', nargs: 0, describe };
 }
 
-/** The same of a command that needs one. */
-export function requiredLimitOf(given: Given): number {
-  const limit = limitOf(given);
-  if (limit === undefined) throw new UsageError('expected --maximum-age; got none');
-  return limit;
+/** An option with a value. */
+export function value(describe: string, more: Options = {}): Options {
+  return { type: 'string', requiresArg: true, describe, ...more };
 }
 
-/** The --maximum-age of a command that writes. */
-export function required(describe: string): Options {
-  return { type: 'string', requiresArg: true, demandOption: true, describe: `${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M` };
+/** The `--maximum-age` of a command that writes. */
+export function requiredLimit(describe: string): Options {
+  return value(`${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M`, { demandOption: true });
 }
 
-/** The paths of a command line, those after a `--` too. */
-export function pathsOf({ path, paths, '--': rest = [] }: Given): readonly string[] {
-  return [...(path === undefined ? [] : [path as string]), ...((paths as readonly string[] | undefined) ?? []), ...rest];
+/** A `--maximum-age` in milliseconds. Not a yargs `coerce`, which also runs while completing. */
+export function limitOf(text: unknown): number {
+  const limit = parseLimit(String(text));
+  if (limit !== undefined) return limit;
+  throw new UsageError(`--maximum-age expected ${LIMIT_FORMS}; got ${shown(text)}`);
 }
 
-/** The options of those that read. */
-export const READING = {
-  process: {
-    type: 'boolean',
-    describe: 'The default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
-  },
-  'ignore-error': { type: 'boolean', describe: 'Leave the error of process directories aside, as liveness does' },
-  'other-pid-namespace': {
-    type: 'boolean',
-    describe: 'The writer is in another container: leave its pid and boot aside and judge by wall time',
-  },
-  'maximum-age': {
-    type: 'string',
-    requiresArg: true,
-    describe: 'Judge plain files too, touched or holding an epoch, which state no limit; a heartbeat keeps its own',
-  },
-} as const;
+/**
+ * The words that are no options. Not yargs' positionals, which drop a path `-`, and which can also
+ * be given as options.
+ */
+export function wordsOf(args: Arguments): { before: string[]; afterDashes: string[] } {
+  return { before: args._.slice(1).map(String), afterDashes: (args['--'] ?? []) as string[] };
+}
+
+export function pathsOf(args: Arguments): string[] {
+  const { before, afterDashes } = wordsOf(args);
+  return [...before, ...afterDashes];
+}

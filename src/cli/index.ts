@@ -1,30 +1,41 @@
 #!/usr/bin/env node
 // The bin k8s-liveness.
 
-import { isInForeground, systemClock } from '../proc';
-import type { Io } from './io';
+import { readFileSync } from 'node:fs';
+import { systemClock } from '../proc';
+import type { Context } from './context';
 import { main } from './main';
 
 export { main };
 
 if (require.main === module) {
-  // What cannot be printed, to a full disk or a reader that has seen enough, changes no answer: the exit code is the answer.
+  // A full disk or a closed pipe changes no answer: the exit code is the answer.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
-  const onSignal = (signal: NodeJS.Signals, listener: () => void): (() => void) => {
-    process.on(signal, listener);
-    return () => process.off(signal, listener);
-  };
-  const io: Io = {
+  const context: Context = {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     clock: systemClock,
     isInForeground,
-    onSignal,
+    onSignal: (signal, listener) => {
+      process.on(signal, listener);
+      return () => process.off(signal, listener);
+    },
     suspend: () => process.kill(process.pid, 'SIGSTOP'),
   };
-  void main(process.argv.slice(2), io).then((code) => {
-    // Not by process.exit, which would cut what a pipe has not taken yet.
+  void main(process.argv.slice(2), context).then((code) => {
+    // Not process.exit(), which loses output that a pipe has not taken yet.
     process.exitCode = code;
   });
+}
+
+/** Whether our process group is the foreground group of the terminal: fields 5 and 8 of proc(5). */
+function isInForeground(): boolean {
+  try {
+    const stat = readFileSync('/proc/self/stat', 'utf8');
+    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return group === foreground;
+  } catch {
+    return false; // without /proc nobody can tell
+  }
 }

@@ -1,111 +1,133 @@
-import type { Argv } from 'yargs';
+import type { Arguments, Argv } from 'yargs';
 import { printable } from '../verdict';
 import { check } from './check';
-import { UsageError, type Command, type Given } from './command';
-import type { Io } from './io';
+import { flag, UsageError, type Command } from './command';
+import { sizeOf, type Context } from './context';
 import { run } from './run';
 import { status } from './status';
 import { touch } from './touch';
-import { joined, refusal, refuseUnreadable, refuseValues } from './usage';
 
 declare const VERSION: string;
 
+/** A new command is one file, and one entry here. */
 const COMMANDS: readonly Command[] = [check, touch, run, status];
 const COMPLETION = 'completion';
-const COMPLETES = 'Print what completes its words in the shell that $SHELL names: source <(k8s-liveness completion)';
-const NAMES = [...COMMANDS.map(nameOf), COMPLETION];
+const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
 
 const BAD_USAGE = 2;
 
-/** The whole command line; answers with the exit code. What it prints goes to `io`. */
-export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const command = COMMANDS.find((command) => nameOf(command) === argv[0]);
+/** Runs a command line and returns its exit code. */
+export async function main(words: readonly string[], context: Context): Promise<number> {
+  const argv = words[0] === 'help' ? [...words.slice(1), '--help'] : words;
+  const command = COMMANDS.find(({ command }) => command === argv[0]);
   try {
-    const act = await read(argv, io);
-    return await act();
+    const action = await parse(argv, context);
+    return await action();
   } catch (error) {
     const name = NAMES.find((name) => name === argv[0]);
+    const where = name === undefined ? 'k8s-liveness' : `k8s-liveness ${name}`;
     const message = error instanceof Error ? error.message : String(error);
-    io.stderr.write(`${printable(`k8s-liveness${name === undefined ? '' : ` ${name}`}: ${message}`)}\n`);
+    context.stderr.write(`${printable(`${where}: ${message}`)}\n`);
     return error instanceof UsageError ? BAD_USAGE : (command?.failure ?? BAD_USAGE);
   }
 }
 
-/** What the command line asks for. */
-async function read(given: readonly string[], io: Io): Promise<() => number | Promise<number>> {
-  const argv = joined(given);
+/** What a command line asks for. */
+async function parse(
+  argv: readonly string[],
+  context: Context,
+): Promise<() => number | Promise<number>> {
+  const [first = 'none'] = argv;
+  const isCompleting = first === '--get-yargs-completions';
   const end = argv.indexOf('--');
-  const completes = argv[0] === '--get-yargs-completions';
-  const asksHelp = !completes && (argv[0] === 'help' || (end < 0 ? argv : argv.slice(0, end)).some((word) => ['--help', '-help', '-h', '--h'].includes(word)));
-  const about = argv[argv[0] === 'help' ? 1 : 0] ?? '';
-  if (asksHelp && /^[^-]/.test(about) && about !== 'help' && !NAMES.includes(about)) throw new UsageError(refusal('', [about], NAMES, []));
-  if (!asksHelp && !completes) refuseUnreadable(argv, NAMES);
-  if (argv[0] === COMPLETION && argv.length > 1 && !asksHelp) throw new UsageError(`unexpected ${argv[1] ?? ''}; --help says what is expected`);
+  const options = end < 0 ? argv : argv.slice(0, end);
+  const asksHelp = !isCompleting && options.some((word) => /^--?h(elp)?$/.test(word));
+  // yargs would look for a command further on, and take the first path for the value of an option.
+  if (![...NAMES, '--version', '--help', '-h'].includes(first) && !isCompleting) {
+    throw new UsageError(`expected a command: ${NAMES.join(', ')}; got ${first}`);
+  }
+  if (isCompleting && isPath(argv.slice(2))) return () => 0;
 
   const { default: yargs } = await import('yargs');
-  let act: (() => number | Promise<number>) | undefined;
-  // With a folder, as else it asks for the working directory, which may be gone.
+  let action: (() => number | Promise<number>) | undefined;
+  // With a folder: otherwise yargs asks for the working directory, which may be deleted.
   const cli: Argv = yargs([], '/')
     .scriptName('k8s-liveness')
     .usage('$0 COMMAND\n\nIs the main loop behind a heartbeat file still making progress?')
-    .locale('en') // else its messages follow the system's
+    .locale('en') // otherwise messages follow the system's language
     .parserConfiguration({
-      'boolean-negation': false, // --no-quiet is a mistake
+      'boolean-negation': false, // --no-json is a mistake
       'camel-case-expansion': false,
-      'dot-notation': false,
+      'dot-notation': false, // --json.x too
       'parse-numbers': false, // a path may be 08
       'parse-positional-numbers': false,
       'populate--': true,
-      'short-option-groups': false,
     })
     .exitProcess(false)
-    .strict(!completes)
-    .demandCommand(1, '')
+    .strictOptions()
     .version(VERSION)
-    .help(asksHelp) // else it takes a path that is called help for a wish
-    .option('help', { alias: 'h', type: 'boolean', describe: 'Show help' })
+    .help(asksHelp) // otherwise yargs answers `check help` with help, although help may be a path
+    .option('help', { ...flag('Show help'), alias: 'h' })
+    .hide('h') // from completion
+    .check(refuseRepeated)
     .example('$0 check', 'Does the default heartbeat live? Exits 0 or 1')
     .example('$0 status --watch', 'How near to a restart is it?')
     .epilogue('k8s-liveness COMMAND --help explains a command.')
-    .wrap(Math.min(io.stdout.columns || 80, 100)) // eslint-disable-line @typescript-eslint/prefer-nullish-coalescing -- may be 0
+    .wrap(Math.min(sizeOf(context.stdout).columns, 100))
     .fail((message: string | null, error: Error | undefined) => {
-      if (error instanceof UsageError) throw error;
-      throw new UsageError(refusal(message ?? error?.message ?? '', argv, NAMES, Object.keys(optionsOf(cli).key)));
+      if (isCompleting) return; // the line is not finished yet
+      throw error instanceof UsageError
+        ? error
+        : new UsageError(`${message ?? error?.message ?? ''}; see --help`);
     });
-  for (const { command, describe, builder, handler } of COMMANDS) {
-    cli.command(command, describe, builder, (given: Given) => {
-      refuseValues(argv, optionsOf(cli).boolean);
-      act = () => handler(given, io);
-    });
+  for (const { command, usage, describe, builder, handler } of COMMANDS) {
+    cli.command(
+      command,
+      describe,
+      (yargs) => builder(yargs.usage(`$0 ${command} ${usage}\n\n${describe}`)),
+      (args) => {
+        action = () => handler(args, context);
+      },
+    );
   }
-  // Only where it is meant: yargs finds the word anywhere.
-  if (asksHelp) {
-    // As a command like the others: of its own, yargs prints the script.
-    cli.command(COMPLETION, COMPLETES, (yargs) => yargs.example(`source <($0 ${COMPLETION})`, 'In ~/.bashrc or ~/.zshrc').epilogue('Exit codes: 0 printed, 2 bad usage.'));
-  } else if (argv[0] === COMPLETION || completes) {
-    cli.completion(COMPLETION, COMPLETES,
-      (current: string, { _: words }: { _: string[] }, byDefault: (then: (error: unknown, offered?: string[]) => void) => void, done: (offered: string[]) => void) => {
-        // Behind a command, a word without a dash is a path: with nothing to offer, the shell offers those.
-        if (current.startsWith('-') || words.length < 3) byDefault((_error, offered = []) => { done(offered.filter((word) => !/^--h(?::|$)/.test(word))); });
-        else done([]);
-      });
-  }
-  let said = '';
-  const asked = asksHelp ? [...NAMES.filter((name) => name === about), '--help'] : argv;
-  await cli.parse(asked, {}, (_error, _given, output) => { said = output; });
-  if (act) return act;
-  if (said === '' && !completes) throw new UsageError(refusal('', argv, NAMES, Object.keys(optionsOf(cli).key))); // a `--` hides what follows
-  return () => {
-    if (said !== '') io.stdout.write(`${said}\n`);
-    return 0;
-  };
+  cli.command(
+    COMPLETION,
+    'Print a script that completes commands and options in the shell that $SHELL names',
+    (yargs) =>
+      yargs
+        .strict() // completes for $SHELL, so `completion zsh` would be ignored
+        .example(`source <($0 ${COMPLETION})`, 'In ~/.bashrc or ~/.zshrc')
+        .epilogue('Exit codes: 0 printed, 2 bad usage.'),
+    () => {
+      cli.showCompletionScript();
+    },
+  );
+  let output = '';
+  await cli.parse(argv, {}, (_error, _args, printed) => {
+    output = printed;
+  });
+  return (
+    action ??
+    (() => {
+      if (output !== '') context.stdout.write(`${output}\n`);
+      return 0;
+    })
+  );
 }
 
-function nameOf({ command }: Command): string {
-  return command.split(' ', 1)[0] ?? '';
+/**
+ * Whether the last of these words, which is being completed, is a path or the value of an option.
+ * For those we offer nothing, and the shell offers its files.
+ */
+function isPath(words: readonly string[]): boolean {
+  return words.length > 1 && !(words.at(-1) ?? '').startsWith('-');
 }
 
-/** yargs knows, but its types do not say so. */
-function optionsOf(cli: Argv): { key: Record<string, unknown>; boolean: string[] } {
-  return (cli as unknown as { getOptions(): { key: Record<string, unknown>; boolean: string[] } }).getOptions();
+/** yargs makes a list of an option that comes twice. */
+function refuseRepeated(args: Arguments): boolean {
+  for (const [name, value] of Object.entries(args)) {
+    if (!Array.isArray(value) || name === '_' || name === '--') continue;
+    throw new UsageError(`--${name} expected once; got ${value.length} times`);
+  }
+  return true;
 }

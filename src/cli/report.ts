@@ -1,87 +1,99 @@
+import type { Arguments } from 'yargs';
 import { processDirectory, TIMESTAMP_PATH } from '../file';
-import { allowance, examine, type Reader } from '../judge';
+import { examine, type Examined, type Reader } from '../judge';
+import type { Clock } from '../proc';
 import type { Verdict } from '../verdict';
-import { limitOf, pathsOf, type Given } from './command';
-import type { Io } from './io';
+import { flag, limitOf, pathsOf, value } from './command';
 
-/** A verdict, and what an operator wants to know beside it. Times in milliseconds. */
 export interface Report {
   readonly verdict: Verdict;
-  /** How many beats the writer has made. */
-  readonly beats: number | undefined;
-  /** Whether the limit is that of a step. */
-  readonly step: boolean | undefined;
-  /** When its process started. */
-  readonly started: Date | undefined;
-  /** When it is dead unless it beats until then, or since when it is stale. */
-  readonly deadline: Date | undefined;
-  /** A process directory's error. */
-  readonly error: number | undefined;
+  readonly fields: ReturnType<typeof fieldsOf>;
 }
 
-/** A report on each path that the command line names; on the default heartbeat, where it names none. */
-export function reports(given: Given, io: Io, defaults: readonly string[] = [TIMESTAMP_PATH]): Report[] {
+/** The options of the commands that read. */
+export const READING = {
+  process: flag(
+    'The default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
+  ),
+  'ignore-error': flag('Leave the error of process directories aside, as liveness does'),
+  'other-pid-namespace': flag(
+    'The writer is in another container: leave its pid and boot aside and judge by wall time',
+  ),
+  'maximum-age': value(
+    'Judge plain files too, touched or holding an epoch, which state no limit; a heartbeat keeps its own',
+  ),
+  json: flag('Print JSON on one line (docs/cli.md describes it)'),
+};
+
+/** A report on each path that the command line names, or on the default paths if it names none. */
+export function reports(
+  args: Arguments,
+  clock: Clock,
+  defaultPaths: readonly string[] = [TIMESTAMP_PATH],
+): Report[] {
+  const limit = args['maximum-age'];
   const reader: Reader = {
-    clock: io.clock,
-    otherPidNamespace: given['other-pid-namespace'] === true,
-    ignoreError: given['ignore-error'] === true,
+    clock,
+    otherPidNamespace: args['other-pid-namespace'] === true,
+    ignoreError: args['ignore-error'] === true,
     isDirectory: false,
     limit: undefined,
-    plainLimit: limitOf(given),
+    plainLimit: limit === undefined ? undefined : limitOf(limit),
   };
-  const paths = pathsOf(given);
-  const asked = paths.map((path) => report(path, reader));
-  if (given.process === true) return [report(processDirectory(), { ...reader, isDirectory: true }), ...asked];
-  return paths.length > 0 ? asked : defaults.map((path) => report(path, reader));
+  const named = pathsOf(args);
+  if (args.process !== true) {
+    return (named.length > 0 ? named : defaultPaths).map((path) => report(path, reader));
+  }
+  const directory = report(processDirectory(), { ...reader, isDirectory: true });
+  return [directory, ...named.map((path) => report(path, reader))];
 }
 
 function report(path: string, reader: Reader): Report {
-  const { verdict, record, error } = examine(path, reader);
-  const now = reader.clock.wall();
-  const { limit = Infinity } = verdict;
-  const runs = verdict.alive || verdict.reason === 'stale';
-  const left = allowance(limit, record?.window ?? 0) * 10 - verdict.age;
-  // The start counts from boot, so it can be told only by that clock.
-  const uptime = verdict.clock === 'uptime' ? reader.clock.uptime() : undefined;
-  const start = record?.start;
-  return {
-    verdict,
-    beats: record?.beat,
-    step: record ? record.kind === 'step' : undefined,
-    started: uptime === undefined || start === undefined ? undefined : dateAt(now - uptime + start * 10),
-    deadline: runs ? dateAt(now + left) : undefined,
-    error,
-  };
+  const examined = examine(path, reader);
+  return { verdict: examined.verdict, fields: fieldsOf(examined, reader.clock) };
 }
 
-/** Version 1 of what `--json` prints, on one line: docs/cli.md says what each field is. */
-export function toJson(all: readonly Report[]): string {
-  const heartbeats = all.map(({ verdict, beats, step, started, deadline, error }) => ({
+/** What is known beside the verdict: version 1 of a heartbeat in docs/cli.md's JSON. */
+function fieldsOf({ verdict, record, error, left }: Examined, clock: Clock) {
+  const now = clock.wall();
+  const awaitsBeat = verdict.alive || verdict.reason === 'stale';
+  // A start counts from boot, so only the clock that counts from boot can date it.
+  const booted = verdict.clock === 'uptime' ? now - (clock.uptime() ?? NaN) : NaN;
+  return {
     path: verdict.path,
     alive: verdict.alive,
     reason: verdict.alive ? null : verdict.reason,
     detail: verdict.alive ? null : verdict.detail,
     clock: verdict.clock ?? null,
-    lastBeat: verdict.value?.toISOString() ?? null,
+    lastBeat: verdict.value ?? null,
     ageMs: finite(verdict.age),
     limitMs: finite(verdict.limit),
-    step: step ?? null,
-    longestGapMs: finite(verdict.longestGap),
-    beats: finite(beats),
-    pid: finite(verdict.pid),
-    error: finite(error),
-    started: started?.toISOString() ?? null,
-    deadline: deadline?.toISOString() ?? null,
-  }));
-  return JSON.stringify({ version: 1, alive: all.every(({ verdict }) => verdict.alive), heartbeats });
+    step: record ? record.kind === 'step' : null,
+    longestGapMs: verdict.longestGap ?? null,
+    beats: record?.beat ?? null,
+    pid: verdict.pid ?? null,
+    error: error ?? null,
+    started: date(booted + (record?.start ?? NaN) * 10),
+    deadline: date(awaitsBeat ? now + left : NaN),
+  };
 }
 
-function finite(value: number | undefined): number | null {
-  return value !== undefined && Number.isFinite(value) ? value : null;
+function finite(value = NaN): number | null {
+  return Number.isFinite(value) ? value : null;
 }
 
-/** Undefined for what no Date holds: Infinity, and some hundred thousand years. */
-function dateAt(ms: number): Date | undefined {
+/** Null for NaN, Infinity, and times that no Date can hold, some hundred thousand years away. */
+function date(ms: number): Date | null {
   const date = new Date(ms);
-  return Number.isNaN(date.getTime()) ? undefined : date;
+  return finite(date.getTime()) === null ? null : date;
+}
+
+export function allAlive(all: readonly Report[]): boolean {
+  return all.every(({ verdict }) => verdict.alive);
+}
+
+/** What `--json` prints, on one line. */
+export function toJson(all: readonly Report[]): string {
+  const heartbeats = all.map(({ fields }) => fields);
+  return JSON.stringify({ version: 1, alive: allAlive(all), heartbeats });
 }

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import { resolve } from 'node:path';
+import { WriteStream } from 'node:tty';
 import { pathToFileURL } from 'node:url';
 import { constants, Script } from 'node:vm';
-import type { Io } from '../../src/cli/io';
+import type { Context } from '../../src/cli/context';
 import { systemClock, type Clock } from '../../src/proc';
 
 // dist/cli.js itself, from outside of jest, which cannot import the ES modules that it does.
@@ -10,7 +11,7 @@ import { systemClock, type Clock } from '../../src/proc';
 const importOutside = new Script('(url) => import(url)', {
   filename: __filename,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-}).runInThisContext() as (url: string) => Promise<{ main: (argv: readonly string[], io: Io) => Promise<number> }>;
+}).runInThisContext() as (url: string) => Promise<{ main: (argv: readonly string[], context: Context) => Promise<number> }>;
 
 export interface World {
   readonly clock?: Clock;
@@ -32,7 +33,8 @@ export async function cli(argv: readonly string[], world: World = {}): Promise<{
   let [out, err] = ['', ''];
   const { main } = await importOutside(pathToFileURL(resolve('dist/cli.js')).href);
   const code = await main(argv, {
-    stdout: { write: (text, done) => { out += text; onOutput?.(text); done?.(failure?.()); }, isTTY: columns !== undefined, columns, rows },
+    stdout: { write: (text, done) => { out += text; onOutput?.(text); done?.(failure?.()); }, isTTY: columns !== undefined, columns, rows,
+      ...(columns !== undefined && { hasColors: () => WriteStream.prototype.getColorDepth({ TERM: 'xterm', ...env }) > 1 }) },
     stderr: { write: (text) => { err += text; } },
     env,
     clock,
