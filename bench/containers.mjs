@@ -97,7 +97,7 @@ async function fit(sandbox) {
     for (const [name, probe] of Object.entries({ 'service alone': undefined, ...PROBES })) {
       if (cold) sandbox.forgetImage();
       const container = await sandbox.runc({ memory: 64 * MIB });
-      await until('a first beat', () => container.heartbeat !== '');
+      await until(() => container.heartbeat !== '');
       for (let round = 0; probe && round < OF; round++) {
         const { code } = await container.exec(probe);
         if (code !== 0) throw new Error(`${name} exited ${code}`);

@@ -1,4 +1,4 @@
-// The command line in memory: main(argv, io). As an installed program: test/cli-installed.test.ts.
+// The command line in memory: main(argv, io). As an installed program: test/wide/cli-installed.test.ts.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';

@@ -8,6 +8,7 @@ import { LAST_WALL, parse, RECORD_SIZE, serialise, type HeartbeatRecord } from '
 import { describeIf } from './support/need';
 import { ask, HEARTBEAT_PY, PYTHON, SHELLS } from './support/readers';
 import { scratch } from './support/records';
+import { PATIENCE } from './support/until';
 
 class TenMinutes extends Timestamp {
   readonly maximumAge = 600_000;
@@ -84,7 +85,7 @@ const IN_PYTHON: Implementation = {
 
 function python(command: string, input: string): string {
   const [name, ...args] = HEARTBEAT_PY;
-  return execFileSync(name, [...args, command], { input, encoding: 'latin1', timeout: 15_000 });
+  return execFileSync(name, [...args, command], { input, encoding: 'latin1', timeout: PATIENCE });
 }
 
 /** The first vector with other values, whatever the format says to them, and a sum that fits. */
@@ -284,7 +285,7 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
     new TenMinutes(path).refresh();
     const before = readFileSync(path);
     const [name, ...args] = HEARTBEAT_PY;
-    const { status, stderr } = spawnSync(name, [...args, 'write', path], { encoding: 'utf8', timeout: 15_000 });
+    const { status, stderr } = spawnSync(name, [...args, 'write', path], { encoding: 'utf8', timeout: PATIENCE });
     expect({ status, stderr }).toEqual({ status: 2, stderr: `heartbeat: process ${process.pid} beats ${path}\n` });
     expect(readFileSync(path)).toEqual(before);
   });
@@ -301,10 +302,10 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
     const before = recorded(path).beat;
     const [name, ...args] = HEARTBEAT_PY;
     const reading = [...args, 'read', path, '--times', '10000'];
-    const { status, stdout } = spawnSync(name, reading, { encoding: 'utf8', timeout: 50_000 });
+    const { status, stdout } = spawnSync(name, reading, { encoding: 'utf8', timeout: PATIENCE });
     const beats = recorded(path).beat - before;
     await killed(writer);
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'alive\n' });
     expect(beats).toBeGreaterThan(1000);
-  }, 60_000);
+  });
 });

@@ -4,13 +4,12 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
-import { BUSYBOX, type Container, DASH, HEARTBEAT, MIB, NODE, type Run, Sandbox, textOf, until } from '../support/containers';
+import { BUSYBOX, type Container, DASH, HEARTBEAT, MIB, NODE, type Run, Sandbox, textOf } from '../support/containers';
+import { until } from '../support/until';
 import { canMount } from '../support/mounts';
 import { describeIf } from '../support/need';
 import { ready, start } from '../support/processes';
 import { scratch } from '../support/records';
-
-jest.setTimeout(600_000); // a thousand probes, on a machine that may be busy
 
 const NEEDED = ['unshare', 'nsenter', 'runc', 'podman', 'busybox', 'dash'];
 const missing = NEEDED.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`]).status !== 0);
@@ -59,7 +58,7 @@ function expectNoFalseVerdict({ answers, killed }: Outcome, verdict: 'alive: ' |
 }
 
 async function expectNothingLeft(container: Container): Promise<void> {
-  await until('an end of every probe', () => container.others().every(({ state }) => state === 'Z'));
+  await until(() => container.others().every(({ state }) => state === 'Z'));
   expect(container.others()).toEqual([]);
   expect(container.outOfMemory).toBe(0);
 }
@@ -118,7 +117,7 @@ describeIf(
 
     test('what a probe of somebody else leaves behind is seen here', async () => {
       for (let run = 0; run < 3; run++) await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']);
-      await until('an end of its orphans', () => container.others().every(({ state }) => state === 'Z'));
+      await until(() => container.others().every(({ state }) => state === 'Z'));
       expect(container.others()).toHaveLength(3);
     });
   });
@@ -226,7 +225,7 @@ describeIf(
     expect(tracesOf(opened)).not.toEqual([]);
     program.kill('SIGKILL');
     if (program.exitCode === null) await once(program, 'exit');
-    await until('an end of everything', () => tracesOf(opened).length === 0);
+    await until(() => tracesOf(opened).length === 0);
   });
 });
 

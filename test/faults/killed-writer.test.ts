@@ -102,7 +102,7 @@ describeIf(existsSync('/proc/self/stat'), what)('killed at a random moment', () 
     expect(writer.then).toEqual(expect.arrayContaining([...seen.then.keys()]));
     expect(writer.after).toEqual(expect.arrayContaining([...seen.after.keys()]));
     expect(mostLitter).toBeLessThanOrEqual(writer.litter);
-  }, 1_200_000);
+  });
 });
 
 function count(counts: Map<string, number>, what: string): void {

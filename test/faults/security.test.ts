@@ -11,6 +11,7 @@ import { describeIf } from '../support/need';
 import { ready, start } from '../support/processes';
 import { AS_NOBODY, LIVENESS_JS, LIVENESS_SH, PYTHON, SHELLS } from '../support/readers';
 import { aged, directoryOf, fileOf, open, record, scratch } from '../support/records';
+import { PATIENCE } from '../support/until';
 
 const isRoot = process.geteuid?.() === 0;
 const LIBRARY = JSON.stringify(resolve('dist/index.js'));
@@ -270,7 +271,7 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
     const cwd = scratch();
     const [command = '', ...rest] = probe;
     const clean = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
-    const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], { cwd, env: { ...clean, ...env }, timeout: 15_000, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], { cwd, env: { ...clean, ...env }, timeout: PATIENCE, encoding: 'utf8' });
     return { exit: status, line: stdout + stderr, left: readdirSync(cwd) };
   }
   const LINE = /^[ -~]{1,300}\n$/;

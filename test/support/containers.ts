@@ -6,9 +6,9 @@ import { cpSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, w
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PATIENCE, until } from './until';
 
-/** Much longer than anything takes on a busy machine. */
-const PATIENCE_SECONDS = 60;
+export { until };
 
 export const NODE = ['node', '/app/dist/liveness.js'];
 export const BUSYBOX = ['busybox', 'sh', '/app/dist/liveness.sh'];
@@ -217,7 +217,7 @@ export class Container {
 
   /** Settles when its program runs. */
   async started(): Promise<this> {
-    await until('a container', () => this.isRunning() && (this.#pid = this.#find(0)) > 0);
+    await until(() => this.isRunning() && (this.#pid = this.#find(0)) > 0);
     return this;
   }
 
@@ -229,21 +229,19 @@ export class Container {
   /** Kills PID 1 if it still runs, and waits for the end of the container. */
   async kill(): Promise<void> {
     killed(this.#pid);
-    await until('an end of the container', () => hasEnded(this.runner));
+    await until(() => hasEnded(this.runner));
   }
 
   /** Waits until this probe exits with that code. */
   async says(code: number, command: readonly string[]): Promise<Run> {
-    const deadline = performance.now() + PATIENCE_SECONDS * 1000;
-    for (;;) {
+    return until(async () => {
       const run = await this.exec(command);
-      if (run.code === code) return run;
-      if (this.isRunning() && performance.now() > deadline) throw new Error(`expected exit ${code}; got ${run.output}`);
-    }
+      return this.isRunning() && run.code === code && run;
+    });
   }
 
   /** Runs a command beside the container's own, as exec probes are run. */
-  async exec(command: readonly string[], { killAfter, patience = PATIENCE_SECONDS }: Running = {}): Promise<Run> {
+  async exec(command: readonly string[], { killAfter, patience = PATIENCE / 1000 }: Running = {}): Promise<Run> {
     const mark = ++this.#execs;
     const begun = performance.now();
     const child = this.sandbox.spawn([...this.runtime, 'exec', `--env=MARK=${mark}`, this.id, ...command]);
@@ -389,13 +387,5 @@ export function textOf(file: string): string {
     return readFileSync(file, 'latin1');
   } catch {
     return '';
-  }
-}
-
-export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_SECONDS * 1000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`expected ${what} within ${PATIENCE_SECONDS} s; it did not come`);
-    await sleep(5);
   }
 }

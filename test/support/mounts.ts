@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { mounted } from './readers';
 import { scratch } from './records';
+import { PATIENCE } from './until';
 
 export const canMount = process.geteuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
 
@@ -32,6 +33,6 @@ export function within(setup: string, script: string, flags: readonly string[] =
      const code = (act) => { try { return act() } catch (error) { return error.code + ' ' + (error.cause?.code ?? '') } };
      ${script}`,
   ];
-  const { stdout, stderr } = spawnSync(command, args, { timeout: 10_000 });
+  const { stdout, stderr } = spawnSync(command, args, { timeout: PATIENCE });
   return `${stdout.toString()}${stderr.toString()}`.trim();
 }

@@ -1,3 +1,6 @@
+/** Whether nothing may be left out: `npm run test:all`. */
+export const WIDE = process.env.LIVENESS_WIDE === '1';
+
 /**
  * `describe` where what the tests need is there, else `describe.skip` with a line saying why. Under
  * `LIVENESS_NO_SKIP=1` a skip is a failure.

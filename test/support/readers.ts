@@ -1,11 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, copyFileSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
 import { describe } from '../../src/verdict';
 import { scratch } from './records';
+import { PATIENCE } from './until';
 
 /** What a reader said: `alive`, a reason, `cannot ask`, or `killed` by its own limit on processor time. */
 export interface Answer {
@@ -35,10 +36,20 @@ writeFileSync(
 );
 chmodSync(TIMESTAMP_JS, 0o644);
 
+const PROBES = JSON.parse(readFileSync('test/support/probes.json', 'utf8')) as Record<string, string[]>;
+
 /** The shells that this machine has, of those we promise. */
-export const SHELLS: readonly (readonly string[])[] = [['dash'], ['busybox', 'sh'], ['bash']].filter(
-  ([shell = '', ...rest]) => spawnSync(shell, [...rest, '-c', ':']).status === 0,
-);
+export const SHELLS: readonly (readonly string[])[] = Object.values(PROBES)
+  .filter((command) => command.at(-1) === 'liveness.sh')
+  .map((command) => command.slice(0, -1))
+  .filter(([shell = '', ...rest]) => spawnSync(shell, [...rest, '-c', ':']).status === 0);
+
+/** The shipped probes, in that folder, as far as this machine can run them: names and commands. */
+export function probesIn(folder: string, node = process.execPath): [string, string[]][] {
+  return Object.entries(PROBES)
+    .filter(([, [program]]) => program === 'node' || SHELLS.some(([shell]) => shell === program))
+    .map(([name, command]) => [name, command.map((word) => (word === 'node' ? node : word.startsWith('liveness.') ? join(folder, word) : word))]);
+}
 
 /** The system's Python before one in somebody's home, which another user cannot start; undefined without any. */
 export const PYTHON = ['/usr/bin/python3', 'python3'].find((python) => spawnSync(python, ['-c', '']).status === 0);
@@ -71,10 +82,8 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
   const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
   const options = [...(ignoreError ? ['--ignore-error'] : []), ...(otherPidNamespace ? ['--other-pid-namespace'] : [])];
   const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
-  const commands: [string, string[]][] = [['liveness.js', [node, LIVENESS_JS, ...options, ...maximumAge, '--', path]]];
-  if (limit === undefined) {
-    for (const shell of SHELLS) commands.push([`liveness.sh (${shell.join(' ')})`, [...shell, LIVENESS_SH, ...options, '--', path]]);
-  }
+  const probes = probesIn(shipped, node).filter(([name]) => limit === undefined || name === 'liveness.js');
+  const commands = probes.map(([name, command]): [string, string[]] => [name, [...command, ...options, ...maximumAge, '--', path]]);
   if (python && PYTHON !== undefined) {
     const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
     commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
@@ -88,6 +97,28 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
   const inProcess = within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
   const here = inProcess.map((Class) => askTimestamp(Class, path, limit, { ignoreError, otherPidNamespace }));
   return Promise.all(commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))).then((there) => [...here, ...there]);
+}
+
+/**
+ * Asks about many paths at once, by one process of each reader: the judge of liveness.js, and the script that is shipped
+ * under each shell. Settles with the answers about each path.
+ */
+export async function askMany(paths: readonly string[], cwd: string): Promise<Answer[][]> {
+  const support = resolve('test/support');
+  const commands = [[process.execPath, join(support, 'many.js')], ...SHELLS.map((shell) => [...shell, join(support, 'many.sh')])];
+  const env = { ...process.env, SCRIPT: LIVENESS_SH, LIBRARY: join(shipped, 'index.js') };
+  const byReader = await Promise.all(
+    commands.map(async ([command = '', ...args]) => {
+      const reader = `${command} of many`;
+      const stdout = await new Promise<string>((settle) => {
+        const child = execFile(command, args, { cwd, env, timeout: PATIENCE, maxBuffer: Infinity }, (_, said) => { settle(said); });
+        child.stdin?.end(paths.map((path) => `\n${path}\n`).join(''));
+      });
+      const answers = [...stdout.matchAll(/([^\x1e]*)\n\x1e(.*)\n/g)];
+      return answers.map(([, line = '', exit = '']) => ({ reader, verdict: verdictOf(line), exit: Number(exit), line }));
+    }),
+  );
+  return paths.map((_, at) => byReader.map((answers) => answers[at] ?? { reader: '', verdict: 'no answer', exit: null, line: '' }));
 }
 
 /** The library itself, in this process. */
@@ -113,13 +144,17 @@ function askTimestamp(
 export function run(reader: string, [command = '', ...args]: readonly string[], cwd?: string): Promise<Answer> {
   const env = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
   return new Promise((settle) => {
-    const child = execFile(command, args, { cwd, env, timeout: 15_000 }, (_, stdout, stderr) => {
+    const child = execFile(command, args, { cwd, env, timeout: PATIENCE }, (_, stdout, stderr) => {
       const line = (stdout + stderr).trimEnd();
-      const [, reason] = /^(?:dead: (?=[a-z]+:))?(alive|cannot ask|[a-z]+):/.exec(line) ?? [];
       const killed = child.signalCode !== null || (child.exitCode ?? 0) > 128;
-      settle({ reader, verdict: killed ? 'killed' : (reason ?? line), exit: child.exitCode, line });
+      settle({ reader, verdict: killed ? 'killed' : verdictOf(line), exit: child.exitCode, line });
     });
   });
+}
+
+/** Its word: `alive`, a reason, `cannot ask`. */
+function verdictOf(line: string): string {
+  return /^(?:dead: (?=[a-z]+:))?(alive|cannot ask|[a-z]+):/.exec(line)?.[1] ?? line;
 }
 
 let copy: string | undefined;

@@ -28,13 +28,13 @@ export function uptime(): number {
   return Math.floor((systemClock.uptime() ?? 0) / 10);
 }
 
-/** The record of a beat that this process makes now, with a limit of ten minutes. */
+/** The record of a beat that this process makes now, with a limit of a day: no run of the tests is so slow. */
 export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
   const { pid, start } = self();
   return {
     beat: 7,
     uptime: uptime(),
-    limit: 60_000,
+    limit: 8_640_000,
     kind: 'own',
     window: 100,
     pid,

@@ -1,43 +1,24 @@
 // Asks Node and the shells about many paths: one process each, which judges one path after the other.
 
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** @param {string} name */
+const support = (name) => readFileSync(join(import.meta.dirname, '../../support', name), 'utf8');
 
 /** Far beyond what it takes: a reader that hangs. */
 const LONGEST = 300_000;
 /** What a reader prints between two answers, before the exit code. */
 const END = '\x1e';
 
-// The script itself, sourced in a child of its own: its exit, its limits and its variables end there.
-const SHELL_READER = `
-  while IFS= read -r options && IFS= read -r path; do
-    ( set -- $options "$path"; . "$SCRIPT" ) 2>&1
-    printf '\\036%s\\n' $?
-  done`;
-
-// The judge that liveness.js is built from. Nobody writes here, so that it need not wait between two looks.
-const NODE_READER = `
-  Atomics.wait = () => 'timed-out';
-  const { describe, Timestamp } = require(process.env.LIBRARY);
-  const lines = require('node:fs').readFileSync(0).toString().split('\\n');
-  const judge = (options, path) => {
-    try {
-      const [ignoreError, otherPidNamespace] = ['--ignore-error', '--other-pid-namespace'].map((word) => options.includes(word));
-      const verdict = Timestamp.byRef(path, { ignoreError, otherPidNamespace }).verdict();
-      return describe(verdict) + '\\n${END}' + (verdict.alive ? 0 : 1) + '\\n';
-    } catch (error) {
-      return error.stack + '\\n${END}' + 'thrown\\n';
-    }
-  };
-  for (let at = 0; at + 1 < lines.length; at += 2) process.stdout.write(judge(lines[at], lines[at + 1]));`;
-
 /**
  * @typedef {{ library: string, probe: string, script: string, node: string, cwd: string, uid?: number, gid?: number }} Place
  * @typedef {{ options: string[], path: string }} Question
  */
 
-/** @type {readonly (readonly [string, readonly string[]])[]} */
-const SHELLS = [['dash', ['dash']], ['busybox', ['busybox', 'sh']], ['bash', ['bash']]];
+/** The shells under which liveness.sh is shipped, and before them Node. @type {readonly string[][]} */
+const COMMANDS = Object.values(JSON.parse(support('probes.json'))).map((command) => command.slice(0, -1));
 
 /**
  * Asks all of them about all paths.
@@ -48,7 +29,7 @@ const SHELLS = [['dash', ['dash']], ['busybox', ['busybox', 'sh']], ['bash', ['b
 export async function askAll(questions, place, list) {
   writeFileSync(list, questions.map(({ options, path }) => `${options.join(' ')}\n${path}\n`).join(''));
   const env = { PATH: process.env.PATH, SCRIPT: place.script, LIBRARY: place.library };
-  return each([place.node, '-e', NODE_READER], ['-c', SHELL_READER], async (command) => {
+  return each([place.node, '-e', support('many.js')], ['-c', support('many.sh')], async (command) => {
     const stdin = openSync(list, 'r');
     const output = await run(command, { ...place, env, stdin });
     closeSync(stdin);
@@ -70,7 +51,7 @@ export function askOne({ options, path }, place) {
  * @returns {Promise<Map<string, T>>}
  */
 async function each(ofNode, ofShells, ask) {
-  const commands = [['node', ofNode], ...SHELLS.map(([name, shell]) => [name, [...shell, ...ofShells]])];
+  const commands = COMMANDS.map(([name, ...rest]) => [name, name === 'node' ? ofNode : [name, ...rest, ...ofShells]]);
   return new Map(await Promise.all(commands.map(async ([name, command]) => /** @type {const} */ ([name, await ask(command)]))));
 }
 

@@ -4,17 +4,15 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
-import { LOOPS, type LoopName } from '../examples/loops/loops';
-import { parse, type HeartbeatRecord } from '../src/record';
-import { Timestamp } from '../src/timestamp';
-import { scratch } from './support/records';
-
-jest.setTimeout(120_000);
+import { LOOPS, type LoopName } from '../../examples/loops/loops';
+import { parse, type HeartbeatRecord } from '../../src/record';
+import { Timestamp } from '../../src/timestamp';
+import { scratch } from '../support/records';
+import { PATIENCE, until } from '../support/until';
 
 const EXAMPLE = resolve('examples/loops');
 const README = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
@@ -56,13 +54,13 @@ describe('the collector', () => {
     temporary('packed', 120);
     temporary('archive', 0);
     const service = await start({ KEEP_SECONDS: '30' });
-    for (const by of ['node', 'sh'] as const) await seen(() => isDeepStrictEqual(ask(by), { exit: 0, line: 'alive: 7 of 7' }));
+    for (const by of ['node', 'sh'] as const) await until(() => isDeepStrictEqual(ask(by), { exit: 0, line: 'alive: 7 of 7' }));
 
     expect(await post(service, 'an event\nof "two" lines, ümlaut')).toBe(204);
-    await seen(() => events().includes('an event\nof "two" lines, ümlaut'));
+    await until(() => events().includes('an event\nof "two" lines, ümlaut'));
     expect(await post(service, 'x'.repeat(64 * 1024 + 1))).toBe(413);
     expect(await post(service, new Blob(['chunked']).stream())).toBe(411);
-    await seen(() => readdirSync(archive).length === 3); // the old ones have gone
+    await until(() => readdirSync(archive).length === 3); // the old ones have gone
     expect(readdirSync(archive)).toEqual(expect.arrayContaining([`${now}-before.ndjson.gz`, 'before.tmp']));
 
     const posts = Array.from({ length: 100 }, (_, index) => post(service, `event ${index}`));
@@ -84,7 +82,7 @@ describe('the collector', () => {
       writeFileSync(join(packed, `${Date.now()}-${index}.ndjson.gz`), gzipSync(`"event ${index}"\n`));
     }
     const service = await start();
-    await seen(() => readdirSync(packed).length === 0);
+    await until(() => readdirSync(packed).length === 0);
     service.child.kill('SIGTERM');
     expect(await ended(service)).toMatchObject({ code: 0, stderr: '' });
     expect(new Set(events()).size).toBe(BACKLOG);
@@ -94,13 +92,13 @@ describe('the collector', () => {
     const service = await start();
     const before = beat('pack-1');
     trouble('pack-1', 'spin');
-    await seen(() => service.said.stdout.includes('pack-1 does not beat: killed'));
-    await seen(() => service.said.stdout.includes('pack-1 ended'));
+    await until(() => service.said.stdout.includes('pack-1 does not beat: killed'));
+    await until(() => service.said.stdout.includes('pack-1 ended'));
     await become({ ...all('alive'), 'pack-1': 'stale' });
     const now = Date.now(); // not so old that it is cleaned up at once
     writeFileSync(join(folder, 'data', 'pack-1', `${now}-in-hand.ndjson`), '"in hand"\n');
     calm('pack-1');
-    await seen(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)));
+    await until(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)));
     const after = beat('pack-1');
     expect({ pid: after.pid, start: after.start }).toEqual({ pid: service.child.pid, start: before.start });
     expect(after.writer).not.toBe(before.writer);
@@ -112,7 +110,7 @@ describe('the collector', () => {
     await become(all('stale'));
     const turns = beat('supervisor').beat;
     signalGroup(service.child, 'SIGCONT');
-    await seen(() => beat('supervisor').beat > turns + 10);
+    await until(() => beat('supervisor').beat > turns + 10);
     await become(all('alive'));
     expect(service.said.stdout).not.toContain('killed');
   });
@@ -125,7 +123,7 @@ describe('the collector', () => {
     await become(all('gone'));
     const next = await start();
     expect(await post(next, 'after')).toBe(204);
-    await seen(() => events().length === 2);
+    await until(() => events().length === 2);
     expect(events().sort()).toEqual(['after', 'before']);
   });
 
@@ -191,7 +189,7 @@ describe('the story', () => {
 
   test('stopped by Ctrl-C, leaves nothing behind', async () => {
     const telling = story();
-    await seen(() => telling.said.stdout.includes('dead: missing: '));
+    await until(() => telling.said.stdout.includes('dead: missing: '));
     telling.child.kill('SIGINT');
     expect(await ended(telling)).toMatchObject({ code: 130, stderr: '' });
     expectNothingLeft();
@@ -243,7 +241,7 @@ interface Service extends Running {
 async function start(env: NodeJS.ProcessEnv = {}): Promise<Service> {
   const service = run(process.execPath, ['dist/main.js'], env);
   const address = (): string => /^listening on (.*)/m.exec(service.said.stdout)?.[1] ?? '';
-  await seen(() => {
+  await until(() => {
     if (service.child.exitCode !== null) throw new Error(`expected a running service; it said ${service.said.stderr}`);
     return address() !== '';
   });
@@ -292,15 +290,6 @@ async function ended({ child, said, closed }: Running) {
   return { code: child.exitCode, ...said };
 }
 
-/** Waits for what a process does, much longer than it takes. */
-async function seen(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`did not come within a minute: ${isTrue.toString()}`);
-    await sleep(10);
-  }
-}
-
 function trouble(name: LoopName, what: string): void {
   writeFileSync(join(folder, 'trouble', name), what);
 }
@@ -318,7 +307,7 @@ async function post(service: Service, body: string | ReadableStream): Promise<nu
       method: 'POST',
       body,
       duplex: 'half',
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(PATIENCE),
     });
     return status;
   } catch {
@@ -357,7 +346,7 @@ function states(): Record<string, string> {
 
 /** Waits until every loop is as expected. */
 async function become(expected: Record<string, string>): Promise<void> {
-  await seen(() => LOOPS.every((name) => states()[name] === expected[name]));
+  await until(() => LOOPS.every((name) => states()[name] === expected[name]));
 }
 
 function all(state: string): Record<string, string> {

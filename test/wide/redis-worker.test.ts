@@ -7,15 +7,14 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
-import { clientOf, type Client } from '../examples/redis-worker/queue';
-import { RedisServer } from '../examples/redis-worker/story/redis-server';
-import { ProcessTimestamp } from '../src/process-timestamp';
-import { bounds } from './support/bounds';
-import { describeIf } from './support/need';
-import { run, SHELLS, type Answer } from './support/readers';
-import { beforeRemoval, scratch } from './support/records';
-
-jest.setTimeout(120_000);
+import { clientOf, type Client } from '../../examples/redis-worker/queue';
+import { RedisServer } from '../../examples/redis-worker/story/redis-server';
+import { ProcessTimestamp } from '../../src/process-timestamp';
+import { bounds } from '../support/bounds';
+import { describeIf } from '../support/need';
+import { run, SHELLS, type Answer } from '../support/readers';
+import { beforeRemoval, scratch } from '../support/records';
+import { until } from '../support/until';
 
 const EXAMPLE = resolve('examples/redis-worker');
 const describeIfRedis = describeIf(
@@ -64,7 +63,7 @@ describeIfRedis('the worker', () => {
       ['1', 'a', 'failed: expected a text; the job has none'],
     ]);
     const idle = Date.now();
-    await seen(() => Number(ProcessTimestamp.byRef(join(folder, 'a')).value) > idle + 1500);
+    await until(() => Number(ProcessTimestamp.byRef(join(folder, 'a')).value) > idle + 1500);
     expect(await probes('a')).toEqual(both('alive 0'));
     expect(await end(worker, 'SIGTERM')).toBe(0);
     expect(readdirSync(join(folder, 'a'))).toEqual([]);
@@ -82,11 +81,11 @@ describeIfRedis('the worker', () => {
     const [id = ''] = await add({ text: 'in hand', ms: '300' });
     await begun(id);
     await take();
-    await until('a', 'failed');
+    await untilSaid('a', 'failed');
     await sleep(limit * 1000 + 500);
     expect(await probes('a')).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     await give();
-    await until('a', 'alive');
+    await untilSaid('a', 'alive');
     expect(await probes('a')).toEqual(both('alive 0'));
     await results([id]);
     expect(attempts(id)).toEqual([1]);
@@ -115,9 +114,9 @@ describeIfRedis('the worker', () => {
     const [id = ''] = await add({ text: 'x', ms: '200' });
     await begun(id);
     server.freeze();
-    await seen(() => errors().length > 0);
+    await until(() => errors().length > 0);
     server.thaw(); // reads what it was sent, and nobody is there for the answer
-    await seen(() => said().includes(`${id} is in other hands, or recorded already`));
+    await until(() => said().includes(`${id} is in other hands, or recorded already`));
     expect(attempts(id)).toEqual([1]);
     expect(await values()).toEqual([['1', 'a', expect.any(String)]]);
     await expectNothingLeft();
@@ -130,7 +129,7 @@ describeIfRedis('the worker', () => {
     await blocked();
     relay.drops = true;
     const [id = ''] = await add({ text: 'x' });
-    await seen(() => errors().length > 0);
+    await until(() => errors().length > 0);
     relay.drops = false;
     await results([id]);
     relay.close();
@@ -199,9 +198,9 @@ describeIfRedis('the worker', () => {
     await begun(id);
     first.kill('SIGSTOP');
     start(name, { LIVENESS_RUNDIR: join(folder, 'elsewhere') });
-    await seen(() => attempts(id).length === 2);
+    await until(() => attempts(id).length === 2);
     first.kill('SIGCONT');
-    await seen(() => said().includes(`${id} is in other hands, or recorded already`));
+    await until(() => said().includes(`${id} is in other hands, or recorded already`));
     const [result] = await results([id]);
     // The first one may have connected anew, and taken it back from its namesake.
     expect(attempts(id)).toEqual(name === 'a' && result?.attempt === 3 ? [1, 2, 3] : [1, 2]);
@@ -213,7 +212,7 @@ describeIfRedis('the worker', () => {
     limit = 2;
     const worker = start('a');
     const [id = ''] = await add({ text: 'WEDGE' });
-    await until('a', 'stale');
+    await untilSaid('a', 'stale');
     expect(await probes('a')).toEqual(both('stale 1'));
     expect(await end(worker, 'SIGKILL')).toBe('SIGKILL');
     expect(await probes('a')).toEqual(both('gone 1'));
@@ -222,7 +221,7 @@ describeIfRedis('the worker', () => {
     await results([id]);
     expect(attempts(id)).toEqual([1, 2]);
     expect(await values()).toEqual([['2', 'a', expect.any(String)]]);
-    await until('a', 'alive');
+    await untilSaid('a', 'alive');
     await expectNothingLeft();
   });
 
@@ -230,7 +229,7 @@ describeIfRedis('the worker', () => {
     const [id = ''] = await add({ text: 'x', ms: '60000' });
     for (const attempt of [1, 2, 3]) {
       const worker = start('a');
-      await seen(() => attempts(id).includes(attempt));
+      await until(() => attempts(id).includes(attempt));
       await end(worker, 'SIGKILL');
       await server.kill();
       await server.start();
@@ -260,7 +259,7 @@ describeIfRedis('the worker', () => {
     await blocked();
     await redis((client) => client.flushAll());
     await results(await add({ text: 'x' }));
-    await until('a', 'alive');
+    await untilSaid('a', 'alive');
     await expectNothingLeft();
   });
 
@@ -289,7 +288,7 @@ describeIfRedis('the story', () => {
     await startServer();
     await redis((client) => client.set('jobs', 'of somebody else'));
     const [given, stopped] = [story(TOLD, { REDIS_URL: server.url }), story(TOLD, { REDIS_URL: server.url })];
-    await seen(() => stopped.said().includes('alive: '));
+    await until(() => stopped.said().includes('alive: '));
     stopped.child.kill('SIGINT');
     expect(await stopped.closed).toMatchObject({ exit: 130, stderr: '' });
     expect(await given.closed).toMatchObject({ exit: 0, stderr: '' });
@@ -305,7 +304,7 @@ describeIfRedis('the story', () => {
 
   test('stopped in the middle, leaves nothing', async () => {
     const { child, said, closed } = story(TOLD);
-    await seen(() => said().includes('alive: '));
+    await until(() => said().includes('alive: '));
     child.kill('SIGTERM');
     expect(await closed).toMatchObject({ exit: 143, stderr: '' });
     await expectNothingRemains();
@@ -340,7 +339,7 @@ describeIfRedis('the story', () => {
   async function expectNothingRemains(): Promise<void> {
     const temporary = join(folder, 'tmp');
     expect(readdirSync(temporary)).toEqual([]);
-    await seen(() => !readdirSync('/proc').some((pid) => environmentOf(pid).includes(`TMPDIR=${temporary}`)));
+    await until(() => !readdirSync('/proc').some((pid) => environmentOf(pid).includes(`TMPDIR=${temporary}`)));
   }
 
   function environmentOf(pid: string): string[] {
@@ -400,15 +399,6 @@ async function ended(child: ChildProcess): Promise<number | string | null> {
   return child.exitCode ?? child.signalCode;
 }
 
-/** Waits for what a process does, much longer than it takes. */
-async function seen(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`did not come within a minute: ${isTrue.toString()}`);
-    await sleep(2);
-  }
-}
-
 /** Passes on between a worker and Redis, but for Redis's answers while it `drops` them. */
 class Relay {
   drops = false;
@@ -464,13 +454,13 @@ function attempts(id: string): number[] {
   return begun.map((line) => Number(line.slice(`${id} attempt `.length)));
 }
 
-function begun(id: string): Promise<void> {
-  return seen(() => attempts(id).length > 0);
+function begun(id: string): Promise<unknown> {
+  return until(() => attempts(id).length > 0);
 }
 
 /** Waits until a worker waits for a job. */
-function blocked(): Promise<void> {
-  return seen(() => redis(async (client) => (await client.clientList()).some(({ flags }) => flags.includes('b'))));
+function blocked(): Promise<unknown> {
+  return until(() => redis(async (client) => (await client.clientList()).some(({ flags }) => flags.includes('b'))));
 }
 
 async function recorded(): Promise<Record<string, string>[]> {
@@ -481,7 +471,7 @@ async function recorded(): Promise<Record<string, string>[]> {
 /** Waits until each of the jobs has its result. */
 async function results(ids: string[]): Promise<{ id: string; attempt: number }[]> {
   let found: { id: string; attempt: number }[] = [];
-  await seen(async () => {
+  await until(async () => {
     const all = await recorded();
     found = all.map(({ id = '', attempt }) => ({ id, attempt: Number(attempt) })).filter(({ id }) => ids.includes(id));
     return found.length >= ids.length;
@@ -526,8 +516,8 @@ function ask(name: string, command: string[]): Promise<Answer> {
 }
 
 /** Waits until the cheapest probe, asked for readiness, says so. */
-async function until(name: string, verdict: string): Promise<void> {
-  await seen(async () => (await ask(name, ['sh', 'dist/liveness.sh', '--process'])).verdict === verdict);
+async function untilSaid(name: string, verdict: string): Promise<void> {
+  await until(async () => (await ask(name, ['sh', 'dist/liveness.sh', '--process'])).verdict === verdict);
 }
 
 test('the pod is one that the API server would take, and ends a worker that hangs before its job is taken over', () => {

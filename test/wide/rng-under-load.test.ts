@@ -5,14 +5,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Timestamp } from '../src/timestamp';
-import { describeIf } from './support/need';
-import { start } from './support/processes';
-import { run } from './support/readers';
-import { beforeRemoval, scratch } from './support/records';
-
-jest.setTimeout(240_000);
+import { Timestamp } from '../../src/timestamp';
+import { describeIf } from '../support/need';
+import { start } from '../support/processes';
+import { run } from '../support/readers';
+import { beforeRemoval, scratch } from '../support/records';
+import { until } from '../support/until';
 
 const EXAMPLE = resolve('examples/rng-under-load');
 const EXPERIMENT = join(EXAMPLE, 'dist', 'experiment');
@@ -96,10 +94,10 @@ describe('the service', () => {
     const probe = () => run('liveness.sh', ['sh', 'dist/liveness.sh', path]);
     const beat = (): number => Timestamp.byRef(path).verdict().value?.getTime() ?? NaN;
     const first = beat();
-    await until('an idle loop to beat for longer than its limit', () => beat() - first > 2000);
+    await until(() => beat() - first > 2000);
     expect(await probe()).toMatchObject({ verdict: 'alive', exit: 0 });
     ask('/wedge').catch(() => undefined);
-    await until('a wedged loop to be dead', async () => (await probe()).verdict !== 'alive');
+    await until(async () => (await probe()).verdict !== 'alive');
     expect(await probe()).toMatchObject({ verdict: 'stale', exit: 1 });
   });
 });
@@ -126,7 +124,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
 
   test.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('stopped by %s under load, leaves nothing behind', async (signal, expected) => {
     const stopped = experiment([process.execPath, EXPERIMENT]);
-    await until('a failing probe', () => stopped.said.stdout.includes('fails its probe') || hasEnded(stopped));
+    await until(() => stopped.said.stdout.includes('fails its probe') || hasEnded(stopped));
     stopped.child.kill(signal);
     expect(await ended(stopped)).toMatchObject({ code: expected, stderr: '' });
     expect(readdirSync(stopped.temporary)).toEqual([]);
@@ -244,15 +242,6 @@ function experiment([program = '', ...args]: string[], env: NodeJS.ProcessEnv = 
 
 function hasEnded({ child }: Running): boolean {
   return child.exitCode !== null || child.signalCode !== null;
-}
-
-/** Waits for something to become true, no longer than a minute. */
-async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!(await isTrue())) {
-    if (performance.now() > deadline) throw new Error(`expected ${what} within a minute; it did not come`);
-    await sleep(20);
-  }
 }
 
 async function ended({ child, said, closed }: Running) {

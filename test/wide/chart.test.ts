@@ -11,18 +11,18 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Deployment as Model } from 'kubernetes-models/apps/v1/Deployment';
 import type { Deployment } from 'kubernetes-types/apps/v1';
 import type { Container, PodSpec, Probe } from 'kubernetes-types/core/v1';
 import ts from 'typescript';
-import { WorkerTimestamp } from '../examples/worker/timestamp';
-import { milliseconds } from '../src/duration';
+import { WorkerTimestamp } from '../../examples/worker/timestamp';
+import { milliseconds } from '../../src/duration';
 import { parse } from 'yaml';
-import { bounds } from './support/bounds';
-import { describeIf } from './support/need';
+import { bounds } from '../support/bounds';
+import { describeIf } from '../support/need';
 
-const CHART = join(__dirname, '..', 'examples', 'chart');
+const CHART = resolve('examples/chart');
 const GOPATH = '/usr/share/gocode';
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
 const SHELL = ['sh', '/app/node_modules/k8s-liveness/dist/liveness.sh'];
@@ -44,7 +44,7 @@ describeIf(
       env: { ...process.env, GO111MODULE: 'off', GOPATH, GOFLAGS: '' },
     });
     if (build.status !== 0) throw new Error(`go build: ${build.error?.message ?? build.stderr}`);
-  }, 120_000); // From Go 1.20 on, a cold cache compiles the standard library too.
+  }); // From Go 1.20 on, a cold cache compiles the standard library too.
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
   });
@@ -76,7 +76,7 @@ describeIf(
   describe.each(Object.entries(variants))('with %s', (_, values) => {
     test('is a Deployment to the compiler', () => {
       expect(typeErrors(render(values))).toEqual([]);
-    }, 60_000);
+    });
 
     test('is a Deployment to the schema', () => {
       expect(validate(render(values))).toBeUndefined();
@@ -204,14 +204,14 @@ describeIf(
         delete worker.livenessProbe;
       });
       expect(typeErrors(deployment)).toEqual([expect.stringContaining('"livenesProbe"\' does not exist in type \'Container\'')]);
-    }, 60_000);
+    });
 
     test('a misspelt field deep inside, by the compiler', () => {
       const deployment = broken((worker) => {
         worker.securityContext = { readOnlyRootFileSystem: true };
       });
       expect(typeErrors(deployment)).toEqual([expect.stringContaining('readOnlyRootFileSystem')]);
-    }, 60_000);
+    });
 
     test('a mistyped field, by both', () => {
       const deployment = broken((worker) => {
@@ -219,7 +219,7 @@ describeIf(
       });
       expect(typeErrors(deployment)).toEqual(["Type 'string' is not assignable to type 'number'."]);
       expect(validate(deployment)).toMatch(/livenessProbe\/failureThreshold must be integer/);
-    }, 60_000);
+    });
 
     test('a missing field, by both', () => {
       const deployment = broken((worker) => {
@@ -227,7 +227,7 @@ describeIf(
       });
       expect(typeErrors(deployment)).toEqual([expect.stringContaining("Property 'name' is missing")]);
       expect(validate(deployment)).toMatch(/required property name/);
-    }, 60_000);
+    });
   });
 });
 

@@ -7,11 +7,10 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
-import { start as startProcess } from './support/processes';
-import { run, SHELLS } from './support/readers';
-import { scratch } from './support/records';
-
-jest.setTimeout(120_000);
+import { start as startProcess } from '../support/processes';
+import { run, SHELLS } from '../support/readers';
+import { scratch } from '../support/records';
+import { until } from '../support/until';
 
 const EXAMPLE = resolve('examples/process');
 
@@ -122,13 +121,9 @@ async function probes(): Promise<{ liveness: string; readiness: string }> {
 }
 
 /** Waits, as a kubelet does, until the cheapest probe says so; then all must. */
-async function until(readiness: string): Promise<void> {
-  const deadline = Date.now() + 20_000;
+async function untilSaid(readiness: string): Promise<void> {
   const command = ['env', ...variables(), 'sh', 'dist/liveness.sh', '--process'];
-  while ((await run('sh', command)).verdict !== readiness) {
-    if (Date.now() > deadline) throw new Error(`expected ${readiness} within 20 s; got ${JSON.stringify(await probes())}`);
-    await sleep(20);
-  }
+  await until(async () => (await run('sh', command)).verdict === readiness);
 }
 
 const ALIVE = { liveness: 'alive 0', readiness: 'alive 0' };
@@ -138,24 +133,24 @@ describe('the daemon', () => {
   test('is there, fails while its peer is away, recovers, and leaves: nothing is lost, all in order', async () => {
     expect(await probes()).toEqual(both('missing'));
     const daemon = start('daemon.js');
-    await until('alive');
+    await untilSaid('alive');
     expect(await probes()).toEqual(ALIVE);
     expect(readFileSync(join(folder, 'unit', 'pid'), 'latin1')).toBe(String(daemon.pid));
 
     deliver('1', '2');
-    while (readdirSync(outbox).length > 0) await sleep(20);
+    await until(() => readdirSync(outbox).length === 0);
     await peer.leave();
     deliver('3', '4');
-    await until('failed');
+    await untilSaid('failed');
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     await sleep(6000); // longer than its limit: it beats on
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     expect(readdirSync(outbox)).toEqual(['3', '4']);
 
     await peer.arrive();
-    await until('alive');
+    await untilSaid('alive');
     expect(await probes()).toEqual(ALIVE);
-    while (readdirSync(outbox).length > 0) await sleep(20);
+    await until(() => readdirSync(outbox).length === 0);
     expect(peer.got).toEqual(['1', '2', '3', '4']);
 
     expect(await end(daemon, 'SIGTERM')).toBe(0);
@@ -165,28 +160,28 @@ describe('the daemon', () => {
 
   test('fails and recovers with nothing to send: a ping tells whether the peer is there', async () => {
     const daemon = start('daemon.js');
-    await until('alive');
+    await untilSaid('alive');
     await peer.leave();
-    await until('failed');
+    await untilSaid('failed');
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     await peer.arrive();
-    await until('alive');
+    await untilSaid('alive');
     expect(await probes()).toEqual(ALIVE);
     await end(daemon, 'SIGTERM');
   });
 
   test('stopped, is stale to both; killed, gone to both; started over the leftover, alive to both', async () => {
     const daemon = start('daemon.js');
-    await until('alive');
+    await untilSaid('alive');
     daemon.kill('SIGSTOP');
-    await until('stale');
+    await untilSaid('stale');
     expect(await probes()).toEqual(both('stale'));
     daemon.kill('SIGCONT');
-    await until('alive');
+    await untilSaid('alive');
     await end(daemon, 'SIGKILL');
     expect(await probes()).toEqual(both('gone'));
     const again = start('daemon.js');
-    await until('alive');
+    await untilSaid('alive');
     expect(await probes()).toEqual(ALIVE);
 
     const second = await outcome('daemon.js');
@@ -219,7 +214,7 @@ describe('the one-shot', () => {
     peer.delay = 700;
     const once = start('once.js');
     const ended = new Promise((settle) => once.once('exit', settle));
-    await until('alive');
+    await untilSaid('alive');
     expect(await probes()).toEqual(ALIVE);
     expect(await ended).toBe(0);
     expect(await probes()).toEqual(both('missing'));
@@ -230,7 +225,7 @@ describe('the one-shot', () => {
     deliver('1', '2', '3');
     peer.delay = 200;
     const ended = outcome('once.js');
-    while (!peer.got.includes('2')) await sleep(10);
+    await until(() => peer.got.includes('2'));
     await peer.leave();
     const { status, stderr } = await ended;
     expect(status).toBe(1);

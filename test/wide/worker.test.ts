@@ -15,12 +15,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { parse, type HeartbeatRecord } from '../src/record';
-import { describeIf } from './support/need';
-
-jest.setTimeout(120_000);
+import { parse, type HeartbeatRecord } from '../../src/record';
+import { describeIf } from '../support/need';
+import { until } from '../support/until';
 
 const WORKER = resolve('examples/worker');
 
@@ -82,37 +80,37 @@ describe('the worker', () => {
     for (const [name, content] of Object.entries(unfinished)) writeFileSync(join(spool, name), content);
     mkdirSync(join(spool, 'folder'));
     start();
-    await seen(() => beat() !== undefined);
+    await until(() => beat() !== undefined);
     deliver({ zzz: 'the last one in order' });
-    await seen(() => !waiting().includes('zzz'));
+    await until(() => !waiting().includes('zzz'));
     expect(waiting()).toEqual(['.hidden', 'folder', 'half.tmp']);
     expect(results()).toEqual(contents({ zzz: 'the last one in order' }));
     renameSync(join(spool, 'half.tmp'), join(spool, 'whole'));
-    await seen(() => !waiting().includes('whole'));
+    await until(() => !waiting().includes('whole'));
   });
 
   test('beats also when idle', async () => {
     start();
-    await seen(() => (beat()?.beat ?? 0) > 0);
+    await until(() => (beat()?.beat ?? 0) > 0);
     const { beat: first } = defined(beat());
     // Its two minutes let a beat stay unwritten for one second at the most.
-    await seen(() => defined(beat()).beat > first);
+    await until(() => defined(beat()).beat > first);
     expect(beat()).toMatchObject({ kind: 'own', limit: 12_000 });
   });
 
   test('states a longer step for a very large file, in proportion to its size, and ends it', async () => {
     deliver({ large: LARGE });
     start();
-    await seen(() => beat()?.kind === 'step');
+    await until(() => beat()?.kind === 'step');
     expect(beat()).toMatchObject({ kind: 'step', limit: 33 * 400 });
     await emptied();
-    await seen(() => beat()?.kind === 'own');
+    await until(() => beat()?.kind === 'own');
     expect(results()).toEqual(contents({ large: LARGE }));
   });
 
   test('takes another limit from its environment, and refuses one that is no number', async () => {
     start({ MAXIMUM_AGE_SECONDS: '7' });
-    await seen(() => beat()?.limit === 700);
+    await until(() => beat()?.limit === 700);
     const { code, stderr } = await ended(start({ MAXIMUM_AGE_SECONDS: '2m', LIVENESS_PATH: join(folder, 'another') }));
     expect(code).toBe(1);
     expect(stderr).toContain("code: 'ERR_MAXIMUM_AGE'");
@@ -121,7 +119,7 @@ describe('the worker', () => {
   test('killed in the middle of a file, does it again after the restart, and lists it once', async () => {
     deliver({ 'a small one': 'done before', large: LARGE });
     const first = start();
-    await seen(() => beat()?.kind === 'step' && existsSync(join(spool, 'done', 'large.gz.tmp')));
+    await until(() => beat()?.kind === 'step' && existsSync(join(spool, 'done', 'large.gz.tmp')));
     first.child.kill('SIGKILL');
     await ended(first);
     expect(waiting()).toEqual(['large']);
@@ -160,11 +158,11 @@ describe('the worker', () => {
     const late = { late: 'appears after the worker has looked' };
     deliver(large);
     const worker = start();
-    await seen(() => beat()?.kind === 'step');
+    await until(() => beat()?.kind === 'step');
     deliver(late);
     const atTheSignal = defined(beat()).beat;
     worker.child.kill('SIGTERM');
-    await seen(() => (beat()?.beat ?? 0) > atTheSignal || hasEnded(worker));
+    await until(() => (beat()?.beat ?? 0) > atTheSignal || hasEnded(worker));
     expect(hasEnded(worker)).toBe(false);
     expect(await ended(worker)).toMatchObject({ code: 0, stderr: '' });
     expect(existsSync(path)).toBe(false);
@@ -175,7 +173,7 @@ describe('the worker', () => {
 
   test('does not start on the heartbeat of another', async () => {
     const first = start();
-    await seen(() => beat() !== undefined);
+    await until(() => beat() !== undefined);
     const { code, stderr } = await ended(start({ SPOOL: join(folder, 'elsewhere') }));
     expect(code).toBe(1);
     expect(stderr).toContain("code: 'ERR_HEARTBEAT_IN_USE'");
@@ -228,7 +226,7 @@ describe('the story of npm start', () => {
 
   test('says which shells are not there', async () => {
     const { said } = story({ PATH: folder });
-    await seen(() => said.stdout.includes('Left out: liveness.sh under sh, dash, busybox sh, bash: not on'));
+    await until(() => said.stdout.includes('Left out: liveness.sh under sh, dash, busybox sh, bash: not on'));
   });
 
   test.each([
@@ -236,7 +234,7 @@ describe('the story of npm start', () => {
     ['SIGTERM', 143],
   ] as const)('stopped by %s, leaves nothing behind', async (signal, expected) => {
     const telling = story();
-    await seen(() => telling.said.stdout.includes('alive: '));
+    await until(() => telling.said.stdout.includes('alive: '));
     telling.child.kill(signal);
     expect(await ended(telling)).toMatchObject({ code: expected, stderr: '' });
     expectNothingLeft();
@@ -289,15 +287,6 @@ function hasEnded({ child }: Running): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
-/** Waits for what a process does, much longer than it takes. */
-async function seen(isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`did not come within a minute: ${isTrue.toString()}`);
-    await sleep(5);
-  }
-}
-
 // The spool
 
 function deliver(files: Record<string, string | Buffer>): void {
@@ -312,7 +301,7 @@ function waiting(): string[] {
 }
 
 async function emptied(): Promise<void> {
-  await seen(() => waiting().length === 0);
+  await until(() => waiting().length === 0);
 }
 
 function sha256(content: string | Buffer): string {

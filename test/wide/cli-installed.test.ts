@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob';
 import { parse as parseYaml } from 'yaml';
-import { blocksOf } from './support/markdown';
-import { describeIf } from './support/need';
-import { aged, directoryOf, fileOf, record, scratch } from './support/records';
-
-jest.setTimeout(120_000);
+import { blocksOf } from '../support/markdown';
+import { describeIf } from '../support/need';
+import { aged, directoryOf, fileOf, record, scratch } from '../support/records';
+import { PATIENCE, until } from '../support/until';
 
 // Beside the scratch folders, which are there only while tests run.
 const project = mkdtempSync(join(tmpdir(), 'k8s-liveness-installed-'));
@@ -25,7 +24,7 @@ beforeAll(() => {
 });
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
-  return spawnSync('k8s-liveness', args, { encoding: 'utf8', timeout: 30_000, env: { ...environment(), ...env } });
+  return spawnSync('k8s-liveness', args, { encoding: 'utf8', timeout: PATIENCE, env: { ...environment(), ...env } });
 }
 
 /** With this very Node for the bin's `env node`. */
@@ -34,7 +33,7 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 function bash(script: string, env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
-  return spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: 30_000, env: { ...environment(), ...env } });
+  return spawnSync('bash', ['-c', script], { encoding: 'utf8', timeout: PATIENCE, env: { ...environment(), ...env } });
 }
 
 describe('each command, installed', () => {
@@ -190,21 +189,18 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
   const tmux = (...args: string[]): string => execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env: { ...environment(), TERM: 'xterm', TMUX: '' } });
   afterEach(() => { spawnSync('tmux', ['-L', socket, 'kill-server']); });
 
-  async function until(seen: (screen: string) => boolean): Promise<string> {
-    for (let tries = 0; ; tries++) {
+  const untilShown = (isRight: (screen: string) => boolean): Promise<string> =>
+    until(() => {
       const screen = tmux('capture-pane', '-p');
-      if (seen(screen)) return screen;
-      if (tries === 200) throw new Error(`the screen stayed\n${screen}`);
-      await new Promise((settle) => setTimeout(settle, 50));
-    }
-  }
+      return isRight(screen) && screen;
+    });
 
   test.each([80, 40])('at %i columns', async (columns) => {
     const path = fileOf(aged(0, { limit: 6_000_000, beat: 1042 }));
     tmux('new-session', '-d', '-x', String(columns), '-y', '24', 'sh');
     // The answer must stay on one line of 40 columns.
     tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${path}; echo "ended with $?"`, 'Enter');
-    const first = await until((screen) => screen.includes('Ctrl-C ends'));
+    const first = await untilShown((screen) => screen.includes('Ctrl-C ends'));
     const lines = first.trimEnd().split('\n');
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
     expect(first.replaceAll('\n', '')).toContain(path);
@@ -212,9 +208,9 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
     expect(first).toMatch(/^ {2}last beat {4}\[-{10}\] /m);
     expect(first).toMatch(/^ {2}beats {8}1042$/m);
     expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('1 0\n');
-    await until((screen) => screen !== first); // a second later
+    await untilShown((screen) => screen !== first); // a second later
     tmux('send-keys', 'C-c');
-    const after = await until((screen) => screen.includes('ended with'));
+    const after = await untilShown((screen) => screen.includes('ended with'));
     expect(after).toContain('ended with 0');
     expect(after).toContain('before');
     expect(after).not.toContain('Ctrl-C ends');
@@ -224,14 +220,14 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
   test('gives the terminal back while it is suspended', async () => {
     tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
     tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${fileOf(record())}`, 'Enter');
-    await until((screen) => screen.includes('Ctrl-C ends'));
+    await untilShown((screen) => screen.includes('Ctrl-C ends'));
     tmux('send-keys', 'C-z');
-    await until((screen) => screen.includes('before') && screen.includes('Stopped'));
+    await untilShown((screen) => screen.includes('before') && screen.includes('Stopped'));
     expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
     tmux('send-keys', 'fg', 'Enter');
-    await until((screen) => screen.includes('Ctrl-C ends'));
+    await untilShown((screen) => screen.includes('Ctrl-C ends'));
     tmux('send-keys', 'C-c');
-    await until((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
+    await untilShown((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
   });
 
   test('run: the command gets one Ctrl-C as one', async () => {
@@ -239,9 +235,9 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
     writeFileSync(script, 'n=0; trap "n=\\$((n+1)); echo got \\$n" INT; echo ready; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5\n');
     tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
     tmux('send-keys', `k8s-liveness run --maximum-age 1h --directory ${scratch()} -- bash ${script} </dev/null; echo "exit $?"`, 'Enter');
-    await until((screen) => /^ready/m.test(screen));
+    await untilShown((screen) => /^ready/m.test(screen));
     tmux('send-keys', 'C-c');
-    const screen = await until((screen) => /^exit 0/m.test(screen));
+    const screen = await untilShown((screen) => /^exit 0/m.test(screen));
     expect(screen).toMatch(/^(\^C)?got 1$/m);
     expect(screen).not.toMatch(/got 2/);
   });
@@ -249,9 +245,9 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
   test('follows a terminal that is made narrower', async () => {
     const paths = [fileOf(record()), fileOf(record())];
     tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${paths.join(' ')}`);
-    await until((screen) => /Ctrl-C ends$/m.test(screen));
+    await untilShown((screen) => /Ctrl-C ends$/m.test(screen));
     tmux('resize-window', '-x', '20', '-y', '24');
-    const narrow = await until((screen) => screen.replaceAll('\n', '').includes('lines more)'));
+    const narrow = await untilShown((screen) => screen.replaceAll('\n', '').includes('lines more)'));
     expect(narrow.replaceAll('\n', '')).toMatch(new RegExp(`^${paths[0] ?? ''} `)); // nothing has scrolled away
   });
 });

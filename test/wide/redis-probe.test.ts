@@ -4,13 +4,11 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
-import { canMount } from './support/mounts';
-import { describeIf } from './support/need';
-
-jest.setTimeout(180_000);
+import { canMount } from '../support/mounts';
+import { describeIf } from '../support/need';
+import { PATIENCE, until } from '../support/until';
 
 const EXAMPLE = resolve('examples/redis-probe');
 const README = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
@@ -32,7 +30,7 @@ function runcWorks(): boolean {
     mounts: [{ destination: '/proc', source: 'proc', type: 'proc' }, ...mounts],
     linux: { cgroupsPath: `/${id}`, namespaces: ['pid', 'mount', 'network', 'ipc', 'uts'].map((type) => ({ type })) },
   };
-  const runc = (...args: string[]) => spawnSync('runc', ['--root', join(bundle, 'state'), ...args], { timeout: 20_000 });
+  const runc = (...args: string[]) => spawnSync('runc', ['--root', join(bundle, 'state'), ...args], { timeout: PATIENCE });
   try {
     mkdirSync(join(bundle, 'rootfs'));
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
@@ -102,14 +100,6 @@ function expectNothingLeft(of: Run): void {
   expect(names.filter((name) => name.startsWith(`redis-probe-${of.child.pid ?? 0}-`))).toEqual([]);
 }
 
-async function seen(what: () => boolean): Promise<void> {
-  const deadline = Date.now() + 60_000;
-  while (!what()) {
-    if (Date.now() > deadline) throw new Error(`not within 60 s: ${String(what)}; ${run?.stdout}${run?.stderr}`);
-    await sleep(10);
-  }
-}
-
 const words = (text: string): string[][] => text.trim().split('\n').map((line) => line.trim().split(/\s+/));
 
 describeIf(present, 'root, a runc that works, or a program (apt-get install runc redis-server tini busybox-static)')('in real containers', () => {
@@ -141,7 +131,7 @@ describeIf(present, 'root, a runc that works, or a program (apt-get install runc
     ['while Redis hangs', () => run?.stdout.includes('\nredis-cli ping') === true],
   ])('stopped by Ctrl-C %s, leaves nothing', async (_, reached) => {
     const running = example(5);
-    await seen(reached);
+    await until(reached);
     process.kill(-(running.child.pid ?? 0), 'SIGINT');
     await running.ended;
     expect(running).toMatchObject({ stderr: '', child: { exitCode: 130 } });
@@ -151,7 +141,7 @@ describeIf(present, 'root, a runc that works, or a program (apt-get install runc
   test('says what went wrong, and leaves nothing', async () => {
     const running = example(5);
     const redis = (): number | undefined => contained(running).find(({ name }) => name === 'redis-server')?.pid;
-    await seen(() => redis() !== undefined);
+    await until(() => redis() !== undefined);
     process.kill(redis() ?? 0, 'SIGKILL');
     await running.ended;
     expect(running.child.exitCode).toBe(1);
