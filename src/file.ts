@@ -484,8 +484,9 @@ function makeReadable(fd: number, stat: Stats): void {
 
 /** 32 random bits. */
 export function randomHex(): string {
-  // Not the global `crypto`, which a flag of Node takes away. Loaded only here: a probe starts without it.
-  return process.getBuiltinModule('node:crypto').randomInt(2 ** 32).toString(16);
+  // A flag of Node takes the global away. It is tried first: the module takes 8 ms to load.
+  const source = 'crypto' in globalThis ? crypto : process.getBuiltinModule('node:crypto').webcrypto;
+  return (source.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(16);
 }
 
 function write(fd: number, bytes: Buffer): void {
