@@ -248,6 +248,8 @@ k_own_start() {
 # Centiseconds since the epoch -> k_now and k_behind
 k_wall_now() {
   k_behind=100
+  # Without /proc nothing tells who beat, so no clock is enough.
+  [ -L /proc/self ] || return 1
   # The clock of bash and busybox. It takes no value from us, which an inherited variable would.
   EPOCHSECONDS=
   k_number "$EPOCHSECONDS" && k_now=$((EPOCHSECONDS * 100)) && return

@@ -418,6 +418,19 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
   ])('$name: $expect', expectOneAnswer);
 });
 
+describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime', () => {
+  test('makes no beat look older than it is', () => {
+    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      class T extends Timestamp { maximumAge = 500 }
+      const timestamp = new T(process.env.HEARTBEAT);
+      for (const end = Date.now() + 1100; Date.now() < end; ) if (!timestamp.refresh().alive) throw new Error(String(timestamp));`;
+    const path = join(scratch(), 'timestamp');
+    const [command = '', ...args] = [...masked, process.execPath, '-e', script];
+    execFileSync(command, args, { env: { ...process.env, HEARTBEAT: path } });
+    expect(readFileSync(path, 'latin1').split(/ +/)[2]).toMatch(/^[0-9]+$/);
+  });
+});
+
 describeIf(canMount, 'root, to mount')('where nothing tells the wall clock without a fork', () => {
   test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('%s judges by its own, or cannot ask', async (_, shell) => {
     const answer = await run('liveness.sh', [...subset, 'env', 'EPOCHSECONDS=1', ...shell, LIVENESS_SH, fileOf(record({ uptime: undefined }))]);
