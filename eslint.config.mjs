@@ -1,7 +1,40 @@
+import js from '@eslint/js';
+import globals from 'globals';
 import tseslint from 'typescript-eslint';
+
+// The source files from the ground up: each imports from its own floor and from the floors below it.
+const FLOORS = [
+  ['errors', 'duration', 'verdict', 'record'], // the contract
+  ['proc', 'folder', 'file'], // the machine
+  ['judge'], // reading and writing
+  ['health', 'timestamp', 'process-timestamp'], // the public classes
+  ['probe', 'liveness', 'index'], // the probes, and the public door
+  ['cli/[^/]+'], // the command line
+];
+const PACKAGES = '^(?!\\.|node:|date-fns/milliseconds$)';
+
+function floor(names, at) {
+  const patterns = [];
+  const above = FLOORS.slice(at + 1).flat();
+  if (above.length > 0) {
+    patterns.push({ regex: `^\\.\\.?/(?:${above.join('|')})$`, message: 'It is on a floor above this file.' });
+    patterns.push({
+      regex: PACKAGES,
+      message: 'Only the command line uses packages: they make a probe slow to start.',
+    });
+  }
+  const files = names.map((name) => `src/${name.replace('[^/]+', '*')}.ts`);
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns }] } };
+}
 
 export default tseslint.config(
   { ignores: ['**/dist/', '**/node_modules/', 'coverage/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  {
+    files: ['**/*.{js,mjs,cjs}'],
+    extends: [js.configs.recommended],
+    languageOptions: { globals: globals.node },
+  },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -10,4 +43,14 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
     },
   },
+  {
+    files: ['src/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '', message: 'Give this file its floor in eslint.config.mjs.' }] },
+      ],
+    },
+  },
+  ...FLOORS.map(floor),
 );

@@ -39,7 +39,11 @@ export async function runChecks(checks: readonly HealthCheck[], args: readonly u
     const name = printable(nameOf(check));
     if (answer === false) throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${name}) answered false`, path);
     if (typeof answer === 'number' || (answer !== undefined && !answer)) {
-      throw new LivenessError('ERR_ARGUMENT', `${what} (${name}) expected to answer true or false; got ${shown(answer)}`, path);
+      throw new LivenessError(
+        'ERR_ARGUMENT',
+        `${what} (${name}) expected to answer true or false; got ${shown(answer)}`,
+        path,
+      );
     }
   }
 }
@@ -73,7 +77,11 @@ async function loadHealth(specifier: string, what: string, path: string): Promis
   if (own) return own.health.bind(own);
   const names = Object.keys(whole ?? exported).join(', ');
   const found = names === '' ? 'nothing' : names.length > 60 ? `${names.slice(0, 57)}...` : names;
-  throw new LivenessError('ERR_ARGUMENT', `${what} expected that ${shown(specifier)} exports a function health; it exports ${found}`, path);
+  throw new LivenessError(
+    'ERR_ARGUMENT',
+    `${what} expected that ${shown(specifier)} exports a function health; it exports ${found}`,
+    path,
+  );
 }
 
 interface Exports {
@@ -91,7 +99,9 @@ async function load(found: string): Promise<Exports> {
     if (code === 'ERR_MODULE_NOT_FOUND' && !/^(?:file|node):/.test(found)) return importFrom(process.cwd(), found);
     // In jest, which loads CommonJS modules all the same.
     if (code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
-    return { default: requireFrom(process.cwd())(found.startsWith('file:') ? url().fileURLToPath(found) : found) as unknown };
+    return {
+      default: requireFrom(process.cwd())(found.startsWith('file:') ? url().fileURLToPath(found) : found) as unknown,
+    };
   }
 }
 
@@ -106,7 +116,9 @@ function resolve(specifier: string, what: string, path: string): string {
     // A package for import alone, which require may not resolve.
     if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return specifier;
     const expected = `a package, or a path that begins with . or /, to be found from ${folder}`;
-    throw new LivenessError('ERR_ARGUMENT', `${what} expected ${expected}; got ${shown(specifier)}`, path, { cause: error });
+    throw new LivenessError('ERR_ARGUMENT', `${what} expected ${expected}; got ${shown(specifier)}`, path, {
+      cause: error,
+    });
   }
 }
 
@@ -119,7 +131,10 @@ function importFrom(folder: string, specifier: string): Promise<Exports> {
   const { Script, constants } = process.getBuiltinModule('node:vm');
   // The only way to import from another folder than one's own. Node 20 calls it experimental, and warns.
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
-  const load = new Script('(specifier) => import(specifier)', { filename: `${folder}/health-checks.js`, importModuleDynamically });
+  const load = new Script('(specifier) => import(specifier)', {
+    filename: `${folder}/health-checks.js`,
+    importModuleDynamically,
+  });
   return (load.runInThisContext() as (specifier: string) => Promise<Exports>)(specifier);
 }
 

@@ -1,4 +1,4 @@
-// What the package is, and who in it may know whom.
+// What the package holds, and where it runs.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,15 @@ describe('the package', () => {
   const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Record<string, never>;
 
   test('exports these names and no more', () => {
-    expect(Object.keys(door).sort()).toEqual(['LivenessError', 'ProcessTimestamp', 'TIMESTAMP_PATH', 'Timestamp', 'describe', 'probe', 'systemClock']);
+    expect(Object.keys(door).sort()).toEqual([
+      'LivenessError',
+      'ProcessTimestamp',
+      'TIMESTAMP_PATH',
+      'Timestamp',
+      'describe',
+      'probe',
+      'systemClock',
+    ]);
   });
 
   test('asks for the Nodes it is tested on', () => {
@@ -22,7 +30,24 @@ describe('the package', () => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
     const [{ files, unpackedSize }] = JSON.parse(stdout) as [{ files: { path: string }[]; unpackedSize: number }];
     expect(files.map(({ path }) => path).sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist/NOTICES', 'dist/cli.js', 'dist/index.d.ts', 'dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'docs/cli.md', 'docs/heartbeat-file.md', 'docs/liveness-or-readiness.md', 'docs/load.svg', 'docs/process.md', 'docs/truth.md', 'package.json'].sort(),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'dist/NOTICES',
+        'dist/cli.js',
+        'dist/index.d.ts',
+        'dist/index.js',
+        'dist/liveness.js',
+        'dist/liveness.sh',
+        'docs/cli.md',
+        'docs/heartbeat-file.md',
+        'docs/liveness-or-readiness.md',
+        'docs/load.svg',
+        'docs/process.md',
+        'docs/truth.md',
+        'package.json',
+      ].sort(),
     );
     expect(unpackedSize).toBeLessThan(600_000);
     const { dependencies, peerDependencies, optionalDependencies } = manifest;
@@ -32,17 +57,32 @@ describe('the package', () => {
   test('dist/NOTICES has the licence of every package that is bundled', async () => {
     const define = { VERSION: '""', 'import.meta.url': '""' };
     const entryPoints = ['src/index.ts', 'src/liveness.ts', 'src/cli/index.ts'];
-    const { metafile } = await build({ entryPoints, bundle: true, platform: 'node', write: false, metafile: true, outdir: 'dist', define });
-    const folders = Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
-    const bundled = folders.map((folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>);
+    const { metafile } = await build({
+      entryPoints,
+      bundle: true,
+      platform: 'node',
+      write: false,
+      metafile: true,
+      outdir: 'dist',
+      define,
+    });
+    const folders = Object.keys(metafile.inputs).flatMap(
+      (path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [],
+    );
+    const bundled = folders.map(
+      (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, string>,
+    );
     const expected = bundled.map(({ name, version, license }) => `${name} ${version} (${license})`);
-    const parts = readFileSync('dist/NOTICES', 'utf8').split(/\n-+\n/).slice(1);
+    const parts = readFileSync('dist/NOTICES', 'utf8')
+      .split(/\n-+\n/)
+      .slice(1);
     expect(parts.map((part) => part.split('\n')[0])).toEqual([...new Set(expected)].sort());
     for (const part of parts) expect(part).toMatch(/\((?:MIT|ISC)\)\n\n(?:.*\n){0,6}.*Copyright/);
   });
 
   test('lets require.resolve find the probes, from wherever it is installed', () => {
-    const script = "for (const name of ['liveness.js', 'liveness.sh']) console.log(require.resolve(`k8s-liveness/dist/${name}`))";
+    const script =
+      "for (const name of ['liveness.js', 'liveness.sh']) console.log(require.resolve(`k8s-liveness/dist/${name}`))";
     const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: projectOf(), encoding: 'utf8' });
     expect(stdout).toBe(`${resolve('dist/liveness.js')}\n${resolve('dist/liveness.sh')}\n`);
   });
@@ -50,8 +90,22 @@ describe('the package', () => {
   test('has types that stand alone', () => {
     const folder = projectOf();
     copyFileSync('test/types/user.ts', join(folder, 'user.ts'));
-    const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--lib', 'es2020', '--module', 'nodenext', 'user.ts'];
-    const { status, stdout } = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), ...options], { cwd: folder, encoding: 'utf8' });
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--exactOptionalPropertyTypes',
+      '--skipLibCheck',
+      'false',
+      '--lib',
+      'es2020',
+      '--module',
+      'nodenext',
+      'user.ts',
+    ];
+    const { status, stdout } = spawnSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), ...options], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
     expect([status, stdout]).toEqual([0, '']);
   });
 
@@ -61,10 +115,29 @@ describe('the package', () => {
 
   test('its top level is this and no more', () => {
     const made = ['coverage', 'dist', 'node_modules'];
-    const top = readdirSync('.').filter((name) => !name.startsWith('.') && !name.endsWith('.tgz') && !made.includes(name));
+    const top = readdirSync('.').filter(
+      (name) => !name.startsWith('.') && !name.endsWith('.tgz') && !made.includes(name),
+    );
     expect(top.sort()).toEqual(
-      ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'README.md', 'SECURITY.md', 'bench', 'docs', 'eslint.config.mjs', 'etc', 'examples', 'jest.config.js',
-        'package-lock.json', 'package.json', 'scripts', 'src', 'test', 'tsconfig.json'].sort(),
+      [
+        'CHANGELOG.md',
+        'CONTRIBUTING.md',
+        'LICENSE',
+        'README.md',
+        'SECURITY.md',
+        'bench',
+        'docs',
+        'eslint.config.mjs',
+        'etc',
+        'examples',
+        'jest.config.js',
+        'package-lock.json',
+        'package.json',
+        'scripts',
+        'src',
+        'test',
+        'tsconfig.json',
+      ].sort(),
     );
   });
 });
@@ -96,15 +169,36 @@ describe('as an ES module', () => {
     copyFileSync('dist/liveness.js', probe);
     expect(run(probe, fileOf(record()))).toEqual(alive);
     // Each option and each default loads one more module of Node's.
-    expect(run(probe, '--process', '--maximum-age', '1h', fileOf(record()))).toEqual([1, expect.stringMatching(/^dead: missing: /), '']);
+    expect(run(probe, '--process', '--maximum-age', '1h', fileOf(record()))).toEqual([
+      1,
+      expect.stringMatching(/^dead: missing: /),
+      '',
+    ]);
   });
 
   test('a service and its probe run when esbuild has bundled them', async () => {
     const folder = projectOf();
-    writeFileSync(join(folder, 'timestamp.ts'), "import { Timestamp } from 'k8s-liveness'; export class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }");
-    writeFileSync(join(folder, 'main.ts'), "import { Mine } from './timestamp'; new Mine(process.argv[2]).refresh(); process.stdout.write(Mine.byRef(process.argv[2]).toString());");
-    writeFileSync(join(folder, 'liveness.ts'), "import { probe } from 'k8s-liveness'; import { Mine } from './timestamp'; probe(Mine.byRef(process.argv[2]));");
-    await build({ absWorkingDir: folder, entryPoints: ['main.ts', 'liveness.ts'], bundle: true, platform: 'node', format: 'esm', outdir: 'dist', outExtension: { '.js': '.mjs' } });
+    writeFileSync(
+      join(folder, 'timestamp.ts'),
+      "import { Timestamp } from 'k8s-liveness'; export class Mine extends Timestamp { readonly maximumAge = { minutes: 2 } }",
+    );
+    writeFileSync(
+      join(folder, 'main.ts'),
+      "import { Mine } from './timestamp'; new Mine(process.argv[2]).refresh(); process.stdout.write(Mine.byRef(process.argv[2]).toString());",
+    );
+    writeFileSync(
+      join(folder, 'liveness.ts'),
+      "import { probe } from 'k8s-liveness'; import { Mine } from './timestamp'; probe(Mine.byRef(process.argv[2]));",
+    );
+    await build({
+      absWorkingDir: folder,
+      entryPoints: ['main.ts', 'liveness.ts'],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      outdir: 'dist',
+      outExtension: { '.js': '.mjs' },
+    });
     expect(run(join(folder, 'dist/main.mjs'), join(folder, 'beat'))).toEqual(alive);
     expect(run(join(folder, 'dist/liveness.mjs'), fileOf(record()))).toEqual(alive);
   });

@@ -63,7 +63,7 @@ function install(major) {
     execFileSync('npm', ['install', '--prefix', folder, ...quiet, ...hasty, wanted], { encoding: 'utf8', stdio: 'pipe' });
   } catch (error) {
     const said = String(error.stderr ?? error.message).split('\n').find((line) => line.trim() !== '');
-    throw new Error(`cannot get ${wanted} from npm: ${said?.replace('npm error ', '') ?? 'it gave no reason'}`);
+    throw new Error(`cannot get ${wanted} from npm: ${said?.replace('npm error ', '') ?? 'it gave no reason'}`, { cause: error });
   }
   const node = present(major);
   if (!node) throw new Error(`${wanted} came from npm, but its bin/node does not run here`);

@@ -176,6 +176,7 @@ async function check({ cases, questions }, answers) {
     const each = [...answers].map(([reader, all]) => /** @type {const} */ ([reader, all[at] ?? 'no answer']));
     const [[, line] = ['', '']] = each;
     // One line of printable ASCII and the exit code, and no complaint beside it.
+    // eslint-disable-next-line no-control-regex
     const [, alive, reason] = /^(?:(alive)|dead: ([a-z]+)): [ -~]{1,190}\n\x1e[01]$/.exec(line) ?? [];
     const verdict = alive ?? reason ?? 'no verdict';
     const isSound = verdict !== 'no verdict' && line.endsWith(alive ? '0' : '1');
