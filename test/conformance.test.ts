@@ -425,7 +425,7 @@ describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime',
       const timestamp = new T(process.env.HEARTBEAT);
       for (const end = Date.now() + 1100; Date.now() < end; ) if (!timestamp.refresh().alive) throw new Error(String(timestamp));`;
     const path = join(scratch(), 'timestamp');
-    const [command = '', ...args] = [...masked, process.execPath, '-e', script];
+    const [command, ...args] = [...masked, process.execPath, '-e', script];
     execFileSync(command, args, { env: { ...process.env, HEARTBEAT: path } });
     expect(readFileSync(path, 'latin1').split(/ +/)[2]).toMatch(/^[0-9]+$/);
   });
