@@ -7,7 +7,7 @@ import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { build } from 'esbuild';
 
 process.chdir(join(import.meta.dirname, '..'));
-const SHELL = ['src/liveness.sh'];
+const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'main'];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const ESBUILD = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
 // yargs looks for translations beside import.meta.url. There are none, so it speaks English.
@@ -22,7 +22,7 @@ const bundled = [
 ];
 const notices = [...new Set(bundled.flat().map(notice).sort())];
 writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));
-writeFileSync('dist/liveness.sh', shell(SHELL.map((path) => readFileSync(path, 'utf8')).join('')), { mode: 0o755 });
+writeFileSync('dist/liveness.sh', shell(), { mode: 0o755 });
 
 // One declaration file, and in node_modules/.cache the report of the public API, which `npm run check` compares with etc.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' });
@@ -47,9 +47,11 @@ function notice(folder) {
   return `${'-'.repeat(80)}\n${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
 }
 
-/** Drops comments and indentation from line 6 on: dash would read them at every probe. */
-function shell(source) {
+/** Joins the files and drops comments and indentation from line 6 on: dash would read them at every probe. */
+function shell() {
+  const source = SHELL.map((name) => readFileSync(`src/liveness/${name}.sh`, 'utf8')).join('');
   const lines = source.replace('@VERSION@', version).split('\n');
   const code = lines.slice(5).filter((line) => !/^ *(#|$)/.test(line));
-  return [...lines.slice(0, 5), ...code.map((line) => line.trimStart()), ''].join('\n');
+  const text = [...lines.slice(0, 5), ...code.map((line) => line.trimStart()), ''].join('\n');
+  return text.replace('@HELP@\n', () => readFileSync('src/liveness/help.txt', 'utf8'));
 }

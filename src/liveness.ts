@@ -4,36 +4,11 @@ import type { ParseArgsConfig } from 'node:util';
 import { LIMIT_FORMS, parseLimit } from './duration';
 import { processDirectory, TIMESTAMP_PATH } from './file';
 import { judge } from './judge';
+import HELP from './liveness/help.txt';
 import { conclude, print } from './probe';
 import { systemClock } from './proc';
 
 declare const VERSION: string;
-
-const HELP = `usage: node liveness.js [OPTION...] [PATH...]
-
-Is every main loop that beats into these heartbeat files still making progress?
-A PATH that is a directory is a process directory: its pid must live, its error be
-0, and its last beat, if it has a timestamp, be young enough.
-Without a PATH: $LIVENESS_PATH, else /tmp/liveness/timestamp.
-
-  --process               the default process directory: $LIVENESS_UNIT_NAME, else
-                          the host's name, below $LIVENESS_RUNDIR, else /run
-  --ignore-error          leave the error of process directories aside: for
-                          liveness, where readiness looks at it
-  --maximum-age DURATION  judge plain files too (touched, or holding a time in
-                          seconds since the epoch), which state no limit:
-                          500ms, 90s, 2m, 1h30m, 1d, PT2M; a heartbeat keeps its own
-  --other-pid-namespace   the writer is in another container: leave its pid and
-                          boot aside and judge by wall time
-  --help, --version
-
-exit codes: 0 all alive, 1 one is dead (the line says which and why), 2 could not ask
-LOG_LEVEL=warning or above silences the line of a probe that is alive.
-
-  livenessProbe:
-    exec: { command: ["env", "NODE_OPTIONS=", "NODE_EXTRA_CA_CERTS=", "node",
-                      "node_modules/k8s-liveness/dist/liveness.js"] }
-    timeoutSeconds: 5`;
 
 const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
@@ -65,7 +40,7 @@ function parseCommandLine(args: string[]): Request {
     throw new Error(`${firstSentence((error as Error).message)}; expected PATH... and the options that --help lists`);
   }
   const { values, positionals } = parsed;
-  if (values.help) answer(HELP);
+  if (values.help) answer(HELP.trimEnd());
   if (values.version) answer(VERSION);
   const given = values['maximum-age'];
   const plainLimit = given === undefined ? undefined : parseLimit(given);

@@ -439,6 +439,14 @@ describeIf(canMount, 'root, to mount')('where nothing tells the wall clock witho
   });
 });
 
+describe('several paths', () => {
+  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('%s reads the rest of the script when the second path needs it', async (_, shell) => {
+    const paths = [fileOf(aged(700, { limit: 157 })), join(scratch(), 'timestamp')];
+    const { line } = await run('liveness.sh', [...shell, LIVENESS_SH, ...paths]);
+    expect(line).toMatch(/^dead: stale: last beat .*, limit 1s570ms \(.*\); 2 of 2 dead$/);
+  });
+});
+
 describe('a shell that nobody promised', () => {
   const asked = (shell: string): ReturnType<typeof run> => run(shell, [shell, LIVENESS_SH, fileOf(record())]);
   describeIf(spawnSync('mksh', ['-c', ':']).status === 0, 'mksh (apt-get install mksh)')('mksh', () => {

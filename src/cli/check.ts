@@ -1,3 +1,4 @@
+import { patiently } from '../judge';
 import { describe } from '../verdict';
 import { flag, type Command } from './command';
 import { allAlive, READING, reports, toJson } from './report';
@@ -25,7 +26,7 @@ Exit codes: 0 all alive, 1 one is dead (its line says why), 2 could not ask.
 In a probe use dist/liveness.sh or dist/liveness.js: they start several times faster.`,
       ),
   handler: (args, { stdout, clock }) => {
-    const all = reports(args, clock);
+    const all = patiently(() => reports(args, clock)); // as a probe
     if (args.json === true) stdout.write(`${toJson(all)}\n`);
     else if (args.quiet !== true) {
       for (const { verdict } of all) stdout.write(`${describe(verdict)}\n`);

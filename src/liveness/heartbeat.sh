@@ -1,0 +1,179 @@
+# The verdict on a heartbeat: reads it, looks for its process, asks the clock.
+
+# Reads k_file into k_line, or k_reason and k_detail.
+k_read() {
+  k_line=
+  if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ] && [ -s "$k_file" ]; then
+    # The last line may lack its newline: read says 1 and has set the variable.
+    { IFS= read -r k_line || :; } <"$k_file" || k_reason=unreadable k_detail='cannot be read'
+  else
+    $k_rarely k_obstacle
+  fi
+}
+
+# Is the process that beat, or that the process directory names, gone? -> k_detail; and k_certain if it was found by its
+# start.
+k_gone() {
+  if [ "$k_boot" != - ] && [ -n "$k_this_boot" ] && [ "$k_boot" != "$k_this_boot" ]; then
+    k_detail='beat in another boot'
+    return
+  fi
+  if [ -n "$k_named" ]; then
+    k_detail="process $k_named is not the one that beat"
+    case $k_pid in - | "$k_named") k_pid=$k_named ;; *) return 0 ;; esac
+  fi
+  [ "$k_pid" != - ] || return
+  k_stat=
+  # Asked before it is opened: a redirection of the complaint takes eight system calls, this one.
+  [ -r "/proc/$k_pid/stat" ] && k_read_stat <"/proc/$k_pid/stat"
+  case $k_stat in
+    *')'*) ;;
+    *)
+      k_detail="process $k_pid has ended"
+      # Absence counts only where every process is visible.
+      [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! $k_rarely k_hiding </proc/self/mounts && return
+      # A fresh beat vouches for a process that cannot be seen; a pid alone does not.
+      [ -n "$k_named" ] && [ "$k_limit" = - ] || return
+      [ -L /proc/self ] || k_cannot_ask "expected /proc, to look for process $k_pid; there is none"
+      k_detail="process $k_pid has ended or is hidden"
+      return 0
+      ;;
+  esac
+  k_split_stat
+  set -- $k_stat
+  k_detail="process $k_pid is a zombie"
+  # A process whose first thread has ended is shown as Z too while its others work.
+  case $1 in [ZXx]) [ "${18}" -gt 1 ] || return 0 ;; esac
+  k_detail="process $k_pid is a thread of another"
+  # Field 38, what its parent is sent at its end: -1 in a thread that leads no group, by the kernel's own definition.
+  case ${36-} in -1) return ;; esac
+  case $k_start in
+    -) return 1 ;;
+    "${20}") k_certain=yes && return 1 ;;
+  esac
+  k_detail="process $k_pid is not the one that beat"
+  # The beat came when that pid was in use here already: so the writer has it in another pid namespace.
+  k_comparable && [ $((k_uptime - ${20})) -gt 100 ] && k_detail="$k_detail; use --other-pid-namespace for another container"
+  return 0
+}
+
+# Was the uptime in the record taken in this boot?
+k_comparable() {
+  [ "$k_uptime" != - ] && { if [ -n "$k_this_boot" ]; then [ "$k_boot" = "$k_this_boot" ]; else [ -n "$k_certain" ]; fi; }
+}
+
+k_read_stat() {
+  while IFS= read -r k_part || [ -n "$k_part" ]; do k_stat=$k_stat$k_part; done
+}
+
+# The fields of k_stat begin after the last ): a comm may hold newlines and ") ". Split there: ${k_stat##*\)} tries
+# every end of the text.
+k_split_stat() {
+  IFS=')'
+  set -- $k_stat
+  IFS=' '
+  [ $# -eq 0 ] || shift $(($# - 1))
+  k_stat=${1-}
+}
+
+# Is $1 a regular file that may be read? What is bound over files of /proc may be neither, and the complaint would be printed.
+k_readable() {
+  [ -f "$1" ] && [ -r "$1" ]
+}
+
+# Centiseconds since boot by /proc/uptime -> k_now
+k_uptime_now() {
+  k_now=
+  k_readable /proc/uptime && read -r k_now k_rest </proc/uptime
+  case $k_now in
+    *[!0-9.]* | *.*.* | '' | .*) return 1 ;;
+    *.[0-9][0-9]) ;;
+    *) return 1 ;;
+  esac
+  k_number "${k_now%.*}" || return 1
+  # 1.08 is 108: by its digits, and 08 alone would be a bad octal number.
+  k_now=$((${k_now%.*} * 100 + 1${k_now#*.} - 100))
+}
+
+# The record in k_line, which parsed, if k_beat, and a process directory's k_named and k_error -> k_reason and k_detail,
+# empty when alive.
+k_weigh() {
+  if [ -z "$k_other" ]; then
+    [ -n "$k_this_boot" ] || [ ! -r /proc/sys/kernel/random/boot_id ] || read -r k_this_boot </proc/sys/kernel/random/boot_id
+    k_certain=
+    if k_gone; then
+      k_reason=gone
+      return
+    fi
+  fi
+  case $k_error in
+    '' | 0) ;;
+    *)
+      k_reason=failed k_detail="error $k_error"
+      return
+      ;;
+  esac
+  [ -n "$k_beat" ] || return 0
+  # The clock is read last: everything read before is at least as old as it says.
+  # It may be behind, and never ahead: a beat must not look older than it is.
+  k_by=
+  k_behind=0
+  if [ -z "$k_other" ] && k_comparable && { k_uptime_now || $k_rarely k_own_start; }; then
+    k_age=$((k_now - k_uptime))
+  else
+    $k_rarely k_wall_now || return 0
+    k_age=$((k_now - k_wall / 10))
+    k_by=', by wall clock'
+  fi
+  if [ "$k_age" -lt $((-200 - k_behind)) ]; then
+    k_instant
+    k_reason=future k_detail="last beat $k_when, ahead of the clock"
+  elif [ "$k_limit" != - ] && [ "$k_age" -gt $((k_limit + k_window + 1)) ]; then
+    k_last_beat
+    k_reason=stale k_detail=$k_last
+  fi
+}
+
+# Reads the heartbeat k_file, again while it is torn -> k_line and its fields, or k_reason and k_detail.
+k_read_beat() {
+  k_reads=0
+  k_still=0
+  k_previous=
+  while :; do
+    k_reason=
+    k_read
+    [ -z "$k_reason" ] || return 0
+    k_parse
+    [ -n "$k_reason" ] && [ -n "$k_torn" ] || return 0
+    # A writer was in the middle of it. Without a pause between, only many reads outlast one that never pauses; but what
+    # stays as it is, is wrong.
+    if [ "$k_line" = "$k_previous" ]; then k_still=$((k_still + 1)); else k_still=0 k_previous=$k_line; fi
+    k_reads=$((k_reads + 1))
+    [ $k_still -lt 25 ] || break
+    [ $((k_reads * ${#k_line})) -lt 300000 ] || break
+  done
+  k_tried=yes
+}
+
+# Judges k_path -> k_reason (empty when alive) and k_detail.
+k_judge() {
+  if [ -d "$k_path" ]; then
+    # What stands if this is read no further than for heartbeats, and the path became a directory just now.
+    k_reason=unreadable k_detail='is a directory'
+    k_judge_directory
+    return
+  fi
+  k_file=$k_path k_beat=yes k_named='' k_error=''
+  k_judgements=0
+  k_before=
+  while :; do
+    k_read_beat
+    [ -z "$k_reason" ] || return
+    k_weigh
+    case $k_reason in stale | future) ;; *) return ;; esac
+    # Confirmed by the same record twice, or by five verdicts in a row.
+    k_judgements=$((k_judgements + 1))
+    [ "$k_line" != "$k_before" ] && [ $k_judgements -lt 5 ] || return
+    k_before=$k_line
+  done
+}

@@ -1,0 +1,113 @@
+# The line that a probe prints, and the end of most of them.
+
+# k_wall as 2026-11-20T10:03:12Z -> k_when. Days to a date: howardhinnant.github.io/date_algorithms.html
+k_instant() {
+  k_z=$((k_wall / 86400000 + 719468))
+  k_t=$((k_wall / 1000 % 86400))
+  k_era=$((k_z / 146097))
+  k_doe=$((k_z - k_era * 146097))
+  k_yoe=$(((k_doe - k_doe / 1460 + k_doe / 36524 - k_doe / 146096) / 365))
+  k_doy=$((k_doe - (365 * k_yoe + k_yoe / 4 - k_yoe / 100)))
+  k_mp=$(((5 * k_doy + 2) / 153))
+  # Each of two digits, behind a 1 that is cut off again.
+  k_day=$((k_doy - (153 * k_mp + 2) / 5 + 101))
+  k_month=$((k_mp < 10 ? k_mp + 103 : k_mp + 91))
+  k_hour=$((k_t / 3600 + 100)) k_minute=$((k_t / 60 % 60 + 100)) k_second=$((k_t % 60 + 100))
+  k_year=$((k_yoe + k_era * 400 + (k_month <= 102)))
+  k_when=$k_year-${k_month#1}-${k_day#1}T${k_hour#1}:${k_minute#1}:${k_second#1}Z
+}
+
+# -> k_last: when the last beat was, beside its limit.
+k_last_beat() {
+  k_instant
+  k_words=none
+  if [ "$k_limit" != - ]; then
+    k_words=
+    k_remaining=$k_limit
+    for k_unit in 8640000d 360000h 6000m 100s; do
+      k_size=${k_unit%?}
+      k_count=$((k_remaining / k_size))
+      k_remaining=$((k_remaining % k_size))
+      [ "$k_count" = 0 ] || k_words=$k_words$k_count${k_unit#"$k_size"}
+    done
+    [ "$k_remaining" = 0 ] || k_words=$k_words$((k_remaining * 10))ms
+  fi
+  k_last="last beat $k_when, limit $k_words$k_by"
+}
+
+# The path in printable ASCII, at most 80 characters: it must not forge a second line -> k_shown
+k_show() {
+  k_shown=
+  k_rest=$1
+  while :; do
+    case $k_rest in *[!\ -~]*) ;; *) break ;; esac
+    k_part=${k_rest%%[!\ -~]*}
+    k_shown="$k_shown$k_part?"
+    k_rest=${k_rest#"$k_part"?}
+  done
+  k_shown=$k_shown$k_rest
+  [ ${#k_shown} -gt 80 ] || return 0
+  while [ ${#k_shown} -gt 77 ]; do k_shown=${k_shown#?}; done
+  k_shown=...$k_shown
+}
+
+# Counts the verdict on k_path, and keeps the line of the first dead one.
+k_count() {
+  k_total=$((k_total + 1))
+  [ -n "$k_reason" ] || return 0
+  k_dead=$((k_dead + 1))
+  [ $k_dead -eq 1 ] || return 0
+  k_show "$k_path"
+  k_line_out="dead: $k_reason: $k_detail ($k_shown)"
+}
+
+# Judges every path, says what it found and exits. Returns if the rest of the script is needed for it.
+k_conclude() {
+  for k_path; do
+    k_judge
+    [ -z "$k_unread" ] || return 0
+    k_count
+  done
+  if [ $k_dead -gt 0 ]; then
+    [ $k_total -eq 1 ] || k_line_out="$k_line_out; $k_dead of $k_total dead"
+    printf '%s\n' "$k_line_out"
+    exit 1
+  fi
+  case ${LOG_LEVEL-} in
+    [Ww][Aa][Rr][Nn] | [Ww][Aa][Rr][Nn][Ii][Nn][Gg] | [Ee][Rr][Rr][Oo][Rr] | [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) exit 0 ;;
+    [Ff][Aa][Tt][Aa][Ll] | [Aa][Ll][Ee][Rr][Tt] | [Ee][Mm][Ee][Rr][Gg] | [Oo][Ff][Ff] | [Nn][Oo][Nn][Ee]) exit 0 ;;
+    [Ss][Ii][Ll][Ee][Nn][Tt]) exit 0 ;;
+  esac
+  if [ $k_total -gt 1 ]; then
+    k_line_out="alive: $k_total of $k_total"
+  else
+    if [ -n "$k_beat" ]; then k_last_beat; else k_last="process $k_named"; fi
+    k_show "$k_path"
+    k_line_out="alive: $k_last ($k_shown)"
+  fi
+  printf '%s\n' "$k_line_out"
+  exit 0
+}
+
+k_other=
+k_waited=
+k_this_boot=
+k_total=0
+k_dead=0
+
+# The first $k_left words may be options.
+k_left=0
+k_default=${LIVENESS_PATH:-/tmp/liveness/timestamp}
+case " $*" in *' -'*) k_left=$# ;; esac
+[ $# -gt 0 ] || set -- "$k_default"
+k_rest=
+for k_path; do [ ! -d "$k_path" ] || k_rest=yes; done
+# A shell reads a script command by command. Most probes of heartbeats end here and need not read the rest. What follows is
+# called by `$k_rarely k_name`, which until then only says that it is needed.
+k_unread=
+k_read_on() {
+  k_unread=yes
+  return 1
+}
+k_rarely=k_read_on
+[ -n "$k_rest" ] || [ $k_left -gt 0 ] || k_conclude "$@"

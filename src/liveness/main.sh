@@ -1,0 +1,68 @@
+# The whole script has been read: its options, and any kind of path.
+
+k_version=@VERSION@
+
+# The same text as that of liveness.js.
+k_help() {
+  k_text=
+  while IFS= read -r k_line; do
+    k_text="$k_text$k_line
+"
+  done <<'END'
+@HELP@
+END
+  # By one write: the reader may be `head`.
+  printf '%s' "$k_text"
+}
+
+k_rarely=
+k_unread=
+k_total=0
+k_dead=0
+k_ignore=
+k_process=
+k_answer=
+while [ $k_left -gt 0 ]; do
+  # Each word is taken from the front, and what is a path put back behind.
+  k_word=$1
+  shift
+  k_left=$((k_left - 1))
+  case $k_word in
+    --)
+      while [ $k_left -gt 0 ]; do
+        set -- "$@" "$1"
+        shift
+        k_left=$((k_left - 1))
+      done
+      ;;
+    --help | -h) k_answer=help ;;
+    --version) k_answer=${k_answer:-version} ;;
+    --process) k_process=yes ;;
+    --ignore-error) k_ignore=yes ;;
+    --other-pid-namespace) k_other=yes ;;
+    --maximum-age*) k_cannot_ask 'a shell cannot read the age of a plain file; expected liveness.js for --maximum-age' ;;
+    -?*) k_show "$k_word" && k_cannot_ask "expected PATH... and the options that --help lists; got $k_shown" ;;
+    *) set -- "$@" "$k_word" ;;
+  esac
+done
+case $k_answer in
+  help)
+    k_help 2>/dev/null
+    exit 0
+    ;;
+  version)
+    printf '%s\n' "$k_version" 2>/dev/null
+    exit 0
+    ;;
+esac
+if [ -n "$k_process" ]; then
+  k_unit=${LIVENESS_UNIT_NAME:-}
+  [ -n "$k_unit" ] || [ ! -r /proc/sys/kernel/hostname ] || IFS= read -r k_unit </proc/sys/kernel/hostname
+  [ -n "$k_unit" ] || k_cannot_ask 'expected LIVENESS_UNIT_NAME or /proc/sys/kernel/hostname; neither tells'
+  k_path=${LIVENESS_RUNDIR:-/run}/$k_unit
+  k_judge_directory
+  k_count
+elif [ $# -eq 0 ]; then
+  set -- "$k_default"
+fi
+k_conclude "$@"
