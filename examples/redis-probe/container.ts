@@ -225,7 +225,7 @@ export function hasThreads(pid: number): boolean {
 
 /** The first thing that liveness.sh does. */
 export function hasLimitedItself(pid: number): boolean {
-  return /^Max cpu time +1 /m.test(textOf(`/proc/${pid}/limits`));
+  return /^Max cpu time +\d+ /m.test(textOf(`/proc/${pid}/limits`));
 }
 
 function openIn(pid: number): string[] {
