@@ -184,7 +184,7 @@ describe('load', () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     await timestamp.load([() => {
       rmSync(join(directory, 'timestamp'));
-      timestamp.refresh({ maximumAge: 1000 }); // written at once
+      timestamp.refresh({ maximumAge: 3_600_000 }); // written at once
       expect(there()).toEqual(['pid', 'timestamp']);
     }]);
     expect(ProcessTimestamp.byRef(directory, { ignoreError: true }).alive).toBe(true);
