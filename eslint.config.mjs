@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable'], // the contract
   ['proc', 'folder', 'file'], // the machine
-  ['judge', 'options', 'writer'], // reading and writing
+  ['judge', 'options', 'tasks', 'task', 'gate', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door
   ['cli/[^/]+'], // the command line

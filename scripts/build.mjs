@@ -1,7 +1,7 @@
 // npm run build: makes dist from src and from the packages that src uses, so that users install nothing else.
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { build } from 'esbuild';
@@ -29,6 +29,7 @@ execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'],
 const messageCallback = (message) => (message.handled = message.logLevel !== 'error');
 const extractor = ExtractorConfig.loadFileAndPrepare('src/api-extractor.json');
 if (Extractor.invoke(extractor, { messageCallback }).errorCount > 0) process.exitCode = 1;
+appendFileSync('dist/index.d.ts', readFileSync('src/dispose.d.ts')); // the extractor drops what is global
 rmSync('dist/types', { recursive: true });
 
 /** Returns the folders of the packages that are in the file. */

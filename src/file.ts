@@ -57,6 +57,8 @@ export type Reading =
       readonly line: string;
       /** Whether anything but NULs follows the line's newline. */
       readonly more: boolean;
+      /** The line after it. */
+      readonly second: string;
       readonly empty: boolean;
       readonly modified: number;
     }
@@ -75,7 +77,7 @@ const CHUNK = 64 * 1024;
  * a FIFO, a device or a symlink, and reads a bounded part of anything else.
  */
 export function readLine(path: string): Reading {
-  return readRegular(path, (fd, stat) => ({ kind: 'line', ...firstLine(fd), empty: stat.size === 0, modified: stat.mtimeMs }));
+  return readRegular(path, (fd, stat) => ({ kind: 'line', ...firstLines(fd), empty: stat.size === 0, modified: stat.mtimeMs }));
 }
 
 function readRegular<T>(path: string, read: (fd: number, stat: Stats) => T): T | Obstacle {
@@ -126,7 +128,7 @@ function target(path: string): Stats | undefined {
 }
 
 /** Never by a read that ends where the file does: somebody may let it grow meanwhile. */
-function firstLine(fd: number): { line: string; more: boolean } {
+function firstLines(fd: number): { line: string; more: boolean; second: string } {
   let chunk = Buffer.allocUnsafe(LONGEST_LINE); // as much as any heartbeat there is
   let text = '';
   for (let total = 0; total < MOST_BYTES && text.length <= LONGEST_LINE; ) {
@@ -139,7 +141,8 @@ function firstLine(fd: number): { line: string; more: boolean } {
     if (total === LONGEST_LINE) chunk = Buffer.allocUnsafe(CHUNK);
   }
   const end = text.indexOf('\n');
-  return end < 0 ? { line: text, more: false } : { line: text.slice(0, end), more: end < text.length - 1 };
+  if (end < 0) return { line: text, more: false, second: '' };
+  return { line: text.slice(0, end), more: end < text.length - 1, second: text.slice(end + 1).split('\n', 1)[0] ?? '' };
 }
 
 function withoutNuls(text: string): string {
@@ -190,8 +193,12 @@ export class HeartbeatFile {
   readonly #last = Buffer.alloc(RECORD_SIZE);
   readonly #found = Buffer.alloc(RECORD_SIZE);
 
-  constructor(path: string) {
+  readonly #rule: Rule;
+
+  /** @param rule what the first write may replace. */
+  constructor(path: string, rule: Rule = FIRST_BEAT) {
     this.#path = path;
+    this.#rule = rule;
   }
 
   /**
@@ -204,7 +211,7 @@ export class HeartbeatFile {
   write(record: Buffer, inspect: (line: string) => void): void {
     // Another one may come between the look and the first write, or sweep what we are writing: then look again.
     for (let tries = 1; ; tries++) {
-      if (!this.#isOurs) assertReplaceable(this.#path, FIRST_BEAT);
+      if (!this.#isOurs) assertReplaceable(this.#path, this.#rule);
       this.#look(inspect);
       try {
         this.#put(record);
@@ -274,7 +281,7 @@ export class HeartbeatFile {
     if (this.#fd !== undefined && named && same(named, this.#opened)) {
       // Our own last record behind it also proves that nobody closed the descriptor under us.
       const line = this.#foreignLine(this.#fd);
-      if (line === undefined || this.#isStillOurs(this.#fd)) return line;
+      if (line === undefined || isStill(this.#fd, this.#opened)) return line;
     }
     this.#release();
     this.#open();
@@ -295,26 +302,27 @@ export class HeartbeatFile {
     return this.#found.toString('latin1', 0, count).split('\n', 1)[0];
   }
 
-  // If somebody closed our descriptor, its number may be another file's by now.
-  #isStillOurs(fd: number): boolean {
-    try {
-      return same(fstatSync(fd), this.#opened);
-    } catch {
-      return false;
+  #release(): void {
+    if (this.#fd !== undefined) {
+      abandoned?.unregister(this);
+      closeHeld(this.#fd, this.#opened);
     }
+    this.#fd = this.#opened = undefined;
   }
 
-  #release(): void {
-    if (this.#fd !== undefined && this.#isStillOurs(this.#fd)) closeSync(this.#fd);
-    this.#fd = this.#opened = undefined;
+  /** Keeps the file open until it is released, or until this object is garbage. */
+  #hold(fd: number, opened: Stats): void {
+    this.#fd = fd;
+    this.#opened = opened;
+    abandoned ??= new FinalizationRegistry((close) => { close(); });
+    abandoned.register(this, () => { closeHeld(fd, opened); }, this);
   }
 
   #open(): void {
     const file = openOurs(this.#path);
     if (file?.stat.size === RECORD_SIZE) {
       makeReadable(file.fd, file.stat);
-      this.#fd = file.fd;
-      this.#opened = file.stat;
+      this.#hold(file.fd, file.stat);
     } else if (file) {
       closeSync(file.fd);
     }
@@ -327,10 +335,25 @@ export class HeartbeatFile {
       closeSync(create(this.#path, record, placeNew));
       this.#open(); // by its own name, which is what /proc and lsof show
     } else {
-      this.#fd = replace(this.#path, record);
-      this.#opened = fstatSync(this.#fd);
+      const fd = replace(this.#path, record);
+      this.#hold(fd, fstatSync(fd));
     }
   }
+}
+
+let abandoned: FinalizationRegistry<() => void> | undefined;
+
+/** If somebody closed our descriptor, its number may be another file's by now. */
+function isStill(fd: number, opened: Stats | undefined): boolean {
+  try {
+    return same(fstatSync(fd), opened);
+  } catch {
+    return false;
+  }
+}
+
+function closeHeld(fd: number, opened: Stats | undefined): void {
+  if (isStill(fd, opened)) closeSync(fd);
 }
 
 /** Lets the file at `path` hold `text` and no more. A reader finds the old text or the new one. */

@@ -6,5 +6,7 @@ export { probe } from './probe';
 export { systemClock, type Clock } from './proc';
 export { ProcessTimestamp } from './process-timestamp';
 export { type TimestampOptions } from './options';
+export { type Gate, type GateCheck } from './gate';
+export { type Task, type TaskDescription } from './task';
 export { Timestamp } from './timestamp';
 export { describe, type DeathReason, type Verdict } from './verdict';

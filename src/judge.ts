@@ -4,7 +4,7 @@
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
 import { hasThread, presence, systemClock, type Clock } from './proc';
 import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
-import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
+import { instant, lastBeat, parseWork, REASONS, type DeathReason, type Verdict, type Work } from './verdict';
 
 /** Who asks. */
 export interface Reader {
@@ -104,7 +104,7 @@ function examined(verdict: Verdict, seen: Seen): Examined {
 
 /** Whether a living service may look dead for that reason for a moment. */
 function isPassing(reason: DeathReason, seen: Seen): boolean {
-  return reason === 'stale' || reason === 'future' || (reason === 'gone' && 'pid' in seen);
+  return reason === 'stale' || reason === 'overdue' || reason === 'future' || (reason === 'gone' && 'pid' in seen);
 }
 
 /** What stands at a path, or why there is nothing to judge. */
@@ -130,7 +130,7 @@ interface Directory {
 }
 type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
-  | { readonly kind: 'record'; readonly record: HeartbeatRecord };
+  | { readonly kind: 'record'; readonly record: HeartbeatRecord; readonly work: Work | undefined };
 
 function look(path: string, reader: Reader): Seen {
   if (path === '') return none('missing', 'no such file');
@@ -152,7 +152,8 @@ function lookAt(path: string): FoundBeat | Obstacle | Directory {
     // A file that was only touched: its modification time is the beat.
     if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
-    if (parsed.kind !== 'malformed') return { beat: parsed };
+    if (parsed.kind === 'plain') return { beat: parsed };
+    if (parsed.kind === 'record') return { beat: { ...parsed, work: parseWork(reading.second) } };
     // What stays as it is was not caught in the middle of a write.
     if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return none('malformed', parsed.detail);
   }
@@ -229,11 +230,13 @@ function pause(ms: number): void {
 
 function weigh(path: string, seen: Seen, reader: Reader): Verdict {
   if (seen.obstacle) {
-    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined };
+    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined, task: undefined, inHand: 0 };
     return { alive: false, reason: seen.obstacle, detail: seen.detail, path, limit: reader.limit, ...nothing };
   }
   const { beat } = seen;
   const record = beat?.kind === 'record' ? beat.record : undefined;
+  const work = beat?.kind === 'record' ? beat.work : undefined;
+  const task = record?.kind === 'task' ? (work?.name ?? 'a task') : undefined;
   const pid = seen.pid ?? record?.pid;
   const limit = beat ? limitOf(record, reader) : Infinity;
   const { gone, isCertain = false } = reader.otherPidNamespace ? {} : identify(seen, record, limit, reader.clock);
@@ -247,13 +250,18 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
     age: Math.max(age, 0) * 10,
     longestGap: record?.gap === undefined ? undefined : record.gap * 10,
     pid,
+    task,
+    inHand: work?.count ?? 0,
   };
   if (limit === undefined) return { alive: false, reason: 'malformed', detail: NO_LIMIT, limit, ...facts };
+  const isTooOld = value !== undefined && age > allowance(limit, record?.window ?? 0);
+  const others = work ? `, ${work.count} in hand, ${work.name} the oldest` : '';
   const objections: Partial<Record<DeathReason, string | false | undefined>> = {
     gone,
     failed: seen.error !== undefined && seen.error !== 0 && `error ${seen.error}`,
     future: value !== undefined && age < -FUTURE_CS && `last beat ${instant(value)}, ahead of the clock`,
-    stale: value !== undefined && age > allowance(limit, record?.window ?? 0) && lastBeat(value, limit, clock),
+    overdue: isTooOld && task !== undefined && lastBeat(value, limit, clock, task),
+    stale: isTooOld && lastBeat(value, limit, clock) + others,
   };
   for (const reason of REASONS) {
     const detail = objections[reason];
@@ -262,10 +270,10 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
   return { alive: true, limit, ...facts };
 }
 
-/** A step's limit first, else the reader's own, else the one in the file. */
+/** The limit of a step or task first, else the reader's own, else the one in the file. */
 function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | undefined {
   if (!record) return reader.plainLimit;
-  return record.kind === 'step' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
+  return record.kind !== 'own' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
 }
 
 /** How old a beat may be, in centiseconds: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */

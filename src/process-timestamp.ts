@@ -5,6 +5,7 @@ import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
 import { parseError } from './record';
+import type { Task } from './task';
 import { assertArguments, type TimestampOptions } from './options';
 import { Timestamp } from './timestamp';
 import { PROCESS_DIRECTORY, Writer } from './writer';
@@ -128,6 +129,12 @@ export class ProcessTimestamp extends Timestamp {
     return this;
   }
 
+  /** As of any Timestamp, after `load()`. */
+  override begin(name: string, maximumAge: number | Duration): Task {
+    this.#assertLoaded('begin');
+    return super.begin(name, maximumAge);
+  }
+
   /** The process that the directory names, if it does. */
   get pid(): number | undefined {
     const found = readPid(this.#writer.absolute);
@@ -181,7 +188,7 @@ export class ProcessTimestamp extends Timestamp {
     try {
       action();
     } catch (error) {
-      throw this.#writer.wrapped(error, `cannot ${what}`);
+      throw this.#writer.wrapped(error, `cannot ${what} at`);
     }
   }
 }

@@ -8,7 +8,10 @@ export interface HeartbeatRecord {
   readonly uptime: number | undefined;
   /** How old the beat may become; Infinity without a limit. */
   readonly limit: number;
-  /** `own`: the service's own limit; a reader's own limit overrules it. `step`: the limit of this stretch of work. */
+  /**
+   * `own`: the loop's beat; a reader's own limit overrules its limit. `step`: a beat with a limit of its own. `task`: a piece of
+   * work in hand, which would be dead before the loop; the times are those of its beginning.
+   */
   readonly kind: (typeof KINDS)[number];
   /** How long the writer may leave a beat unwritten; every reader adds it to the limit. */
   readonly window: number;
@@ -21,12 +24,14 @@ export interface HeartbeatRecord {
   readonly wall: number;
   /** The longest time between two beats so far. */
   readonly gap: number | undefined;
+  /** The longest time that a task was in hand. */
+  readonly longestTask: number | undefined;
   /** Which instance beat: its thread's id and a random number, as two hex groups. */
   readonly writer: string;
 }
 
-/** Bytes of a record as we write it, its newline included. A leftover of this size can be reused on a full disk. */
-export const RECORD_SIZE = 192;
+/** Bytes of a heartbeat file as we write it: two lines. A leftover of this size can be reused on a full disk. */
+export const RECORD_SIZE = 256;
 
 /** Characters of a line that a reader looks at; a longer one is malformed. */
 export const LONGEST_LINE = 4096;
@@ -39,9 +44,11 @@ export const LARGEST = 999_999_999_999_999;
 
 const MAGIC = 'k8s-liveness/1';
 const NONE = '-';
-const KINDS = ['own', 'step'] as const;
+const KINDS = ['own', 'step', 'task'] as const;
 const PRIME = 2_147_483_647;
 const SUM_WIDTH = 10;
+/** Characters of the second line. */
+const NOTE_WIDTH = 50;
 
 /** How a kind of field is written, read and summed. */
 interface Shape<T> {
@@ -68,6 +75,7 @@ const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: numb
   boot: { width: 36, shape: orNone(hex(5), undefined) },
   wall: { width: 15, shape: whole(0, LAST_WALL) },
   gap: { width: 12, shape: orNone(whole(0), undefined) },
+  longestTask: { width: 12, shape: orNone(whole(0), undefined) },
   writer: { width: 21, shape: hex(2) },
 };
 const NAMES = Object.keys(FIELDS) as (keyof HeartbeatRecord)[];
@@ -129,13 +137,15 @@ function checksum(record: HeartbeatRecord, later: readonly number[]): number {
   return sum;
 }
 
-export function serialise(record: HeartbeatRecord): Buffer {
+/** @param note the second line: words, in printable ASCII, cut to fit. */
+export function serialise(record: HeartbeatRecord, note = ''): Buffer {
   let line = MAGIC;
   for (const name of NAMES) {
     const { width, shape } = fieldOf(name);
     line += ` ${shape.write(record[name]).padEnd(width)}`;
   }
-  return Buffer.from(`${line} ${String(checksum(record, [])).padEnd(SUM_WIDTH)}\n`, 'latin1');
+  const first = `${line} ${String(checksum(record, [])).padEnd(SUM_WIDTH)}\n`;
+  return Buffer.from(`${first}${note.slice(0, NOTE_WIDTH).padEnd(NOTE_WIDTH)}\n`, 'latin1');
 }
 
 /** What a file's first line is. A `torn` line is worth another read: a writer may have been in the middle of it. */

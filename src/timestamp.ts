@@ -1,10 +1,12 @@
-import { milliseconds, type Duration } from './duration';
+import { formatLimit, milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { TIMESTAMP_PATH } from './file';
+import type { Gate, GateCheck } from './gate';
 import { judge } from './judge';
 import { assertArguments, type TimestampOptions } from './options';
 import { systemClock, type Clock } from './proc';
-import { describe, type Verdict } from './verdict';
+import { assertDescription, isThenable, TaskInHand, type Task, type TaskDescription } from './task';
+import { describe as format, printable, type Verdict } from './verdict';
 import { asViews, HEARTBEAT_FILE, Writer } from './writer';
 
 /**
@@ -81,6 +83,107 @@ export abstract class Timestamp {
     return this;
   }
 
+  /**
+   * Takes a piece of work in hand: the heartbeat is dead when it has been in hand for longer than its own limit, whatever else
+   * beats. Beginning and ending are no beats: they only hold back. Something else must show that an idle service is fine:
+   * `refresh()` in a loop, or {@link refreshWhile}. If nothing ever does, the end of the last task stands as a beat.
+   *
+   * @param name what it is, for the probe's line, such as `mail#42`: printable ASCII, cut to 35 characters.
+   * @param maximumAge how long it may take, or go without a `refresh()` of its own: milliseconds or a Duration, never Infinity.
+   * @throws LivenessError `ERR_HEARTBEAT_WRITE` or `ERR_HEARTBEAT_IN_USE` if it is the first write of all and fails.
+   */
+  begin(name: string, maximumAge: number | Duration): Task {
+    this.#writer.assertWritable('begin');
+    assertDescription({ name, maximumAge });
+    const limit = milliseconds(maximumAge, TASK);
+    if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must end; got Infinity`, this.path);
+    const entry = this.#writer.begin(printable(name), limit, this.maximumAge, `${this.constructor.name}.maximumAge`);
+    return new TaskInHand(this.#writer, entry);
+  }
+
+  /** Runs `work` as a task, which ends when its promise settles or it throws. Resolves to what it returns. */
+  async run<T>(name: string, maximumAge: number | Duration, work: (task: Task) => T | PromiseLike<T>): Promise<T> {
+    const task = this.begin(name, maximumAge);
+    try {
+      return await work(task);
+    } finally {
+      task.end();
+    }
+  }
+
+  /**
+   * A handler that is a task from its call until it returns, throws, or its promise settles, for a framework to call. It keeps
+   * `this`, the arguments, `length` and `name`, and returns what the handler returns. A handler that goes on after it has
+   * returned, by a callback, ends at once: begin and end its task yourself.
+   *
+   * @param describe the task's name and limit, or a function of the handler's arguments that answers them.
+   * @throws LivenessError as the first `refresh()` does, which it makes if there was none: a bad path shows at start-up.
+   */
+  wrap<This, Arguments extends unknown[], Result>(
+    handler: (this: This, ...args: Arguments) => Result,
+    describe: TaskDescription | ((...args: Arguments) => TaskDescription),
+  ): (this: This, ...args: Arguments) => Result {
+    if (typeof handler !== 'function') throw new LivenessError('ERR_ARGUMENT', `wrap expected a function; got ${shown(handler)}`);
+    if (typeof describe !== 'function') assertDescription(describe);
+    this.#writer.assertWritable('wrap');
+    if (!this.#writer.hasBeaten) this.refresh();
+    const { lives } = this.#writer;
+    const begin = (args: Arguments): Task | undefined => {
+      if (this.#writer.lives !== lives) return undefined; // after delete(), a late call must not write the file again
+      const described: TaskDescription = typeof describe === 'function' ? describe(...args) : describe;
+      assertDescription(described);
+      return this.begin(described.name, described.maximumAge);
+    };
+    function wrapped(this: This, ...args: Arguments): Result {
+      const task = begin(args);
+      let result: Result;
+      try {
+        result = handler.apply(this, args);
+      } catch (error) {
+        task?.end();
+        throw error;
+      }
+      if (isThenable(result)) return endedBy(result, task) as Result;
+      task?.end();
+      return result;
+    }
+    for (const key of ['name', 'length'] as const) Object.defineProperty(wrapped, key, { value: handler[key], configurable: true });
+    return wrapped;
+  }
+
+  /**
+   * Beats from a timer as long as `check` says `true`, for a consumer that owns no loop. The check must ask the consumer's own
+   * state, not its connection's. A check that throws, rejects, or has not answered yet gives no beat; one warning says when it
+   * begins to say no (`CHECK_SAYS_NO`), and one line when it says yes again. It does not keep the process alive.
+   *
+   * @param options `every`: how often to ask, in milliseconds or a Duration. Default: a tenth of the limit, from 100 ms to 10 s.
+   * @throws LivenessError as the first `refresh()` does, which it makes if there was none; `ERR_ARGUMENT` while another check runs.
+   */
+  refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
+    this.#writer.assertWritable('refreshWhile');
+    if (typeof check !== 'function') {
+      throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`);
+    }
+    const limit = milliseconds(this.maximumAge, `${this.constructor.name}.maximumAge`);
+    const every = options.every === undefined ? Math.min(Math.max(limit / 10, 100), 10_000) : milliseconds(options.every, 'every of refreshWhile');
+    if (every >= limit) {
+      throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected an every below the limit of ${formatLimit(limit)}; got ${formatLimit(every)}`);
+    }
+    const gate = this.#writer.gate(check, every, () => { this.refresh(); });
+    try {
+      if (!this.#writer.hasBeaten) this.refresh();
+    } catch (error) {
+      gate.stop();
+      throw error;
+    }
+    return gate;
+  }
+
+  /** The work in hand, nearest to its deadline first. */
+  get tasks(): readonly Task[] {
+    return this.#writer.tasks().map((entry) => new TaskInHand(this.#writer, entry));
+  }
+
   /** When the last beat was, by the writer's wall clock; undefined without one. */
   get value(): Date | undefined {
     return this.verdict().value;
@@ -104,6 +207,11 @@ export abstract class Timestamp {
   /** The longest time between two beats of this instance, in milliseconds: what to choose `maximumAge` by. */
   get longestGap(): number {
     return this.#writer.longestGap;
+  }
+
+  /** The longest time that a task was in hand without a refresh of its own, in milliseconds: what to choose its limit by. */
+  get longestTask(): number {
+    return this.#writer.longestTask;
   }
 
   /** Beats that could not be written, the first one excepted: that one throws. */
@@ -143,7 +251,7 @@ export abstract class Timestamp {
 
   /** The verdict on one line. */
   toString(): string {
-    return describe(this.verdict());
+    return format(this.verdict());
   }
 }
 
@@ -156,6 +264,16 @@ class StatedTimestamp extends Timestamp {
 }
 Object.defineProperty(StatedTimestamp, 'name', { value: 'Timestamp' }); // as its users read it in messages
 
+/** One promise in the place of another: `then` is called once, as on a lazy query a second call would run it again. */
+async function endedBy(result: PromiseLike<unknown>, task: Task | undefined): Promise<unknown> {
+  try {
+    return await result;
+  } finally {
+    task?.end();
+  }
+}
+
+const TASK = 'the maximumAge of a task';
 const STEP = 'the maximumAge of a step';
 
 function stepOf(options: unknown): number | Duration | undefined {

@@ -4,7 +4,7 @@ import { formatLimit } from './duration';
  * The reasons in the order of judging: the first that applies is the verdict's. The most specific come first, so that a
  * crashed process, which is both gone and stale, is `gone`.
  */
-export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'stale'] as const;
+export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'overdue', 'stale'] as const;
 
 /**
  * Why a verdict is dead.
@@ -16,6 +16,7 @@ export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 
  * - `gone`: the process has ended, is a zombie, was replaced, or beat before the last boot.
  * - `failed`: the process directory's error is not 0.
  * - `future`: the last beat lies more than 2 s ahead of the clock.
+ * - `overdue`: a task has been in hand for longer than its limit.
  * - `stale`: the last beat is older than the limit: the loop does not turn.
  */
 export type DeathReason = (typeof REASONS)[number];
@@ -41,6 +42,10 @@ export type Verdict =
       readonly longestGap: number | undefined;
       /** The process that beat, or that the process directory names. */
       readonly pid: number | undefined;
+      /** The task in hand that would be dead first, if that is before the loop: `value`, `age` and `limit` are its own. */
+      readonly task: string | undefined;
+      /** How many tasks were in hand at the beat that was written last. */
+      readonly inHand: number;
     }
   | {
       readonly alive: false;
@@ -55,6 +60,8 @@ export type Verdict =
       readonly limit: number | undefined;
       readonly longestGap: number | undefined;
       readonly pid: number | undefined;
+      readonly task: string | undefined;
+      readonly inHand: number;
     };
 
 /**
@@ -64,7 +71,8 @@ export type Verdict =
 export function describe(verdict: Verdict): string {
   const words = verdict.alive ? `alive: ${evidence(verdict)}` : `dead: ${verdict.reason}: ${verdict.detail}`;
   const path = printable(verdict.path);
-  return `${words} (${path.length > 80 ? `...${path.slice(-77)}` : path})`;
+  const room = Math.min(80, 177 - words.length); // the whole line has at most 180
+  return `${words} (${path.length > room ? `...${path.slice(3 - room)}` : path})`;
 }
 
 /** One line for several verdicts: the first dead one, and how many are. */
@@ -77,13 +85,33 @@ export function describeAll(verdicts: readonly Verdict[]): string {
     : `alive: ${verdicts.length} of ${verdicts.length}`;
 }
 
-function evidence({ value, limit, clock, pid }: Verdict & { readonly alive: true }): string {
-  return value ? lastBeat(value, limit, clock) : `process ${pid ?? '(unknown)'}`;
+function evidence({ value, limit, clock, pid, task }: Verdict & { readonly alive: true }): string {
+  return value ? lastBeat(value, limit, clock, task) : `process ${pid ?? '(unknown)'}`;
 }
 
-/** When the last beat was, beside its limit. */
-export function lastBeat(value: Date, limit: number, clock: Verdict['clock']): string {
-  return `last beat ${instant(value)}, limit ${formatLimit(limit)}${clock === 'wall' ? ', by wall clock' : ''}`;
+/** When the last beat was, or since when a task has been in hand, beside its limit. */
+export function lastBeat(value: Date, limit: number, clock: Verdict['clock'], task?: string): string {
+  const what = task === undefined ? 'last beat' : `${task} in hand since`;
+  return `${what} ${instant(value)}, limit ${formatLimit(limit)}${clock === 'wall' ? ', by wall clock' : ''}`;
+}
+
+/** Characters of that line; another writer's may be longer. */
+const LONGEST_WORK = 50;
+
+/** The work in hand as the second line of a heartbeat file tells it. */
+export interface Work {
+  readonly count: number;
+  /** The task that is recorded, or the oldest. */
+  readonly name: string;
+}
+
+/** As `3 in hand, mail#42`; undefined for anything else. */
+export function parseWork(line: string): Work | undefined {
+  const text = printable(line).trim();
+  const [count = '', ...rest] = text.split(' in hand, ');
+  const name = rest.join(' in hand, ');
+  const isWork = text.length <= LONGEST_WORK && name !== '' && String(Number(count)) === count && Number(count) > 0;
+  return isWork && Number.isInteger(Number(count)) ? { count: Number(count), name } : undefined;
 }
 
 /** To the second, in UTC. */

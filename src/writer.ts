@@ -1,12 +1,16 @@
 // The writing side, for Timestamp, ProcessTimestamp and the command line: who beats, how often a beat is written, and who may.
 
 import { isAbsolute } from 'node:path';
-import { milliseconds, type Duration } from './duration';
+import { formatLimit, milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { ERROR, HeartbeatFile, PID, randomHex, readLine, Refusal, TIMESTAMP } from './file';
+import { AskingGate, type GateCheck } from './gate';
 import { isWriterAlive } from './judge';
 import { self, systemClock, type Clock, type Identity } from './proc';
 import { LARGEST, LAST_WALL, parse, serialise, type HeartbeatRecord } from './record';
+import type { Rule } from './replaceable';
+import { isInHand, Tasks, type Entry } from './tasks';
+import { instant } from './verdict';
 
 /** What stands behind a path, and its words: what a heartbeat file and a process directory differ in. */
 export interface Place {
@@ -15,8 +19,10 @@ export interface Place {
   readonly heartbeat: (path: string) => string;
   /** The files that are removed before the heartbeat. */
   readonly companions: (path: string) => readonly string[];
-  /** The method that frees it. */
-  readonly release: string;
+  /** What fails if a first beat cannot be written. */
+  readonly failure: string;
+  /** What to do if another living writer beats there. */
+  readonly advice: string;
   /** What to do if it cannot be written. */
   readonly remedy: string;
 }
@@ -24,18 +30,20 @@ export interface Place {
 export const HEARTBEAT_FILE: Place = {
   noun: 'heartbeat file',
   isDirectory: false,
+  failure: 'cannot record the first heartbeat at',
   heartbeat: (path) => path,
   companions: () => [],
-  release: 'delete',
+  advice: 'give each its own path, or delete() the other first',
   remedy: 'expected a writable directory for it: set LIVENESS_PATH or pass a path',
 };
 
 export const PROCESS_DIRECTORY: Place = {
   noun: 'process directory',
   isDirectory: true,
+  failure: 'cannot record the first heartbeat at',
   heartbeat: (path) => `${path}/${TIMESTAMP}`,
   companions: (path) => [`${path}/${PID}`, `${path}/${ERROR}`],
-  release: 'reset',
+  advice: 'give each its own path, or reset() the other first',
   remedy: 'expected a writable directory: set LIVENESS_RUNDIR or pass a path',
 };
 
@@ -45,6 +53,8 @@ export interface WriterOptions {
   readonly identify?: (() => Identity) | undefined;
   /** Names this writer, whoever it beats for: 32 bits in hex. Default: random. */
   readonly nonce?: string | undefined;
+  /** What the first beat may replace. Default: {@link FIRST_BEAT}. */
+  readonly rule?: Rule | undefined;
   /** Write every beat. Default: at most one every hundredth of the limit. */
   readonly everyBeat?: boolean | undefined;
 }
@@ -53,17 +63,27 @@ export interface WriterOptions {
 interface Limit {
   readonly given: number | Duration;
   readonly step: boolean;
-  /** In milliseconds, as is the window: how long its beats may stay unwritten. */
+  /** In milliseconds. */
   readonly value: number;
-  readonly window: number;
 }
 
 function isSame(a: Limit | undefined, b: Limit): boolean {
   return a?.value === b.value && a.step === b.step;
 }
 
+/** What is recorded: the loop's last beat, or the task that would be dead before it. Milliseconds, by the monotonic clock. */
+interface Item {
+  readonly since: number;
+  readonly limit: number;
+  readonly kind: HeartbeatRecord['kind'];
+  readonly task?: Entry | undefined;
+}
+
 /** A failed write is not tried again for this long, so that a hot loop does not spend its time on a broken disk. */
 const RETRY_MS = 10;
+
+/** The longest that setTimeout takes. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How often we look whether we are still who we were: a checkpoint that is restored changes start time and boot. */
 const IDENTITY_MS = 1000;
@@ -91,30 +111,44 @@ export class Writer {
   readonly #readOnly = viewing;
   readonly #everyBeat: boolean;
   readonly #identify: () => Identity;
+  readonly #rule: Rule | undefined;
   #nonce: string | undefined;
   #file: HeartbeatFile | undefined;
 
-  // The last beat, and what of it stands in the file.
+  // The loop's last beat, and the work in hand.
   #beats = 0;
   #beatAt: number | undefined;
   #limit: Limit | undefined;
+  readonly #tasks = new Tasks();
+  /** Whether the loop has beaten by itself: if not, the end of the last task stands as its beat. */
+  #hasLoop = false;
   #longestGap = 0;
+  #longestTask = 0;
   #failedWrites = 0;
-  #written: Limit | undefined;
+
+  // What stands in the file.
+  #written: (Item & { readonly wall: number }) | undefined;
+  #writtenLimit: Limit | undefined;
   #writtenAt = 0;
   #identity: Identity | undefined;
   #identifiedAt = 0;
-  #failed: { readonly at: number; readonly limit: Limit } | undefined;
+  #failed: (Item & { readonly at: number }) | undefined;
   #warnedOfOther = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerDeadline = Infinity;
+  #gate: AskingGate | undefined;
+  #lives = 0;
 
   /** Neither reads nor writes. */
-  constructor(place: Place, path: string, { clock = systemClock, identify = self, nonce, everyBeat = false }: WriterOptions = {}) {
+  constructor(place: Place, path: string, options: WriterOptions = {}) {
+    const { clock = systemClock, identify = self, nonce, rule, everyBeat = false } = options;
     this.path = path;
     this.absolute = absolute(path);
     this.#place = place;
     this.#clock = clock;
     this.#identify = identify;
     this.#nonce = nonce;
+    this.#rule = rule;
     this.#everyBeat = everyBeat;
   }
 
@@ -139,18 +173,104 @@ export class Writer {
     return this.#writtenAt;
   }
 
+  /** The longest time that a task was in hand without a refresh. */
+  get longestTask(): number {
+    return this.#longestTask;
+  }
+
+  /** Whether a beat was written, and the path not freed since. */
+  get hasBeaten(): boolean {
+    return this.#written !== undefined;
+  }
+
+  /** How often the path was freed: what was begun before is inert. */
+  get lives(): number {
+    return this.#lives;
+  }
+
   /** One beat; it is written if the last written one is older than its window, or stated another limit. */
   refresh(given: number | Duration, step: boolean, what: string): void {
     const last = this.#limit;
     const limit = last?.step === step && Object.is(last.given, given) ? last : this.#limitOf(given, step, what);
     const now = this.#clock.monotonic();
-    const gap = this.#beatAt === undefined || last?.step ? 0 : now - this.#beatAt;
+    const goesOn = this.#hasLoop && this.#beatAt !== undefined;
+    const gap = goesOn && !last?.step ? now - (this.#beatAt ?? now) : 0;
     if (gap > this.#longestGap) this.#longestGap = gap;
     this.#beats++;
     this.#beatAt = now;
+    this.#hasLoop = true;
     this.#limit = limit;
-    if (isSame(this.#written, limit) && now - this.#writtenAt < limit.window) return;
-    this.#write(now, this.#limitOf(given, step, what)); // anew, as a Duration may have been changed in place
+    if (goesOn && this.#written && isSame(this.#writtenLimit, limit) && now - this.#writtenAt < this.#windowOf(limit.value)) return;
+    this.#limit = this.#limitOf(given, step, what); // anew, as a Duration may have been changed in place
+    this.#write(now, () => {
+      this.#beats--; // it did not happen
+      this.#beatAt = undefined;
+    });
+  }
+
+  /**
+   * Takes a piece of work in hand. It is no beat: it is written only if it would be dead before what is recorded.
+   *
+   * @param own the loop's own limit, which counts when no task is in hand.
+   */
+  begin(name: string, limit: number, own: number | Duration, what: string): Entry {
+    const now = this.#clock.monotonic();
+    this.#limit ??= this.#limitOf(own, false, what);
+    if (!this.#hasLoop) this.#beatAt = undefined; // while a task is in hand, the end of an earlier one counts for nothing
+    const entry = this.#tasks.begin(name, limit, now);
+    const written = this.#written;
+    const stands = written && (written.task ? isInHand(written.task) : this.#hasLoop);
+    if (!stands || now + limit < written.since + written.limit) this.#write(now, () => { this.#tasks.end(entry); });
+    this.#watch(now + limit);
+    return entry;
+  }
+
+  /** A beat of that task. */
+  refreshTask(entry: Entry): void {
+    if (!isInHand(entry)) return;
+    const now = this.#clock.monotonic();
+    this.#longestTask = Math.max(this.#longestTask, now - entry.since);
+    this.#beats++;
+    this.#tasks.refresh(entry, now);
+    this.#watch(now + entry.limit);
+    const written = this.#written;
+    if (written?.task === entry && now - written.since >= this.#windowOf(entry.limit)) this.#write(now);
+  }
+
+  endTask(entry: Entry): void {
+    if (!isInHand(entry)) return;
+    const now = this.#clock.monotonic();
+    this.#longestTask = Math.max(this.#longestTask, now - entry.since);
+    this.#tasks.end(entry);
+    if (!this.#hasLoop && this.#tasks.count === 0) this.#beatAt = now;
+    if (this.#written?.task === entry) this.#write(now);
+  }
+
+  /** The work in hand, nearest to its deadline first. */
+  tasks(): Entry[] {
+    return this.#tasks.all();
+  }
+
+  /** Beats as long as a check says yes. One gate at a time: two would vouch for each other. */
+  gate(check: GateCheck, every: number, beat: () => void): AskingGate {
+    if (this.#gate?.isOpen) {
+      throw new LivenessError(
+        'ERR_ARGUMENT',
+        'refreshWhile expected no other check that still runs; put both into one, as in () => a() && b(), or stop() the first',
+        this.path,
+      );
+    }
+    return (this.#gate = new AskingGate(check, every, beat, (message, code) => { this.#warn(message, code); }));
+  }
+
+  ageOf(entry: Entry): number {
+    return isInHand(entry) ? this.#clock.monotonic() - entry.since : 0;
+  }
+
+  /** Whether the beat that stands there is this writer's; undefined if none stands there. */
+  standsThere(): boolean | undefined {
+    const record = recordIn(this.#line());
+    return record && !this.#isOthers(record);
   }
 
   /** Takes up the count of a predecessor that beat for the same process under the same nonce. */
@@ -160,6 +280,7 @@ export class Writer {
     if (record === undefined || this.#isOthers(record)) return;
     if (record.pid !== pid || record.start !== start || record.boot !== this.#clock.bootId()) return;
     const uptime = this.#clock.uptime();
+    this.#hasLoop = true;
     this.#beats = record.beat;
     this.#longestGap = (record.gap ?? 0) * 10;
     if (record.uptime !== undefined && uptime !== undefined) this.#beatAt = this.#clock.monotonic() - (uptime - record.uptime * 10);
@@ -184,11 +305,23 @@ export class Writer {
   /** Makes the next beat a first one: written at once, and thrown if it cannot be. */
   startAnew(): void {
     this.#written = this.#beatAt = this.#failed = this.#identity = undefined;
+    this.#hasLoop = false;
+  }
+
+  /** Lets go of all work in hand: what is begun is inert from now on, and every gate is stopped. */
+  letGo(): void {
+    this.#lives++;
+    this.#tasks.clear();
+    this.#gate?.stop();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerDeadline = Infinity;
   }
 
   /** Removes what stands there, unless it is another writer's, and frees the path. */
   remove(): void {
-    const hasBeaten = this.#written !== undefined;
+    this.letGo();
+    const hasBeaten = this.hasBeaten;
     try {
       this.#heartbeatFile().remove((line) => {
         const other = recordIn(line);
@@ -197,7 +330,7 @@ export class Writer {
         return false;
       }, this.#place.companions(this.absolute));
     } catch (error) {
-      throw this.wrapped(error, `cannot remove the ${this.#place.noun}`);
+      throw this.wrapped(error, `cannot remove the ${this.#place.noun} at`);
     }
     this.startAnew();
   }
@@ -206,8 +339,8 @@ export class Writer {
   wrapped(error: unknown, what: string): LivenessError {
     if (error instanceof LivenessError) return error;
     const cause = error instanceof Error ? error : new Error(String(error));
-    const remedy = cause instanceof Refusal ? '' : `; ${this.#place.remedy}`;
-    const message = `${what} at ${this.path}: ${cause.message}${remedy}`;
+    const remedy = cause instanceof Refusal || !this.#place.remedy ? '' : `; ${this.#place.remedy}`;
+    const message = `${what} ${this.path}: ${cause.message}${remedy}`;
     return new LivenessError('ERR_HEARTBEAT_WRITE', message, this.path, { cause });
   }
 
@@ -216,56 +349,111 @@ export class Writer {
     if (step && value === Infinity) {
       throw new LivenessError('ERR_MAXIMUM_AGE', 'the maximumAge of a step must end; got Infinity', this.path);
     }
-    const window = this.#everyBeat ? 0 : Math.min(Math.max(value / 100, 10), 1000);
-    return { given, step, value, window };
+    return { given, step, value };
   }
 
-  #write(now: number, limit: Limit): void {
-    this.#limit = limit;
+  /** How long beats with this limit may stay unwritten. */
+  #windowOf(limit: number): number {
+    return this.#everyBeat ? 0 : Math.min(Math.max(limit / 100, 10), 1000);
+  }
+
+  /** What would be dead first: a heartbeat is never younger than the work in hand. */
+  #nearest(now: number): Item {
+    const task = this.#tasks.nearest();
+    const { value: limit, step } = this.#limit ?? { value: Infinity, step: false };
+    const since = this.#beatAt ?? now;
+    const isTask = task && (this.#beatAt === undefined || task.since + task.limit < since + limit);
+    return isTask ? { since: task.since, limit: task.limit, kind: 'task', task } : { since, limit, kind: step ? 'step' : 'own' };
+  }
+
+  /** @param undo takes back what a first beat that fails has changed: it throws. Later ones warn. */
+  #write(now: number, undo: () => void = () => undefined): void {
+    const item = this.#nearest(now);
     const failed = this.#failed;
-    if (failed && isSame(failed.limit, limit) && now - failed.at < RETRY_MS) return;
+    if (failed?.kind === item.kind && failed.limit === item.limit && now - failed.at < RETRY_MS) return;
     const first = this.#written === undefined;
+    const wall = this.#wallOf(item, now);
     try {
-      const bytes = serialise(this.#record(now, limit));
+      const bytes = serialise(this.#record(now, item, wall), this.#note(item));
       this.#heartbeatFile().write(bytes, (line) => {
         if (first) this.#refuseLivingWriter(line);
         else this.#warnOfOther(line);
       });
     } catch (error) {
       if (first) {
-        this.#beats--; // it did not happen
-        this.#beatAt = undefined;
-        throw this.wrapped(error, 'cannot record the first heartbeat');
+        undo();
+        throw this.wrapped(error, this.#place.failure);
       }
       this.#failedWrites++;
-      if (!this.#failed) this.#warn(`cannot record a heartbeat: ${(error as Error).message}`, 'HEARTBEAT_NOT_WRITTEN');
-      this.#failed = { at: now, limit };
+      if (!failed) this.#warn(`cannot record a heartbeat: ${(error as Error).message}`, 'HEARTBEAT_NOT_WRITTEN');
+      this.#failed = { ...item, at: now };
       return;
     }
     this.#failed = undefined;
-    this.#written = limit;
+    this.#written = { ...item, wall };
+    this.#writtenLimit = this.#limit;
     this.#writtenAt = now;
   }
 
+  /** When that was by the wall clock; the same from write to write, so that the probe's line stays the same. */
+  #wallOf({ task, since }: Item, now: number): number {
+    const wall = within(Math.floor(this.#clock.wall() - (now - since || 0)), LAST_WALL);
+    const last = this.#written;
+    return last && task && last.task === task && last.since === since && Math.abs(last.wall - wall) < 1000 ? last.wall : wall;
+  }
+
+  /** The file's second line: words for people. */
+  #note({ task }: Item): string {
+    const named = task ?? this.#tasks.oldest();
+    return named ? `${this.#tasks.count} in hand, ${named.name}` : '';
+  }
+
+  /** Wakes up when the first task is overdue, to say so. It never beats. */
+  #watch(deadline: number): void {
+    if (deadline >= this.#timerDeadline) return;
+    clearTimeout(this.#timer);
+    this.#timerDeadline = deadline;
+    const wait = Math.min(Math.max(deadline - this.#clock.monotonic(), 0) + 1, LONGEST_TIMER);
+    this.#timer = setTimeout(() => { this.#warnOfOverdue(); }, wait);
+    this.#timer.unref();
+  }
+
+  #warnOfOverdue(): void {
+    this.#timer = undefined;
+    this.#timerDeadline = Infinity;
+    const now = this.#clock.monotonic();
+    const { overdue, next } = this.#tasks.overdue(now);
+    for (const task of overdue) {
+      if (task.warned) continue;
+      task.warned = true;
+      const since = instant(new Date(within(this.#clock.wall() - (now - task.since), LAST_WALL)));
+      this.#warn(`${task.name} has been in hand since ${since}, longer than its limit of ${formatLimit(task.limit)}`, 'TASK_OVERDUE');
+    }
+    if (next !== Infinity) this.#watch(next);
+    // The end of the recorded task may not have been written, on a full disk.
+    if (this.#written?.task && !isInHand(this.#written.task)) this.#write(now);
+  }
+
   /** Only what our own parser takes, whatever the clocks say. */
-  #record(now: number, limit: Limit): HeartbeatRecord {
+  #record(now: number, item: Item, wall: number): HeartbeatRecord {
     if (this.#identity === undefined || !(now - this.#identifiedAt < IDENTITY_MS)) {
       this.#identity = this.#identify();
       this.#identifiedAt = now;
     }
     const { pid, start, thread } = this.#identity;
-    const uptime = Math.floor((this.#clock.uptime() ?? NaN) / 10);
+    const uptime = Math.floor(((this.#clock.uptime() ?? NaN) - (now - item.since || 0)) / 10);
     return {
       beat: this.#beats,
       uptime: uptime >= 0 && uptime <= LARGEST ? uptime : undefined,
-      limit: Math.max(Math.ceil(limit.value / 10), 1),
-      kind: limit.step ? 'step' : 'own',
-      window: Math.ceil(limit.window / 10),
+      limit: Math.max(Math.ceil(item.limit / 10), 1),
+      kind: item.kind,
+      window: Math.ceil(this.#windowOf(item.limit) / 10),
       pid,
       start,
       boot: this.#clock.bootId(),
-      wall: within(Math.floor(this.#clock.wall()), LAST_WALL),
+      wall,
       gap: within(Math.ceil(this.#longestGap / 10), LARGEST),
+      longestTask: within(Math.ceil(this.#longestTask / 10), LARGEST),
       writer: `${thread.toString(16)}-${(this.#nonce ??= randomHex())}`,
     };
   }
@@ -274,7 +462,7 @@ export class Writer {
     if (this.path === '') {
       throw new LivenessError('ERR_ARGUMENT', `a ${this.#place.noun} needs a path to stand at; got ''`, '');
     }
-    return (this.#file ??= new HeartbeatFile(this.#place.heartbeat(this.absolute)));
+    return (this.#file ??= new HeartbeatFile(this.#place.heartbeat(this.absolute), this.#rule));
   }
 
   #line(): string {
@@ -290,11 +478,11 @@ export class Writer {
   #refuseLivingWriter(line: string): void {
     const other = recordIn(line);
     if (!other || !this.#isOthers(other) || !isWriterAlive(other, this.#clock)) return;
-    const { noun, release } = this.#place;
+    const { noun, advice } = this.#place;
     throw new LivenessError(
       'ERR_HEARTBEAT_IN_USE',
       `${noun} ${this.path} is in use by ${other.pid === undefined ? 'another Timestamp' : `a Timestamp of process ${other.pid}`}; ` +
-        `two loops on one file vouch for each other: give each its own path, or ${release}() the other first`,
+        `two loops on one file vouch for each other: ${advice}`,
       this.path,
     );
   }

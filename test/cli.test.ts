@@ -216,7 +216,7 @@ describe('touch', () => {
     const before = readFileSync(path);
     for (const more of [[], ['--pid', String(await living(''))]]) {
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m', ...more]);
-      expect([code, err]).toEqual([1, `k8s-liveness touch: ${path} is in use by process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`]);
+      expect([code, err]).toEqual([1, `k8s-liveness touch: heartbeat file ${path} is in use by a Timestamp of process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`]);
     }
     expect(readFileSync(path)).toEqual(before);
   });
@@ -230,7 +230,7 @@ describe('touch', () => {
     ['a time of next year', String(Math.floor(Date.now() / 1000) + 31_536_000), 'a number'],
     ['a time in milliseconds', String(Date.now()), 'a number'],
     ['17 MiB of NULs and then text', Buffer.concat([Buffer.alloc(17 * 2 ** 20), Buffer.from('text')]), 'NUL bytes'],
-    ['more NULs than a crash leaves', Buffer.alloc(193), 'NUL bytes'],
+    ['more NULs than a crash leaves', Buffer.alloc(257), 'NUL bytes'],
   ])('leaves %s alone, and says what was expected', async (_, content, what) => {
     const path = fileOf(content);
     const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
@@ -248,7 +248,7 @@ describe('touch', () => {
 
   test.each<[string, string | Buffer | HeartbeatRecord]>([
     ['an empty file', ''], ['a recent epoch', '1700000000.5'], ['a torn heartbeat', 'k8s-liveness/1 torn'], ['another version', 'k8s-liveness/9 later'],
-    ['what a crash leaves', Buffer.alloc(192)], ['a heartbeat', record({ pid: ended() })],
+    ['what a crash leaves', Buffer.alloc(256)], ['a heartbeat', record({ pid: ended() })],
   ])('replaces %s', async (_, content) => {
     expect(await cli(['touch', fileOf(content), '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
   });
@@ -401,7 +401,7 @@ describe('run', () => {
     const canary = join(scratch(), 'canary');
     const inUse = directoryOf({ pid: process.pid, error: 0, timestamp: record() });
     const before = readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'));
-    for (const [directory, says] of [['/dev/null/x', 'cannot write /dev/null/x/timestamp'], [inUse, `${inUse}/timestamp is in use by process ${process.pid}`]] as const) {
+    for (const [directory, says] of [['/dev/null/x', 'cannot write /dev/null/x/timestamp'], [inUse, `${inUse}/timestamp is in use by a Timestamp of process ${process.pid}`]] as const) {
       const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', canary]);
       expect([code, err.includes(says), existsSync(canary)]).toEqual([125, true, false]);
     }

@@ -6,7 +6,6 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, sym
 import { join, resolve } from 'node:path';
 import { patiently } from '../src/judge';
 import { ProcessTimestamp } from '../src/process-timestamp';
-import type { Verdict } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf, WIDE } from './support/need';
 import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';

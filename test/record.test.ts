@@ -14,13 +14,14 @@ const records: fc.Arbitrary<HeartbeatRecord> = fc
     beat: number,
     uptime: orNone(number),
     limit: fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: LARGEST })),
-    kind: fc.constantFrom('own', 'step'),
+    kind: fc.constantFrom('own', 'step', 'task'),
     window: fc.nat(100),
     pid: orNone(fc.integer({ min: 1, max: LARGEST })),
     start: orNone(number),
     boot: orNone(fc.tuple(hex(12), hex(12), hex(12), hex(12), hex(12)).map((groups) => groups.join('-'))),
     wall: fc.nat({ max: LAST_WALL }),
     gap: orNone(number),
+    longestTask: orNone(number),
     writer: fc.tuple(hex(12), hex(12)).map((groups) => groups.join('-')),
   })
   .filter(({ kind, limit }) => kind === 'own' || limit !== Infinity);
@@ -32,11 +33,12 @@ const narrow = fc.record({
   start: fc.nat({ max: 1e12 - 1 }),
   boot: fc.uuid(),
   gap: fc.nat({ max: 1e12 - 1 }),
+  longestTask: fc.nat({ max: 1e12 - 1 }),
   writer: fc.tuple(hex(8), hex(8)).map((groups) => groups.join('-')),
 });
 const written = fc.tuple(records, narrow).map(([record, fields]) => ({ ...record, ...fields }));
 
-const lineOf = (record: HeartbeatRecord): string => serialise(record).toString('latin1').trimEnd();
+const lineOf = (record: HeartbeatRecord): string => (serialise(record).toString('latin1').split('\n', 1)[0] ?? '').trimEnd();
 const isMalformed = (line: string): boolean => parse(line).kind === 'malformed';
 
 /** What the sum sees of a record: neither whether 0 is none, nor zeros before hex digits. */
@@ -51,12 +53,12 @@ describe('a record', () => {
     fc.assert(fc.property(records, (record) => { expect(parse(lineOf(record))).toEqual({ kind: 'record', record }); }));
   });
 
-  test('of a writer is one line of 192 printable bytes', () => {
+  test('of a writer is two lines of 256 printable bytes', () => {
     fc.assert(
       fc.property(written, (record) => {
         const bytes = serialise(record);
         expect(bytes).toHaveLength(RECORD_SIZE);
-        expect(bytes.toString('latin1')).toMatch(/^[ -~]+\n$/);
+        expect(bytes.toString('latin1')).toMatch(/^[ -~]{204}\n[ -~]{50}\n$/);
       }),
     );
   });

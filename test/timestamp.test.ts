@@ -452,13 +452,13 @@ describe('refresh', () => {
     expect(recorded().gap).toBe(300);
   });
 
-  test('overwrites in place: the same file, always 192 bytes', () => {
+  test('overwrites in place: the same file, always 256 bytes', () => {
     const timestamp = beating().refresh();
     const { ino } = statSync(path);
     for (let turn = 0; turn < 5; turn++) {
       clock.advance(WINDOW);
       timestamp.refresh();
-      expect(statSync(path)).toMatchObject({ ino, size: 192 });
+      expect(statSync(path)).toMatchObject({ ino, size: 256 });
     }
   });
 
@@ -539,7 +539,7 @@ describe('the first beat', () => {
 
   test('leaves no descriptor open when it fails or is refused', () => {
     const other = beating().refresh();
-    const full = fileOf('not 192 bytes');
+    const full = fileOf('not 256 bytes');
     const throughLinks = join(scratch(), 'first', 'timestamp');
     symlinkSync('second', dirname(throughLinks));
     symlinkSync(scratch(), join(dirname(throughLinks), '../second'));
@@ -654,7 +654,7 @@ describe('the first beat', () => {
   });
 
   test.each([['symlink', symlinkSync], ['hard link', linkSync]] as const)('never writes through a %s to a file of the right size', (_, plant) => {
-    const precious = 'x'.repeat(192);
+    const precious = 'x'.repeat(256);
     const victim = fileOf(precious);
     mkdirSync(dirname(path));
     plant(victim, path);
@@ -676,7 +676,7 @@ describe('the first beat', () => {
       planted();
       const timestamp = beating();
       expect(timestamp.refresh().alive).toBe(true);
-      expect(lstatSync(path)).toMatchObject({ nlink: 1, size: 192 });
+      expect(lstatSync(path)).toMatchObject({ nlink: 1, size: 256 });
       expect(readFileSync(victim, 'latin1')).toBe('precious');
       timestamp.delete();
     }
@@ -715,13 +715,13 @@ describe('the first beat', () => {
     mkdirSync(dirname(path));
     writeFileSync(path, 'k8s-liveness/1'.padEnd(size).slice(0, size));
     expect(beating().refresh().alive).toBe(true);
-    expect(statSync(path).size).toBe(192);
+    expect(statSync(path).size).toBe(256);
   });
 
   test.each<[string, string | Buffer]>([
     ['an empty file', ''],
     ['a lone newline', '\n'],
-    ['the NULs that a crash leaves', Buffer.alloc(192)],
+    ['the NULs that a crash leaves', Buffer.alloc(256)],
     ['a page of NULs', Buffer.alloc(4096)],
     ['a torn heartbeat', 'k8s-liveness/1 12 34'],
     ['its first bytes', 'k8s-li'],
@@ -735,12 +735,12 @@ describe('the first beat', () => {
     mkdirSync(dirname(path));
     writeFileSync(path, content);
     expect(beating().refresh().alive).toBe(true);
-    expect(statSync(path).size).toBe(192);
+    expect(statSync(path).size).toBe(256);
   });
 
   test.each<[string, string | Buffer, string]>([
     ['notes', 'call the bank\n', 'other content (14 bytes)'],
-    ['a record-sized file of anything', 'x'.repeat(192), 'other content (192 bytes)'],
+    ['a record-sized file of anything', 'x'.repeat(256), 'other content (256 bytes)'],
     ['a pid', '4711\n', 'a number (5 bytes)'],
     ['the largest pid', '4194304', 'a number (7 bytes)'],
     ["a version's number", '3.14', 'other content (4 bytes)'],
@@ -1071,6 +1071,22 @@ describe('delete', () => {
   });
 });
 
+test('a Timestamp that is garbage closes its file', () => {
+  const script = `
+    const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+    class T extends Timestamp { maximumAge = 60000 }
+    const open = () => require('node:fs').readdirSync('/proc/self/fd').length;
+    const before = open();
+    for (let made = 0; made < 50; made++) new T(process.argv[1] + made).refresh();
+    const held = open() - before;
+    (async () => {
+      while (open() > before) { gc(); await new Promise(setImmediate); } // jest ends it if this never comes true
+      console.log(held);
+    })();`;
+  const { stdout } = spawnSync(process.execPath, ['--expose-gc', '-e', script, path], { timeout: 60_000 });
+  expect(stdout.toString().trim()).toBe('50');
+});
+
 describeIf(isRoot, 'root, to give files to another user')('files of others', () => {
   test('a file of another user is replaced, not written', () => {
     mkdirSync(dirname(path));
@@ -1181,7 +1197,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
        console.log(state());
        console.log(new T(path, { clock }).refresh().alive, fs.statSync(path).ino === ino);`,
     );
-    expect(output.split('\n')).toEqual(['[192,"alive"] timestamp', '[192,"alive"] 0', '[1,"malformed"]', 'true true']);
+    expect(output.split('\n')).toEqual(['[256,"alive"] timestamp', '[256,"alive"] 0', '[1,"malformed"]', 'true true']);
   });
 
   test('one in a read-only folder too', () => {
@@ -1189,7 +1205,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
       ': >@/file && mkdir @/ro && mount -t tmpfs tmpfs @/ro && : >@/ro/timestamp && mount --bind @/file @/ro/timestamp && mount -o remount,ro @/ro',
       `${STATE} const first = new T(folder + '/ro/timestamp', { clock }).refresh(); console.log(state('ro/timestamp')); first.delete(); console.log(state('ro/timestamp'));`,
     );
-    expect(output.split('\n')).toEqual(['[192,"alive"]', '[1,"malformed"]']);
+    expect(output.split('\n')).toEqual(['[256,"alive"]', '[1,"malformed"]']);
   });
 
   test('one that holds something else, or is another user\'s, is refused in its own words', () => {

@@ -34,7 +34,7 @@ function isInForeground(): boolean {
   try {
     const stat = readFileSync('/proc/self/stat', 'utf8');
     const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return group === foreground;
+    return group !== undefined && group === foreground;
   } catch {
     return false; // without /proc nobody can tell
   }

@@ -59,8 +59,7 @@ async function parse(
       'boolean-negation': false, // --no-json is a mistake
       'camel-case-expansion': false,
       'dot-notation': false, // --json.x too
-      'parse-numbers': false, // a path may be 08
-      'parse-positional-numbers': false,
+      'parse-positional-numbers': false, // a path may be 1e3
       'populate--': true,
     })
     .exitProcess(false)

@@ -15,7 +15,8 @@ import {
 } from '../file';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
-import { beat, isBeatOf } from './beat';
+import type { Writer } from '../writer';
+import { writerFor } from './beat';
 import { limitOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
 import type { Context } from './context';
 
@@ -142,7 +143,7 @@ class CommandDirectory {
 
   /** Removes the pid, because another process may get that number. */
   ended(code: number): void {
-    const hasOurBeat = isBeatOf(this.#path(TIMESTAMP), this.#nonce);
+    const hasOurBeat = this.#writer().standsThere();
     // If there is no beat, the pid tells whether the directory is still ours.
     if (!(hasOurBeat ?? this.#hasOurPid())) {
       throw new Error(
@@ -166,9 +167,13 @@ class CommandDirectory {
     this.#write(ERROR, '0');
   }
 
+  /** A new one for each beat, so that each is a first one, which is loud. */
+  #writer(): Writer {
+    return writerFor(this.#path(TIMESTAMP), () => this.#pid, this.clock, { nonce: this.#nonce });
+  }
+
   #beat(): void {
-    const { limit, clock } = this;
-    beat(this.#path(TIMESTAMP), { limit, pid: this.#pid, nonce: this.#nonce }, clock);
+    this.#writer().refresh(this.limit, false, '--maximum-age');
   }
 
   #write(name: string, text: string | undefined): void {

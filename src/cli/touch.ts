@@ -1,7 +1,8 @@
 import { shown } from '../errors';
 import { presence } from '../proc';
 import { parsePid } from '../record';
-import { assertHeartbeat, beat } from './beat';
+import { touchAt } from '../replaceable';
+import { writerFor } from './beat';
 import { limitOf, pathsOf, requiredLimit, UsageError, value, type Command } from './command';
 
 export const touch: Command = {
@@ -33,9 +34,11 @@ Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
     }
     const limit = limitOf(args['maximum-age']);
     const pid = args.pid === undefined ? undefined : pidOf(args.pid as string);
-    assertHeartbeat(path, clock);
     // The nonce is the loop's, so that its next touch counts as the same writer. 0 without a loop.
-    beat(path, { limit, pid, nonce: (pid ?? 0).toString(16) }, clock);
+    const nonce = (pid ?? 0).toString(16);
+    const writer = writerFor(path, () => pid, clock, { nonce, rule: touchAt(clock.wall()) });
+    writer.resume();
+    writer.refresh(limit, false, '--maximum-age');
     return 0;
   },
 };

@@ -48,9 +48,11 @@ k_judge_directory() {
   k_judgements=0
   k_same=0
   k_before=
+  k_shows=
   while :; do
     k_look_into_directory
     case $k_reason in '' | missing | unreadable) return ;; esac
+    k_shows=yes
     # read takes a byte at a time: of 12 that is written anew it may find 1. Ten times in a row it does not.
     k_seen="$k_named $k_error $k_line"
     if [ "$k_seen" = "$k_before" ]; then k_same=$((k_same + 1)); else k_same=0 k_before=$k_seen; fi
@@ -76,7 +78,7 @@ k_look_into_directory() {
   k_read_beat
   # Others write none. But in another pid namespace the pid says nothing, so that only a beat can vouch.
   if [ "$k_reason" = missing ] && [ -z "$k_other" ]; then
-    k_reason='' k_beat='' k_line='' k_boot=- k_pid=- k_start=- k_limit=-
+    k_reason='' k_beat='' k_line='' k_boot=- k_pid=- k_start=- k_limit=- k_kind=own
   elif [ -z "$k_reason" ] && [ -n "$k_other" ] && [ "$k_limit" = - ]; then
     k_reason=malformed k_detail='states no limit, and its process cannot be seen'
   fi

@@ -1,11 +1,15 @@
 # The verdict on a heartbeat: reads it, looks for its process, asks the clock.
 
-# Reads k_file into k_line, or k_reason and k_detail.
+# Reads k_file into k_line, or k_reason and k_detail; and its second line into k_note_line if that is shown.
 k_read() {
   k_line=
+  k_note_line=
   if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ] && [ -s "$k_file" ]; then
     # The last line may lack its newline: read says 1 and has set the variable.
-    { IFS= read -r k_line || :; } <"$k_file" || k_reason=unreadable k_detail='cannot be read'
+    {
+      IFS= read -r k_line || :
+      case $k_shows$k_line in yes* | *' task '*) read -r k_note_line || : ;; esac
+    } <"$k_file" || k_reason=unreadable k_detail='cannot be read'
   else
     $k_rarely k_obstacle
   fi
@@ -131,6 +135,10 @@ k_weigh() {
   elif [ "$k_limit" != - ] && [ "$k_age" -gt $((k_limit + k_window + 1)) ]; then
     k_last_beat
     k_reason=stale k_detail=$k_last
+    case $k_kind:$k_task in
+      task:*) k_reason=overdue ;;
+      *:?*) k_detail="$k_detail, $k_in_hand in hand, $k_task the oldest" ;;
+    esac
   fi
 }
 
@@ -166,11 +174,13 @@ k_judge() {
   k_file=$k_path k_beat=yes k_named='' k_error=''
   k_judgements=0
   k_before=
+  k_shows=
   while :; do
     k_read_beat
     [ -z "$k_reason" ] || return
     k_weigh
-    case $k_reason in stale | future) ;; *) return ;; esac
+    case $k_reason in stale | overdue | future) ;; *) return ;; esac
+    k_shows=yes
     # Confirmed by the same record twice, or by five verdicts in a row.
     k_judgements=$((k_judgements + 1))
     [ "$k_line" != "$k_before" ] && [ $k_judgements -lt 5 ] || return

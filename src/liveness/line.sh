@@ -17,9 +17,22 @@ k_instant() {
   k_when=$k_year-${k_month#1}-${k_day#1}T${k_hour#1}:${k_minute#1}:${k_second#1}Z
 }
 
-# -> k_last: when the last beat was, beside its limit.
+# The work in hand by k_note_line, such as `3 in hand, mail#42` -> k_in_hand and k_task, empty for any other text.
+k_work() {
+  k_task=
+  case $k_note_line in *' in hand, '?*) ;; *) return 0 ;; esac
+  k_in_hand=${k_note_line%%" in hand, "*}
+  [ ${#k_note_line} -le 50 ] && k_number "$k_in_hand" && [ "$k_in_hand" != 0 ] || return 0
+  k_show "${k_note_line#*" in hand, "}" 50
+  k_task=$k_shown
+}
+
+# -> k_last: when the last beat was, or since when a task has been in hand, beside its limit.
 k_last_beat() {
   k_instant
+  k_work
+  k_what='last beat'
+  [ "$k_kind" != task ] || k_what="${k_task:-a task} in hand since"
   k_words=none
   if [ "$k_limit" != - ]; then
     k_words=
@@ -32,10 +45,10 @@ k_last_beat() {
     done
     [ "$k_remaining" = 0 ] || k_words=$k_words$((k_remaining * 10))ms
   fi
-  k_last="last beat $k_when, limit $k_words$k_by"
+  k_last="$k_what $k_when, limit $k_words$k_by"
 }
 
-# The path in printable ASCII, at most 80 characters: it must not forge a second line -> k_shown
+# $1 in printable ASCII, its last $2 characters at most: it must not forge a second line -> k_shown
 k_show() {
   k_shown=
   k_rest=$1
@@ -46,9 +59,17 @@ k_show() {
     k_rest=${k_rest#"$k_part"?}
   done
   k_shown=$k_shown$k_rest
-  [ ${#k_shown} -gt 80 ] || return 0
-  while [ ${#k_shown} -gt 77 ]; do k_shown=${k_shown#?}; done
+  [ ${#k_shown} -gt "$2" ] || return 0
+  while [ ${#k_shown} -gt $(($2 - 3)) ]; do k_shown=${k_shown#?}; done
   k_shown=...$k_shown
+}
+
+# The line that says $1 of k_path, at most 180 characters -> k_line_out
+k_say() {
+  k_room=$((177 - ${#1}))
+  [ $k_room -le 80 ] || k_room=80
+  k_show "$k_path" $k_room
+  k_line_out="$1 ($k_shown)"
 }
 
 # Counts the verdict on k_path, and keeps the line of the first dead one.
@@ -57,8 +78,7 @@ k_count() {
   [ -n "$k_reason" ] || return 0
   k_dead=$((k_dead + 1))
   [ $k_dead -eq 1 ] || return 0
-  k_show "$k_path"
-  k_line_out="dead: $k_reason: $k_detail ($k_shown)"
+  k_say "dead: $k_reason: $k_detail"
 }
 
 # Judges every path, says what it found and exits. Returns if the rest of the script is needed for it.
@@ -82,8 +102,7 @@ k_conclude() {
     k_line_out="alive: $k_total of $k_total"
   else
     if [ -n "$k_beat" ]; then k_last_beat; else k_last="process $k_named"; fi
-    k_show "$k_path"
-    k_line_out="alive: $k_last ($k_shown)"
+    k_say "alive: $k_last"
   fi
   printf '%s\n' "$k_line_out"
   exit 0

@@ -28,7 +28,7 @@ k_fold_hex() {
   done
 }
 
-# The record in k_line -> k_uptime k_limit k_window k_pid k_start k_boot k_wall, or k_reason and k_detail.
+# The record in k_line -> k_uptime k_limit k_kind k_window k_pid k_start k_boot k_wall, or k_reason and k_detail.
 k_parse() {
   k_reason=malformed
   k_torn=
@@ -48,14 +48,15 @@ k_parse() {
   esac
   k_torn=yes
   k_detail='a field of the record is wrong'
-  [ $# -ge 13 ] || return
-  k_uptime=$3 k_limit=$4 k_window=$6 k_pid=$7 k_start=$8 k_boot=$9 k_wall=${10}
+  [ $# -ge 14 ] || return
+  k_uptime=$3 k_limit=$4 k_kind=$5 k_window=$6 k_pid=$7 k_start=$8 k_boot=$9 k_wall=${10}
   k_sum=1
   [ "$2" != - ] && k_fold "$2" && k_fold "$3" && k_fold "$4" || return
   [ "$4" != 0 ] || return
   case $5 in
     own) k_fold 0 ;;
     step) [ "$4" != - ] && k_fold 1 || return ;;
+    task) [ "$4" != - ] && k_fold 2 || return ;;
     *) return ;;
   esac
   [ "$6" != - ] && k_fold "$6" && [ "$6" -le 100 ] && k_fold "$7" && [ "$7" != 0 ] && k_fold "$8" || return
@@ -64,8 +65,8 @@ k_parse() {
     *) k_fold_hex 5 "$9" || return ;;
   esac
   [ "$k_wall" != - ] && k_fold "$k_wall" && [ "$k_wall" -le 253402300799999 ] || return
-  k_fold "${11}" && k_fold_hex 2 "${12}" || return
-  shift 12
+  k_fold "${11}" && k_fold "${12}" && k_fold_hex 2 "${13}" || return
+  shift 13
   while [ $# -gt 1 ]; do
     k_fold "$1" || return
     shift

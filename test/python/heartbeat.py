@@ -11,14 +11,14 @@ import sys
 import time
 from pathlib import Path
 
-VERSION, SIZE, LAST_SECOND = "k8s-liveness/1", 192, 253402300799
+VERSION, SIZE, LAST_SECOND = "k8s-liveness/1", 256, 253402300799
 NUMBER, ABOVE_0, GROUP = "0|[1-9][0-9]{0,14}", "[1-9][0-9]{0,14}", "[0-9a-f]{1,12}"
 BOOT = f"{GROUP}(-{GROUP}){{4}}"
 FIELDS = {  # between the version and the sum: width and shape
     "beat": (15, NUMBER), "uptime_cs": (12, f"{NUMBER}|-"), "limit_cs": (15, f"{ABOVE_0}|-"),
-    "kind": (4, "own|step"), "window_cs": (3, "[1-9]?[0-9]|100"), "pid": (10, f"{ABOVE_0}|-"),
+    "kind": (4, "own|step|task"), "window_cs": (3, "[1-9]?[0-9]|100"), "pid": (10, f"{ABOVE_0}|-"),
     "start": (12, f"{NUMBER}|-"), "boot": (36, f"{BOOT}|-"), "wall_ms": (15, NUMBER),
-    "gap_cs": (12, f"{NUMBER}|-"), "writer": (21, f"{GROUP}-{GROUP}"),
+    "gap_cs": (12, f"{NUMBER}|-"), "task_cs": (12, f"{NUMBER}|-"), "writer": (21, f"{GROUP}-{GROUP}"),
 }
 PROC_IS_THERE = os.path.lexists("/proc/self")  # whomever it shows
 
@@ -27,7 +27,7 @@ def checksum(texts):
     """Of the fields between the version and the sum, as they stand in the line."""
     total = 1
     for name, text in zip([*FIELDS, *["later"] * len(texts)], texts):
-        text = {"-": "0", "own": "0", "step": "1"}.get(text, text)
+        text = {"-": "0", "own": "0", "step": "1", "task": "2"}.get(text, text)
         for group in text.split("-"):
             total = (total * 31 + int(group, 16 if name in ("boot", "writer") else 10)) % 2147483647
     return total
@@ -42,19 +42,20 @@ def parse(line):
         return None
     rec = {name: None if text == "-" else text if name in ("kind", "boot", "writer") else int(text)
            for name, text in zip(FIELDS, texts)}
-    if rec["wall_ms"] > LAST_SECOND * 1000 + 999 or rec["kind"] == "step" and rec["limit_cs"] is None:
+    if rec["wall_ms"] > LAST_SECOND * 1000 + 999 or rec["kind"] != "own" and rec["limit_cs"] is None:
         return None
     return rec if int(texts[-1]) == checksum(texts[:-1]) else None
 
 
 def serialise(rec):
-    """The 192 bytes of a record; ValueError for what the format cannot say."""
+    """The 256 bytes of a record; ValueError for what the format cannot say."""
     texts = ["-" if rec[name] is None else str(rec[name]) for name in FIELDS]
     padded = [text.ljust(width) for text, (width, _) in zip(texts, FIELDS.values())]
-    line = f"{VERSION} {' '.join(padded)} {checksum(texts):<10}\n".encode()
-    if len(line) != SIZE or parse(line[:-1]) is None:
+    line = f"{VERSION} {' '.join(padded)} {checksum(texts):<10}\n"
+    both = f"{line}{rec.get('note', '')[:50]:<50}\n".encode()
+    if len(both) != SIZE or parse(line[:-1].encode()) is None:
         raise ValueError(f"no heartbeat can say {rec}")
-    return line
+    return both
 
 
 def parse_plain(line):
@@ -158,10 +159,10 @@ def read_record(path):
     return reason, line, touched, rec
 
 
-def by_clock(age, limit, window):
+def by_clock(age, limit, window, late="stale"):
     if age < -200:
         return "future"
-    return "stale" if limit is not None and age > limit + window + 1 else "alive"
+    return late if limit is not None and age > limit + window + 1 else "alive"
 
 
 def judge(reason, line, touched, rec, limit, other_pid_namespace):
@@ -180,14 +181,16 @@ def judge(reason, line, touched, rec, limit, other_pid_namespace):
         same_boot = rec["boot"] == boot if boot else lives and rec["start"] is not None
         if same_boot and rec["uptime_cs"] is not None:
             age = uptime - rec["uptime_cs"]
-    return by_clock(age, rec["limit_cs"] if rec["kind"] == "step" or limit is None else limit, rec["window_cs"])
+    own = rec["kind"] == "own" and limit is not None
+    late = "overdue" if rec["kind"] == "task" else "stale"
+    return by_clock(age, limit if own else rec["limit_cs"], rec["window_cs"], late)
 
 
 def verdict(path, limit=None, other_pid_namespace=False):
     seen = read_record(path)
     for _ in range(5):
         word = judge(*seen, limit, other_pid_namespace)
-        again = read_record(path) if word in ("future", "stale") else seen
+        again = read_record(path) if word in ("future", "overdue", "stale") else seen
         if again == seen:
             break
         seen = again
@@ -288,7 +291,7 @@ class Writer:
         self.last, self.beats = (now, kind), self.beats + 1
         line = serialise({
             **self.identity, "beat": self.beats, "uptime_cs": own_uptime_cs(), "limit_cs": limit_cs, "kind": kind,
-            "wall_ms": time.time_ns() // 10**6, "gap_cs": self.gap_cs,
+            "wall_ms": time.time_ns() // 10**6, "gap_cs": self.gap_cs, "task_cs": None,
         })
         if self.beats > 1 and self.beaten_by() not in (None, self.name):
             self.say_once(f"another writer beats {self.path} too")

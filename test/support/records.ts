@@ -42,6 +42,7 @@ export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord 
     boot: systemClock.bootId(),
     wall: Date.now(),
     gap: 12,
+    longestTask: 34,
     writer: '0-1a2b3c4d',
     ...changes,
   };

@@ -22,7 +22,7 @@ class Mine extends Timestamp {
 // @ts-expect-error there is no unit of this name
 export const wrong: Duration = { minute: 2 };
 export const verdict: Verdict = new Mine('/x', { clock: undefined }).refresh({ maximumAge: undefined }).verdict();
-type Reason = 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale';
+type Reason = 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'overdue' | 'stale';
 export const reason: Reason | undefined = verdict.alive ? undefined : verdict.reason;
 const mine: Mine = Mine.byRef();
 const any: Timestamp = Timestamp.byRef('/x');

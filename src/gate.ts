@@ -1,0 +1,86 @@
+// A timer that beats only by asking.
+
+import { formatLimit } from './duration';
+import { shown } from './errors';
+import { isThenable } from './task';
+
+/** Answers `true` while the consumer consumes. Anything else, an error, or no answer yet gives no beat. */
+export type GateCheck = () => boolean | PromiseLike<boolean>;
+
+/** What `refreshWhile()` hands out. */
+export interface Gate {
+  /** Ends the asking, and so the beats. */
+  stop(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Asks a check at regular times and beats when it says yes, until it is stopped. It does not keep the process alive. */
+export class AskingGate implements Gate {
+  readonly #timer: NodeJS.Timeout;
+  #isOpen = true;
+  #isAsking = false;
+  #saysNo = false;
+
+  constructor(
+    private readonly check: GateCheck,
+    private readonly every: number,
+    private readonly beat: () => void,
+    private readonly warn: (message: string, code: string) => void,
+  ) {
+    this.#timer = setInterval(() => { this.#ask(); }, every);
+    this.#timer.unref();
+  }
+
+  /** Whether it was not stopped yet. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  stop(): void {
+    this.#isOpen = false;
+    clearInterval(this.#timer);
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  #ask(): void {
+    if (this.#isAsking) {
+      this.#answer(false, `has not answered for ${formatLimit(this.every)}`); // never two checks at once
+      return;
+    }
+    let answer: unknown;
+    try {
+      answer = this.check();
+      if (!isThenable(answer)) {
+        this.#answer(answer === true, `answered ${shown(answer)}`);
+        return;
+      }
+    } catch (error) {
+      this.#answer(false, `threw ${shown(error)}`);
+      return;
+    }
+    this.#isAsking = true;
+    const settle = (isYes: boolean, words: string): void => {
+      this.#isAsking = false;
+      this.#answer(isYes, words);
+    };
+    answer.then(
+      (value) => { settle(value === true, `answered ${shown(value)}`); },
+      (error: unknown) => { settle(false, `rejected with ${shown(error)}`); },
+    );
+  }
+
+  #answer(isYes: boolean, words: string): void {
+    if (!this.#isOpen) return;
+    if (isYes) {
+      if (this.#saysNo) this.warn('the check of refreshWhile says yes again; beats go on', 'CHECK_SAYS_YES');
+      this.#saysNo = false;
+      this.beat();
+    } else if (!this.#saysNo) {
+      this.#saysNo = true;
+      this.warn(`the check of refreshWhile ${words}: no beats until it says true`, 'CHECK_SAYS_NO');
+    }
+  }
+}
