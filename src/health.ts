@@ -97,6 +97,8 @@ async function load(found: string): Promise<Exports> {
     const { code } = error as NodeJS.ErrnoException;
     // A package for import alone, which cannot be seen from where this library is installed.
     if (code === 'ERR_MODULE_NOT_FOUND' && !/^(?:file|node):/.test(found)) return importFrom(process.cwd(), found);
+    // In a single executable, where import() finds modules of Node's alone.
+    if (code === 'ERR_UNKNOWN_BUILTIN_MODULE') return importFrom(process.cwd(), found);
     // In jest, which loads CommonJS modules all the same.
     if (code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
     return {
