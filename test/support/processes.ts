@@ -1,10 +1,13 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import { beforeRemoval, startOf } from './records';
+import { until } from './until';
 
 const children: ChildProcess[] = [];
-beforeRemoval.push(() => {
+beforeRemoval.push(async () => {
   for (const child of children) child.kill('SIGKILL');
+  // On a busy machine that takes a while, and jest gives its worker half a second to end.
+  await until(() => children.every(({ exitCode, signalCode }) => (exitCode ?? signalCode) !== null));
 });
 
 /** Starts a process that is killed when the test file has run; its standard output is a pipe. */

@@ -6,9 +6,9 @@ import { serialise, type HeartbeatRecord } from '../../src/record';
 
 const folders: string[] = [];
 /** What is done before the folders are removed: ending whatever still writes into them. */
-export const beforeRemoval: (() => void)[] = [];
-afterAll(() => {
-  for (const act of beforeRemoval) act();
+export const beforeRemoval: (() => unknown)[] = [];
+afterAll(async () => {
+  for (const act of beforeRemoval) await act();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
