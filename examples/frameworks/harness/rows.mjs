@@ -1,0 +1,106 @@
+// What is done to each recipe, and what a probe should say of it. The same for every framework.
+
+/** Of the heartbeat, in seconds. A mail's own is 4 s, see yours.ts. */
+export const LIMIT_S = 3;
+/** How long the server is away, in seconds. */
+export const OUTAGE_S = 30;
+/** An acknowledgement may be late by an outage, and not for ever: how long a task for it may be in hand, in seconds. */
+export const ACK_LIMIT_S = 40;
+
+/** How long a wedge may stay unseen, in seconds: ours are decided in about seven. */
+const UNSEEN_S = 20;
+
+/**
+ * `act` does it. `watch` is for how many seconds the probe is asked then, each second: dead is three times dead in a row. After
+ * `expect: 'alive'` a last job has to be done too, else it is not well.
+ */
+export const rows = [
+  {
+    id: 'hung-one', row: 'one of ten hung', expect: 'dead', watch: UNSEEN_S,
+    how: 'one handler never ends, while five short jobs a second go on',
+    act: (stage) => stage.add({ does: 'hang' }),
+  },
+  {
+    id: 'hung-all', row: 'all hung', expect: 'dead', watch: UNSEEN_S,
+    how: 'ten handlers never end: no slot is left',
+    act: (stage) => stage.addMany(10, { does: 'hang' }),
+  },
+  {
+    id: 'hung-idle', row: 'hung while idle', expect: 'dead', watch: UNSEEN_S,
+    how: 'one handler never ends, and no other job comes',
+    act: async (stage) => {
+      await stage.quiet();
+      await stage.add({ does: 'hang' });
+    },
+  },
+  {
+    id: 'busy', row: 'busy loop', expect: 'dead', watch: UNSEEN_S,
+    how: 'a handler never gives the event loop back',
+    act: (stage) => stage.add({ does: 'spin' }),
+  },
+  {
+    id: 'stopped', row: 'stopped', expect: 'dead', watch: UNSEEN_S,
+    how: 'the service stops its consumer and stays up',
+    act: (stage) => stage.act('stopped'),
+  },
+  {
+    id: 'paused', row: 'paused', expect: 'dead', watch: UNSEEN_S,
+    how: 'the service pauses its consumer and does not resume it',
+    act: (stage) => stage.act('paused'),
+  },
+  {
+    id: 'cancelled', row: 'cancelled', expect: 'dead', watch: UNSEEN_S,
+    how: 'the broker ends the consumer, for example because its queue was deleted, and the connection stays up',
+    act: (stage) => stage.act('cancelled'),
+  },
+  {
+    id: 'crashed', row: 'crashed', expect: 'dead', watch: UNSEEN_S,
+    how: 'the consumer ends by an error that it does not recover from, and the process stays up',
+    act: (stage) => stage.act('crashed'),
+  },
+  {
+    id: 'parked', row: 'parked', expect: 'dead', watch: UNSEEN_S,
+    how: 'the call by which the consumer fetches never settles; the handlers in hand end',
+    act: (stage) => stage.act('parked'),
+  },
+  {
+    id: 'ack-lost', row: 'no acknowledgement', expect: 'dead', watch: ACK_LIMIT_S + UNSEEN_S,
+    how: `the handler of one job ends and its acknowledgement never settles, which holds its slot for ever; the limit on it is ${ACK_LIMIT_S} s, as an outage must not break it`,
+    act: (stage) => stage.act('ack-lost'),
+  },
+  {
+    id: 'idle', row: 'idle', expect: 'alive', watch: 5 * LIMIT_S,
+    how: 'no job comes for five times the limit',
+    act: (stage) => stage.quiet(),
+  },
+  {
+    id: 'long', row: 'a long job', expect: 'alive', watch: 13,
+    how: 'a job of 10 s with a limit of 15 s of its own, beside short ones',
+    act: (stage) => stage.add({ ms: 10_000, limit: 15_000 }),
+    after: (stage) => stage.allHandled(),
+  },
+  {
+    id: 'long-all', row: 'ten long jobs', expect: 'alive', watch: 13,
+    how: 'ten of them at once, so that nothing is fetched for 10 s',
+    act: async (stage) => {
+      await stage.quiet();
+      await stage.addMany(10, { ms: 10_000, limit: 15_000 });
+    },
+    after: (stage) => stage.allHandled(),
+  },
+  {
+    id: 'reset', row: 'reset', expect: 'alive', watch: OUTAGE_S + 5,
+    how: `the server is away for ${OUTAGE_S} s: connections are reset, and new ones refused`,
+    act: (stage) => stage.away(() => stage.proxy.reset(), () => stage.proxy.restore()),
+  },
+  {
+    id: 'silence', row: 'silence', expect: 'alive', watch: OUTAGE_S + 5,
+    how: `for ${OUTAGE_S} s nothing comes through: connections stay open, and new ones are silent too; then new ones work, and the old ones stay half-open`,
+    act: (stage) => stage.away(() => stage.proxy.silence(), () => stage.proxy.restore()),
+  },
+  {
+    id: 'killed', row: 'server killed', expect: 'alive', watch: OUTAGE_S + 5, ownServer: true,
+    how: `the server is killed (\`kill -9\`) and started again after ${OUTAGE_S / 2} s`,
+    act: (stage) => stage.away(() => stage.server.kill(), () => stage.server.restart(), OUTAGE_S / 2),
+  },
+];
