@@ -26,6 +26,7 @@ let failedJobs = 0;
 let job = () => {};
 let wait = 100;
 let processTimestamp;
+let consumer;
 
 /** What each word does to the loop that gets it, in the middle of a turn: its Timestamp, and what follows the word. */
 const words = {
@@ -41,6 +42,13 @@ const words = {
   throw: () => { throw new Error('the loop died'); },
   unwell: () => { unwell = true; processTimestamp.set(1); },
   fail: () => { job = () => { throw new Error('no job succeeds'); }; },
+
+  stop: () => { consumer.isRunning = false; },
+  idle: () => { consumer.hasJobs = false; },
+  long: (_, ms) => {
+    said({ long: ms });
+    return sleep(Number(ms));
+  },
 
   wait: (_, ms) => { wait = Number(ms); },
   step: (timestamp, ms) => {
@@ -104,11 +112,13 @@ async function answerOrGiveUp(answer, ms) {
 const orders = new Map();
 let tell = (name, order) => { orders.set(name, order); };
 
-/** One of the service's loops. */
+/** One of the service's loops. Those that share a Timestamp are a task of it each. */
 async function loop(name, timestamp, isMain) {
+  const beats = options.shared
+    ? [timestamp, processTimestamp].map((each) => each?.begin(name, options.limit))
+    : [timestamp, isMain ? processTimestamp : undefined];
   for (;;) {
-    timestamp?.refresh();
-    if (isMain) processTimestamp?.refresh();
+    for (const each of beats) each?.refresh();
     if (has('touch')) touch();
     try {
       await job();
@@ -123,6 +133,44 @@ async function loop(name, timestamp, isMain) {
     said({ word });
     if ((await words[word](timestamp, ...args)) === 'leave') return;
   }
+}
+
+/** A framework's consumer: the loop is its own, and it calls the handler for as many jobs at a time as it has slots. */
+class Consumer {
+  isRunning = true;
+  hasJobs = true;
+
+  constructor(handle, slots) {
+    for (const slot of slots) this.#serve(slot, handle);
+  }
+
+  async #serve(slot, handle) {
+    for (let id = 1; this.isRunning; id++) {
+      while (!this.hasJobs) await sleep(wait);
+      const order = orders.get(slot);
+      orders.delete(slot);
+      await handle({ name: `${slot}#${id}`, order });
+    }
+  }
+}
+
+/** A service whose loop is a framework's. */
+function consume() {
+  let handle = async ({ order: [word, ...args] = [] }) => {
+    await sleep(wait);
+    if (word) {
+      said({ word });
+      await words[word](undefined, ...args);
+    }
+    if (has('touch')) touch();
+  };
+  const describe = ({ name, order: [word, ms] = [] }) => ({ name, maximumAge: word === 'long' ? 2 * ms : options.limit });
+  const timestamps = [has('heartbeat') && new ServiceTimestamp(options.heartbeats[0]), processTimestamp].filter(Boolean);
+  for (const timestamp of timestamps) handle = timestamp.wrap(handle, describe);
+  consumer = new Consumer(handle, options.handlers);
+  for (const timestamp of timestamps) timestamp.refreshWhile(() => consumer.isRunning);
+  // Without that an idle queue would be dead to those who look at this file.
+  if (has('touch')) setInterval(() => { if (consumer.isRunning) touch(); }, options.limit / 10);
 }
 
 /** On failure it tells no observer but its own. */
@@ -151,12 +199,13 @@ async function main() {
   }
   if (has('terminus')) {
     const server = createServer((_, response) => { response.end(); });
-    const healthCheck = async () => { if (unwell) throw new Error('unwell'); };
+    const healthCheck = async () => { if (unwell || consumer?.isRunning === false) throw new Error('unwell'); };
     createTerminus(server, { healthChecks: { '/healthcheck': healthCheck } });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     ports.terminus = server.address().port;
   }
 
+  if (options.handlers) consume();
   const shared = options.shared ? new ServiceTimestamp(options.heartbeats[0]) : undefined;
   const loops = options.loops.map((name, index) => {
     const path = options.heartbeats[options.samePath ? 0 : index];

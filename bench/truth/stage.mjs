@@ -12,6 +12,9 @@ import { NODE } from './observers.mjs';
 /** How old a beat may be, unless a row says otherwise. */
 export const LIMIT_MS = 3000;
 
+/** The handlers of a framework's consumer that may be called at a time. */
+export const TEN_HANDLERS = Array.from({ length: 10 }, (_, index) => `mail${index + 1}`);
+
 /** By what a service can be asked. */
 export const INSTRUMENTS = ['heartbeat', 'directory', 'touch', 'pid', 'lightship', 'terminus'];
 const SERVICE = join(import.meta.dirname, 'service.mjs');
@@ -32,7 +35,8 @@ const WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
  * @property {Record<string, string>} [env]
  * @property {boolean} [thread] one more loop, in a worker thread
  * @property {boolean} [samePath] every loop beats the first one's path, each by a Timestamp of its own
- * @property {boolean} [shared] every loop beats the same Timestamp
+ * @property {boolean} [shared] every loop is a task of the same Timestamp
+ * @property {readonly string[]} [handlers] instead of loops of its own it has a framework's consumer, with these slots
  */
 
 /**
@@ -143,18 +147,18 @@ export class Stage {
   }
 
   #start(given) {
-    const { folder = this.folder, limit = LIMIT_MS, loops = ['main'], instruments = INSTRUMENTS, wrap = [], node = [] } = given;
+    const { folder = this.folder, limit = LIMIT_MS, handlers, loops = handlers ? [] : ['main'], instruments = INSTRUMENTS, wrap = [], node = [] } = given;
     const names = given.shared || given.samePath ? loops.slice(0, 1) : given.thread ? [...loops, 'thread'] : loops;
     const target = {
       limit,
       within: given.within ?? [],
-      heartbeats: names.length === 1 ? [join(folder, 'timestamp')] : names.map((name) => join(folder, name)),
+      heartbeats: names.length <= 1 ? [join(folder, 'timestamp')] : names.map((name) => join(folder, name)),
       directory: join(folder, 'process'),
       touch: join(folder, 'touched'),
       pidFile: join(folder, 'pid'),
     };
     const { thread, samePath, shared } = given;
-    const options = { ...target, loops, instruments, thread, samePath, shared };
+    const options = { ...target, loops, instruments, thread, samePath, shared, handlers };
     const command = [...(given.container ? CONTAINER : []), ...wrap, NODE, ...node, SERVICE, JSON.stringify(options)];
     const child = this.spawn(command, { env: given.env });
     return { child, target, lines: listen(child) };

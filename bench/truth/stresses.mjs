@@ -6,17 +6,17 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { INSTRUMENTS, until } from './stage.mjs';
+import { INSTRUMENTS, TEN_HANDLERS, until } from './stage.mjs';
 
 const MIB = 2 ** 20;
 
-/** A row in which the loop of an ordinary service hears a word, and perhaps says that it does what it heard. */
-function stress(id, row, how, { word, proof, isProof = () => true, alone, asks, lost, ...options }) {
+/** A row in which a loop of an ordinary service, or a handler, hears a word, and perhaps says that it does what it heard. */
+function stress(id, row, how, { loop = 'main', word, proof, isProof = () => true, alone, asks, lost, ...options }) {
   const prepare = async (stage) => {
     const service = await stage.service(options);
     const act = async () => {
       const proven = proof && service.heard(proof);
-      await service.tell('main', word);
+      await service.tell(loop, word);
       const said = await proven;
       if (!isProof(said)) throw new Error(`expected ${word}; it said ${JSON.stringify(said)}`);
     };
@@ -316,6 +316,12 @@ export const stresses = [
     word: 'step 9000', proof: 'step',
   }),
   stress('idle', 'idle queue', 'nothing to do; the loop waits 750 ms for it', { word: 'wait 750' }),
+  stress('long-job', 'ten handlers, one long job with a limit of its own', 'it takes 60 s, and its task may take 120 s; nine go on', {
+    handlers: TEN_HANDLERS, loop: 'mail7', word: 'long 60000', proof: 'long',
+  }),
+  stress('idle-gate', 'idle consumer with a gate', 'nothing to do for ten handlers', {
+    handlers: TEN_HANDLERS, loop: 'mail1', word: 'idle',
+  }),
   cpuLimit(100),
   cpuLimit(50),
   memory(2, { 'liveness.js': NEEDS_MEMORY }),

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE, observers } from './observers.mjs';
-import { INSTRUMENTS, inside, statusOf, until } from './stage.mjs';
+import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './stage.mjs';
 
 /**
  * A row. `prepare` starts what must be alive for every observer; `act`, called when it is, does what the row is about, and
@@ -38,24 +38,30 @@ const NO_LIMIT = {
     'with a `maximumAge` is `stale` here, as the two columns before it',
 };
 const ONE_DIRECTORY = {
-  [DIRECTORY]: 'one directory speaks for the whole process, and the loops that turn beat for it: a heartbeat for each loop',
+  [DIRECTORY]: 'one directory speaks for the whole process, and the main loop beats for it: a heartbeat for each loop, or in one ' +
+    'thread a task for each',
 };
 /** The same reason for several observers. */
 const each = (names, reason) => Object.fromEntries(names.map((name) => [name, reason]));
 const WITHOUT_ROOT = process.geteuid() === 0 ? undefined : 'root';
 
-/** A row in which one loop of an ordinary service hears a word. */
-function wedge(id, row, how, { loop = 'main', word, lost = NO_LIMIT, proof, ...options }) {
+/** A row in which loops of an ordinary service, or handlers, hear a word. */
+function wedge(id, row, how, { loop = 'main', word, orders = [[loop, word]], lost = NO_LIMIT, proof, ...options }) {
   const prepare = async (stage) => {
     const service = await stage.service(options);
     const act = async () => {
       const proven = proof && service.heard(proof);
-      await service.tell(loop, word);
+      for (const order of orders) await service.tell(...order);
       await proven;
     };
     return { target: service.target, act };
   };
   return { id, row, how, lost, prepare };
+}
+
+/** A row in which handlers that a framework calls hear words. */
+function handlers(id, row, how, orders, { lost } = {}) {
+  return wedge(id, row, how, { handlers: TEN_HANDLERS, orders, lost: lost ?? {} });
 }
 
 // A container's first process. A shell's background job would else read from /dev/null, and the service ends with its input.
@@ -202,15 +208,17 @@ export const wedges = [
       return { target: service.target, act, refused: [...HEARTBEATS, DIRECTORY] };
     },
   },
-  wedge('shared', 'two loops share one Timestamp, one wedged', 'both beat the same object; the second awaits for ever', {
-    loops: ['mail', 'jobs'],
-    shared: true,
-    loop: 'jobs',
-    word: 'never',
-    lost: {
-      ...each(HEARTBEATS, 'nothing tells the beats of one writer apart: a `Timestamp` with a path of its own for each loop'),
-      ...ONE_DIRECTORY,
-    },
+  wedge(
+    'shared',
+    'two loops share one Timestamp, one wedged',
+    'each loop begins a task of it and refreshes that on each turn, and so with the process directory; the second awaits for ever',
+    { loops: ['mail', 'jobs'], shared: true, loop: 'jobs', word: 'never' },
+  ),
+  handlers('one-of-ten', 'one of ten handlers hung', 'it awaits a promise that nobody settles; nine go on', [['mail7', 'never']]),
+  handlers('all-hung', 'all handlers hung', 'all ten do', TEN_HANDLERS.map((name) => [name, 'never'])),
+  handlers('hung-idle', 'handler hung while the queue is idle', 'one does, and no more jobs come', [['mail7', 'never'], ['mail1', 'idle']]),
+  handlers('consumer-stopped', 'consumer stopped, process up', 'it says that it no longer runs, and takes no more jobs', [['mail1', 'stop']], {
+    lost: NO_LIMIT,
   }),
   wedge('jobs-fail', 'every job failing while the loop turns', 'each job throws, the loop logs that and takes the next', {
     word: 'fail',
