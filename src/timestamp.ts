@@ -24,6 +24,8 @@ export abstract class Timestamp {
   readonly path: string;
 
   readonly #writer: Writer;
+  /** The limit's name in messages; made once, as a beat has no time for it. */
+  readonly #what: string;
   #clock: Clock;
   #otherPidNamespace: boolean;
   #ignoreError: boolean;
@@ -35,6 +37,7 @@ export abstract class Timestamp {
   constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}, writer?: Writer) {
     assertArguments(new.target.name, path, options);
     this.#writer = writer ?? new Writer(HEARTBEAT_FILE, path, options);
+    this.#what = `${new.target.name}.maximumAge`;
     this.path = this.#writer.path;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;
@@ -78,7 +81,7 @@ export abstract class Timestamp {
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
     this.#writer.assertWritable('refresh');
     const step = options === undefined ? undefined : stepOf(options);
-    if (step === undefined) this.#writer.refresh(this.maximumAge, false, `${this.constructor.name}.maximumAge`);
+    if (step === undefined) this.#writer.refresh(this.maximumAge, false, this.#what);
     else this.#writer.refresh(step, true, STEP);
     return this;
   }
@@ -97,7 +100,7 @@ export abstract class Timestamp {
     assertDescription({ name, maximumAge });
     const limit = milliseconds(maximumAge, TASK);
     if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must end; got Infinity`, this.path);
-    const entry = this.#writer.begin(printable(name), limit, this.maximumAge, `${this.constructor.name}.maximumAge`);
+    const entry = this.#writer.begin(printable(name), limit, this.maximumAge, this.#what);
     return new TaskInHand(this.#writer, entry);
   }
 
@@ -164,7 +167,7 @@ export abstract class Timestamp {
     if (typeof check !== 'function') {
       throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`);
     }
-    const limit = milliseconds(this.maximumAge, `${this.constructor.name}.maximumAge`);
+    const limit = milliseconds(this.maximumAge, this.#what);
     const every = options.every === undefined ? Math.min(Math.max(limit / 10, 100), 10_000) : milliseconds(options.every, 'every of refreshWhile');
     if (every >= limit) {
       throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected an every below the limit of ${formatLimit(limit)}; got ${formatLimit(every)}`);
@@ -223,7 +226,7 @@ export abstract class Timestamp {
   verdict(): Verdict {
     // Timestamp.byRef has no limit of its own, and only it: a subclass without one must not pass as one that has.
     const limit =
-      this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, `${this.constructor.name}.maximumAge`);
+      this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#what);
     const { absolute, isDirectory } = this.#writer;
     // In a process directory no limit must not overrule the one that the file states.
     const own = isDirectory && limit === Infinity ? undefined : limit;
