@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 // The source files from the ground up: each imports from its own floor and from the floors below it.
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable'], // the contract
-  ['proc', 'folder', 'file'], // the machine
+  ['defaults', 'proc', 'held-folder', 'file'], // the machine
   ['judge', 'options', 'tasks', 'task', 'gate', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door

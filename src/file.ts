@@ -1,4 +1,4 @@
-// With folder.ts the only door to node:fs for heartbeats.
+// The files of heartbeats and process directories: how they are read, written and removed.
 
 import {
   closeSync,
@@ -17,38 +17,14 @@ import {
   type Stats,
 } from 'node:fs';
 import { basename } from 'node:path';
-import { Astray, inFolder, isTrusted, leadsThroughProcOrDev, lstat, permit, same } from './folder';
+import { UnsafePathError, withFolderHeld, isTrusted, leadsThroughProcOrDev, lstat, permit, isSameFile } from './held-folder';
 import { LONGEST_LINE, parse, RECORD_SIZE } from './record';
 import { FIRST_BEAT, NUMBER, refusal, type Rule } from './replaceable';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
 
-/**
- * Where a heartbeat stands unless a path is given: `LIVENESS_PATH`, else `/tmp/liveness/timestamp`. An exec probe
- * inherits the container's environment, so the variable moves writer and probe together.
- */
-// An empty variable counts as unset: that is how a manifest clears one.
-// eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
-export const TIMESTAMP_PATH: string = process.env.LIVENESS_PATH || '/tmp/liveness/timestamp';
-
-/**
- * Where a process directory stands unless one is given: `LIVENESS_UNIT_NAME`, else the host's name, below
- * `LIVENESS_RUNDIR`, else `/run`.
- */
-export function processDirectory(): string {
-  const { LIVENESS_RUNDIR, LIVENESS_UNIT_NAME } = process.env;
-  /* eslint-disable @typescript-eslint/prefer-nullish-coalescing -- empty is unset, as above */
-  return `${LIVENESS_RUNDIR || '/run'}/${LIVENESS_UNIT_NAME || hostname()}`;
-  /* eslint-enable */
-}
-
 /** The files in a process directory. */
 export const [PID, ERROR, TIMESTAMP] = ['pid', 'error', 'timestamp'] as const;
-
-function hostname(): string {
-  // Loaded only here: a probe of a heartbeat starts without it.
-  return process.getBuiltinModule('node:os').hostname();
-}
 
 /** What stands at a path. */
 export type Reading =
@@ -209,7 +185,7 @@ export class HeartbeatFile {
    * @param inspect sees a line that somebody else wrote, before it is overwritten; it may throw to leave it alone.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
-    // Another one may come between the look and the first write, or sweep what we are writing: then look again.
+    // Another one may come between the look and the first write, or removeTemporaries what we are writing: then look again.
     for (let tries = 1; ; tries++) {
       if (!this.#isOurs) assertReplaceable(this.#path, this.#rule);
       this.#look(inspect);
@@ -278,7 +254,7 @@ export class HeartbeatFile {
    */
   #takeHold(): string | undefined {
     const named = this.#opened && lstat(this.#path);
-    if (this.#fd !== undefined && named && same(named, this.#opened)) {
+    if (this.#fd !== undefined && named && isSameFile(named, this.#opened)) {
       // Our own last record behind it also proves that nobody closed the descriptor under us.
       const line = this.#foreignLine(this.#fd);
       if (line === undefined || isStill(this.#fd, this.#opened)) return line;
@@ -346,7 +322,7 @@ let abandoned: FinalizationRegistry<() => void> | undefined;
 /** If somebody closed our descriptor, its number may be another file's by now. */
 function isStill(fd: number, opened: Stats | undefined): boolean {
   try {
-    return same(fstatSync(fd), opened);
+    return isSameFile(fstatSync(fd), opened);
   } catch {
     return false;
   }
@@ -411,9 +387,9 @@ function overwrite(path: string, bytes: Buffer): number | undefined {
 function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   let fd: number | undefined;
   try {
-    fd = inFolder(path, false, (held) => (lstat(held)?.isFile() ? openSync(held, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
+    fd = withFolderHeld(path, false, (held) => (lstat(held)?.isFile() ? openSync(held, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
   } catch (error) {
-    if (error instanceof Astray || (error as NodeJS.ErrnoException).code === undefined) throw error;
+    if (error instanceof UnsafePathError || (error as NodeJS.ErrnoException).code === undefined) throw error;
   }
   if (fd === undefined) return undefined;
   const stat = fstatSync(fd);
@@ -428,7 +404,7 @@ function isOurs(stat: Stats): boolean {
 
 /** A new file beside `path`, put into its place: the descriptor stays open. */
 function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
-  return inFolder(path, true, (held, folder) => {
+  return withFolderHeld(path, true, (held, folder) => {
     refuseDevice(held, folder);
     if (lstat(held)?.isDirectory()) throw new Error('it is a directory');
     // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
@@ -462,7 +438,7 @@ function refuseDevice(path: string, folder: string): void {
 
 /** @throws Refusal for what stands at `path` and may not be removed. */
 function refuse(path: string, detail: string): never {
-  inFolder(path, false, refuseDevice);
+  withFolderHeld(path, false, refuseDevice);
   throw new Refusal(`what stands there is left alone: ${detail}`);
 }
 
@@ -487,9 +463,9 @@ function placeNew(temporary: string, path: string): void {
 }
 
 /** Removes what writers killed in the middle of a write have left beside these files. */
-export function sweep(directory: string, names: readonly string[]): void {
+export function removeTemporaries(directory: string, names: readonly string[]): void {
   try {
-    inFolder(`${directory}/.`, false, (held) => {
+    withFolderHeld(`${directory}/.`, false, (held) => {
       for (const entry of readdirSync(held)) {
         const [name = '', nonce = '', end, ...rest] = entry.split('.');
         const isTemporary = names.includes(name) && /^[0-9a-f]{1,8}$/.test(nonce) && end === 'tmp' && rest.length === 0;
@@ -519,7 +495,7 @@ function write(fd: number, bytes: Buffer): void {
 /** Removes the file at `path`, if there is one. What cannot be removed is cleared: a newline is no beat, pid or error to any reader. */
 export function remove(path: string): void {
   try {
-    inFolder(path, false, (held, folder) => {
+    withFolderHeld(path, false, (held, folder) => {
       refuseDevice(held, folder);
       unlinkSync(held);
     });

@@ -1,6 +1,6 @@
 export { type Duration } from './duration';
 export { LivenessError, type ErrorCode } from './errors';
-export { TIMESTAMP_PATH } from './file';
+export { TIMESTAMP_PATH } from './defaults';
 export { type Health, type HealthCheck } from './health';
 export { probe } from './probe';
 export { systemClock, type Clock } from './proc';
@@ -9,4 +9,4 @@ export { type TimestampOptions } from './options';
 export { type Gate, type GateCheck } from './gate';
 export { type Task, type TaskDescription } from './task';
 export { Timestamp } from './timestamp';
-export { describe, type DeathReason, type Verdict } from './verdict';
+export { formatVerdict, type DeathReason, type Verdict } from './verdict';

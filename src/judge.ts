@@ -17,8 +17,8 @@ export interface Reader {
   readonly isDirectory: boolean;
   /** The reader's own limit in milliseconds, which overrules the file's unless that is a step's. */
   readonly limit: number | undefined;
-  /** The limit for plain files, which state none. */
-  readonly plainLimit: number | undefined;
+  /** The limit for plain files, which state none. Default: `limit`. */
+  readonly plainLimit?: number | undefined;
 }
 
 /** Beyond this a beat ahead of the clock is `future`: two processors' readings may differ by less. */
@@ -84,31 +84,31 @@ export interface Examined {
 
 /** {@link judge}, for who wants to describe what it looked at. */
 export function examine(path: string, reader: Reader): Examined {
-  let seen = look(path, reader);
+  let found = findEvidence(path, reader);
   for (let judgement = 1; ; judgement++) {
-    const verdict = weigh(path, seen, reader);
-    if (verdict.alive || !isPassing(verdict.reason, seen)) return examined(verdict, seen);
+    const verdict = judgeEvidence(path, found, reader);
+    if (verdict.alive || !mayPass(verdict.reason, found)) return examined(verdict, found);
     // If this process was held up between file and clock, or between two files, what is there now tells.
-    const again = look(path, reader);
-    if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(seen)) return examined(verdict, seen);
-    seen = again;
+    const again = findEvidence(path, reader);
+    if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(found)) return examined(verdict, found);
+    found = again;
   }
 }
 
-function examined(verdict: Verdict, seen: Seen): Examined {
-  if (seen.obstacle) return { verdict, record: undefined, error: undefined, left: Infinity };
-  const record = seen.beat?.kind === 'record' ? seen.beat.record : undefined;
+function examined(verdict: Verdict, found: Found): Examined {
+  if (found.obstacle) return { verdict, record: undefined, error: undefined, left: Infinity };
+  const record = found.beat?.kind === 'record' ? found.beat.record : undefined;
   const left = allowance(verdict.limit ?? Infinity, record?.window ?? 0) * 10 - verdict.age;
-  return { verdict, record, error: seen.error, left };
+  return { verdict, record, error: found.error, left };
 }
 
 /** Whether a living service may look dead for that reason for a moment. */
-function isPassing(reason: DeathReason, seen: Seen): boolean {
-  return reason === 'stale' || reason === 'overdue' || reason === 'future' || (reason === 'gone' && 'pid' in seen);
+function mayPass(reason: DeathReason, found: Found): boolean {
+  return reason === 'stale' || reason === 'overdue' || reason === 'future' || (reason === 'gone' && 'pid' in found);
 }
 
 /** What stands at a path, or why there is nothing to judge. */
-type Seen = Evidence | Obstacle;
+type Found = Evidence | Obstacle;
 interface Evidence {
   readonly obstacle?: undefined;
   readonly beat?: Beat | undefined;
@@ -132,38 +132,38 @@ type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
   | { readonly kind: 'record'; readonly record: HeartbeatRecord; readonly work: Work | undefined };
 
-function look(path: string, reader: Reader): Seen {
-  if (path === '') return none('missing', 'no such file');
-  if (reader.isDirectory) return lookInto(path, reader);
-  const found = lookAt(path);
-  return 'kind' in found ? lookInto(path, reader) : found;
+function findEvidence(path: string, reader: Reader): Found {
+  if (path === '') return obstacle('missing', 'no such file');
+  if (reader.isDirectory) return readDirectory(path, reader);
+  const found = readHeartbeat(path);
+  return 'kind' in found ? readDirectory(path, reader) : found;
 }
 
-function none(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
+function obstacle(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
   return { obstacle, detail };
 }
 
 /** The heartbeat at `path`, unless that is a directory. */
-function lookAt(path: string): FoundBeat | Obstacle | Directory {
+function readHeartbeat(path: string): FoundBeat | Obstacle | Directory {
   for (let reads = 1; ; reads++) {
     const reading = readLine(path);
     if (reading.kind === 'directory') return { kind: 'directory', detail: reading.detail };
-    if (reading.kind !== 'line') return none(reading.kind, reading.detail);
+    if (reading.kind !== 'line') return obstacle(reading.kind, reading.detail);
     // A file that was only touched: its modification time is the beat.
     if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
     if (parsed.kind === 'plain') return { beat: parsed };
     if (parsed.kind === 'record') return { beat: { ...parsed, work: parseWork(reading.second) } };
     // What stays as it is was not caught in the middle of a write.
-    if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return none('malformed', parsed.detail);
+    if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return obstacle('malformed', parsed.detail);
   }
 }
 
 /** The process directory at `path`. */
-function lookInto(path: string, reader: Reader): Seen {
-  const pid = about(PID, readPid(path, mayReadAgain));
-  const error = about(ERROR, reader.ignoreError ? {} : readError(path, mayReadAgain));
-  const beat = about(TIMESTAMP, lookAtBeat(`${path}/${TIMESTAMP}`, reader));
+function readDirectory(path: string, reader: Reader): Found {
+  const pid = inFile(PID, readPid(path, mayReadAgain));
+  const error = inFile(ERROR, reader.ignoreError ? {} : readError(path, mayReadAgain));
+  const beat = inFile(TIMESTAMP, readDirectoryBeat(`${path}/${TIMESTAMP}`, reader));
   for (const reason of REASONS) {
     for (const found of [pid, error, beat]) if (found.obstacle === reason) return found;
   }
@@ -171,20 +171,20 @@ function lookInto(path: string, reader: Reader): Seen {
 }
 
 /** Lets an obstacle say which file it is about. */
-function about<T extends object>(name: string, found: T | Obstacle): T | Obstacle {
+function inFile<T extends object>(name: string, found: T | Obstacle): T | Obstacle {
   return 'obstacle' in found ? { ...found, detail: `${name} file: ${found.detail}` } : found;
 }
 
-function lookAtBeat(path: string, reader: Reader): Evidence | Obstacle {
-  let found = lookAt(path);
-  if ('kind' in found) found = none('unreadable', found.detail);
-  const { otherPidNamespace, plainLimit } = reader;
+function readDirectoryBeat(path: string, reader: Reader): Evidence | Obstacle {
+  let found = readHeartbeat(path);
+  if ('kind' in found) found = obstacle('unreadable', found.detail);
+  const { otherPidNamespace } = reader;
   // Others write none. But a reader with a limit asks about a loop; and in another pid namespace the pid says nothing.
   if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
   if (found.obstacle) return found;
   const record = found.beat.kind === 'record' ? found.beat.record : undefined;
-  if (!record && plainLimit === undefined) return none('malformed', NO_LIMIT);
-  if (otherPidNamespace && limitOf(record, reader) === Infinity) return none('malformed', 'states no limit, and its process cannot be seen');
+  if (!record && limitOf(record, reader) === undefined) return obstacle('malformed', NO_LIMIT);
+  if (otherPidNamespace && limitOf(record, reader) === Infinity) return obstacle('malformed', 'states no limit, and its process cannot be seen');
   return found;
 }
 
@@ -213,14 +213,14 @@ function readNumber(
   parse: (text: string) => number | undefined,
   otherwise: string,
 ): FoundNumber | Obstacle {
-  if (directory === '') return none('missing', 'no such file');
+  if (directory === '') return obstacle('missing', 'no such file');
   for (let reads = 1; ; reads++) {
     const reading = readLine(`${directory}/${name}`);
-    if (reading.kind === 'directory') return none('unreadable', reading.detail);
-    if (reading.kind !== 'line') return none(reading.kind, reading.detail);
+    if (reading.kind === 'directory') return obstacle('unreadable', reading.detail);
+    if (reading.kind !== 'line') return obstacle(reading.kind, reading.detail);
     const value = reading.more ? undefined : parse(reading.line);
     if (value !== undefined) return { value };
-    if (reading.line !== '' || reading.more || !again(reads)) return none('malformed', otherwise);
+    if (reading.line !== '' || reading.more || !again(reads)) return obstacle('malformed', otherwise);
   }
 }
 
@@ -228,18 +228,18 @@ function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-function weigh(path: string, seen: Seen, reader: Reader): Verdict {
-  if (seen.obstacle) {
+function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
+  if (found.obstacle) {
     const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined, task: undefined, inHand: 0 };
-    return { alive: false, reason: seen.obstacle, detail: seen.detail, path, limit: reader.limit, ...nothing };
+    return { alive: false, reason: found.obstacle, detail: found.detail, path, limit: reader.limit, ...nothing };
   }
-  const { beat } = seen;
+  const { beat } = found;
   const record = beat?.kind === 'record' ? beat.record : undefined;
   const work = beat?.kind === 'record' ? beat.work : undefined;
   const task = record?.kind === 'task' ? (work?.name ?? 'a task') : undefined;
-  const pid = seen.pid ?? record?.pid;
+  const pid = found.pid ?? record?.pid;
   const limit = beat ? limitOf(record, reader) : Infinity;
-  const { gone, isCertain = false } = reader.otherPidNamespace ? {} : identify(seen, record, limit, reader.clock);
+  const { gone, isCertain = false } = reader.otherPidNamespace ? {} : identify(found, record, limit, reader.clock);
   // Last of all: everything read before it is at least as old as the clock says.
   const { clock, age } = elapsed(beat, isCertain, reader);
   const value = beat && new Date(wallOf(beat));
@@ -258,7 +258,7 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
   const others = work ? `, ${work.count} in hand, ${work.name} the oldest` : '';
   const objections: Partial<Record<DeathReason, string | false | undefined>> = {
     gone,
-    failed: seen.error !== undefined && seen.error !== 0 && `error ${seen.error}`,
+    failed: found.error !== undefined && found.error !== 0 && `error ${found.error}`,
     future: value !== undefined && age < -FUTURE_CS && `last beat ${instant(value)}, ahead of the clock`,
     overdue: isTooOld && task !== undefined && lastBeat(value, limit, clock, task),
     stale: isTooOld && lastBeat(value, limit, clock) + others,
@@ -272,7 +272,7 @@ function weigh(path: string, seen: Seen, reader: Reader): Verdict {
 
 /** The limit of a step or task first, else the reader's own, else the one in the file. */
 function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | undefined {
-  if (!record) return reader.plainLimit;
+  if (!record) return reader.plainLimit ?? reader.limit;
   return record.kind !== 'own' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
 }
 
@@ -288,16 +288,16 @@ interface Identified {
   readonly isCertain?: boolean;
 }
 
-function identify(seen: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): Identified {
+function identify(evidence: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): Identified {
   const boot = clock.bootId();
   if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return { gone: 'beat in another boot' };
-  const pid = seen.pid ?? record?.pid;
+  const pid = evidence.pid ?? record?.pid;
   if (pid === undefined) return {};
   if (record?.pid !== undefined && record.pid !== pid) return { gone: `process ${pid} is not the one that beat` };
   const found = presence(pid, record?.start);
   if (found.state === 'gone') return { gone: found.detail + (isElsewhere(record, boot, found.start) ? ELSEWHERE : '') };
   // A fresh beat vouches for a process that cannot be seen; a pid alone does not.
-  const vouched = seen.pid === undefined || limit !== Infinity;
+  const vouched = evidence.pid === undefined || limit !== Infinity;
   if (found.state === 'unknown' && !vouched) return { gone: `process ${pid} has ended or is hidden` };
   return { isCertain: found.state === 'present' && record?.start !== undefined };
 }

@@ -2,7 +2,7 @@
 
 import type { ParseArgsConfig } from 'node:util';
 import { LIMIT_FORMS, parseLimit } from './duration';
-import { processDirectory, TIMESTAMP_PATH } from './file';
+import { processDirectory, TIMESTAMP_PATH } from './defaults';
 import { judge } from './judge';
 import HELP from './liveness/help.txt';
 import { conclude, print } from './probe';

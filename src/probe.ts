@@ -2,7 +2,7 @@ import { writeSync } from 'node:fs';
 import { shown } from './errors';
 import { patiently } from './judge';
 import type { Timestamp } from './timestamp';
-import { describeAll, printable, type Verdict } from './verdict';
+import { formatVerdicts, printable, type Verdict } from './verdict';
 
 /** What an exec probe exits with: alive, dead, could not ask. */
 export type ExitCode = 0 | 1 | 2;
@@ -34,7 +34,7 @@ export function conclude(ask: () => readonly Verdict[]): never {
     const verdicts = patiently(ask);
     code = verdicts.every((verdict) => verdict.alive) ? 0 : 1;
     const quiet = QUIET.includes((process.env.LOG_LEVEL ?? '').toLowerCase());
-    if (code !== 0 || !quiet) print(1, describeAll(verdicts));
+    if (code !== 0 || !quiet) print(1, formatVerdicts(verdicts));
   } catch (error) {
     code = 2;
     print(2, printable(`cannot ask: ${error instanceof Error ? error.message : String(error)}`).slice(0, 300));

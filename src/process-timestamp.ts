@@ -1,6 +1,7 @@
 import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
-import { assertDirectoryReplaceable, ERROR, PID, processDirectory, readLine, remove, replaceText, sweep, TIMESTAMP } from './file';
+import { processDirectory } from './defaults';
+import { assertDirectoryReplaceable, ERROR, PID, readLine, remove, replaceText, removeTemporaries, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
@@ -60,7 +61,7 @@ export class ProcessTimestamp extends Timestamp {
       this.#writer.startAnew();
       super.refresh();
       ours = true;
-      sweep(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
+      removeTemporaries(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
       this.#writePid();
     } catch (error) {
       // Unless a reset() or load() came in between: what stands there is the later one's.
@@ -77,14 +78,12 @@ export class ProcessTimestamp extends Timestamp {
    * @throws LivenessError `ERR_ARGUMENT` for anything else, `ERR_NOT_LOADED`, and `ERR_HEARTBEAT_WRITE` when a change cannot be
    *   written: an error that is lost would pass for health.
    */
-  set(error = 0): this {
+  set(...given: [error?: number]): this {
     this.#assertLoaded('set');
-    // What came is an error number that is not there, such as error.errno: it must not pass for health.
-    // eslint-disable-next-line prefer-rest-params
-    const given: unknown = arguments.length > 0 ? arguments[0] : error;
-    const text = String(given);
-    if (typeof given !== 'number' || parseError(text) === undefined) {
-      throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(given)}`, this.path);
+    // `set(undefined)`, for example a missing `error.errno`, must throw, not mean healthy.
+    const error: unknown = given.length === 0 ? 0 : given[0];
+    if (typeof error !== 'number' || parseError(String(error)) === undefined) {
+      throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`, this.path);
     }
     // A loop may say it on every turn; a rename takes many times as long as a look.
     if (this.error === error) return this;

@@ -1,12 +1,12 @@
 import { formatLimit, milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
-import { TIMESTAMP_PATH } from './file';
+import { TIMESTAMP_PATH } from './defaults';
 import type { Gate, GateCheck } from './gate';
 import { judge } from './judge';
 import { assertArguments, type TimestampOptions } from './options';
 import { systemClock, type Clock } from './proc';
 import { assertDescription, isThenable, TaskInHand, type Task, type TaskDescription } from './task';
-import { describe as format, printable, type Verdict } from './verdict';
+import { formatVerdict, printable, type Verdict } from './verdict';
 import { asViews, HEARTBEAT_FILE, Writer } from './writer';
 
 /**
@@ -229,14 +229,12 @@ export abstract class Timestamp {
       this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#what);
     const { absolute, isDirectory } = this.#writer;
     // In a process directory no limit must not overrule the one that the file states.
-    const own = isDirectory && limit === Infinity ? undefined : limit;
     return judge(absolute, {
       clock: this.#clock,
       otherPidNamespace: this.#otherPidNamespace,
       ignoreError: this.#ignoreError,
       isDirectory,
-      limit: own,
-      plainLimit: own,
+      limit: isDirectory && limit === Infinity ? undefined : limit,
     });
   }
 
@@ -254,7 +252,7 @@ export abstract class Timestamp {
 
   /** The verdict on one line. */
   toString(): string {
-    return format(this.verdict());
+    return formatVerdict(this.verdict());
   }
 }
 

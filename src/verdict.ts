@@ -68,7 +68,7 @@ export type Verdict =
  * The verdict on one line of less than 200 bytes of printable ASCII. It says when the last beat was, not how
  * long ago: the kubelet folds events into one only while their text stays the same.
  */
-export function describe(verdict: Verdict): string {
+export function formatVerdict(verdict: Verdict): string {
   const words = verdict.alive ? `alive: ${evidence(verdict)}` : `dead: ${verdict.reason}: ${verdict.detail}`;
   const path = printable(verdict.path);
   const room = Math.min(80, 177 - words.length); // the whole line has at most 180
@@ -76,12 +76,12 @@ export function describe(verdict: Verdict): string {
 }
 
 /** One line for several verdicts: the first dead one, and how many are. */
-export function describeAll(verdicts: readonly Verdict[]): string {
+export function formatVerdicts(verdicts: readonly Verdict[]): string {
   const [first] = verdicts;
-  if (first && verdicts.length === 1) return describe(first);
+  if (first && verdicts.length === 1) return formatVerdict(first);
   const dead = verdicts.filter((verdict) => !verdict.alive);
   return dead[0]
-    ? `${describe(dead[0])}; ${dead.length} of ${verdicts.length} dead`
+    ? `${formatVerdict(dead[0])}; ${dead.length} of ${verdicts.length} dead`
     : `alive: ${verdicts.length} of ${verdicts.length}`;
 }
 

@@ -1,5 +1,5 @@
 import { patiently } from '../judge';
-import { describe } from '../verdict';
+import { formatVerdict } from '../verdict';
 import { flag, type Command } from './command';
 import { allAlive, READING, reports, toJson } from './report';
 
@@ -29,7 +29,7 @@ In a probe use dist/liveness.sh or dist/liveness.js: they start several times fa
     const all = patiently(() => reports(args, clock)); // as a probe
     if (args.json === true) stdout.write(`${toJson(all)}\n`);
     else if (args.quiet !== true) {
-      for (const { verdict } of all) stdout.write(`${describe(verdict)}\n`);
+      for (const { verdict } of all) stdout.write(`${formatVerdict(verdict)}\n`);
     }
     return allAlive(all) ? 0 : 1;
   },

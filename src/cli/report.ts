@@ -1,5 +1,5 @@
 import type { Arguments } from 'yargs';
-import { processDirectory, TIMESTAMP_PATH } from '../file';
+import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import { examine, type Examined, type Reader } from '../judge';
 import type { Clock } from '../proc';
 import type { Verdict } from '../verdict';

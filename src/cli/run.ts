@@ -1,18 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import {
-  assertDirectoryReplaceable,
-  ERROR,
-  PID,
-  processDirectory,
-  randomHex,
-  readLine,
-  remove,
-  replaceText,
-  sweep,
-  TIMESTAMP,
-} from '../file';
+import { processDirectory } from '../defaults';
+import { assertDirectoryReplaceable, ERROR, PID, randomHex, readLine, remove, replaceText, removeTemporaries, TIMESTAMP } from '../file';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import type { Writer } from '../writer';
@@ -128,7 +118,7 @@ class CommandDirectory {
     assertDirectoryReplaceable(this.directory);
     this.#beat();
     this.#write(ERROR, undefined); // a predecessor's 0 must not stand beside our pid
-    sweep(this.directory, [PID, ERROR, TIMESTAMP]);
+    removeTemporaries(this.directory, [PID, ERROR, TIMESTAMP]);
     this.#write(PID, String(this.#pid));
   }
 

@@ -1,5 +1,5 @@
 import { lstatSync } from 'node:fs';
-import { processDirectory, TIMESTAMP_PATH } from '../file';
+import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import { blocks } from './blocks';
 import { flag, type Command } from './command';
 import { READING, reports, toJson, type Report } from './report';

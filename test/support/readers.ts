@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
-import { describe } from '../../src/verdict';
+import { formatVerdict } from '../../src/verdict';
 import { scratch } from './records';
 import { PATIENCE } from './until';
 
@@ -136,7 +136,7 @@ function askTimestamp(
     reader: Class.name,
     verdict: verdict.alive ? 'alive' : verdict.reason,
     exit: verdict.alive ? 0 : 1,
-    line: describe(verdict),
+    line: formatVerdict(verdict),
   };
 }
 

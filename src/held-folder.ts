@@ -20,7 +20,7 @@ const { O_DIRECTORY, O_NOFOLLOW } = constants;
 const O_PATH = 0o10000000;
 
 /** Why nothing is written: another user could lead us, and every probe, to a heartbeat of their choice. */
-export class Astray extends Error {}
+export class UnsafePathError extends Error {}
 
 // As Linux itself.
 const MOST_LINKS = 40;
@@ -44,7 +44,7 @@ function canHold(): boolean {
       if (['EMFILE', 'ENFILE'].includes(code)) throw error; // which says nothing about the next time
       return (holds = false);
     }
-    holds = root !== undefined && same(root, lstat(`/proc/self/fd/${fd}/.`));
+    holds = root !== undefined && isSameFile(root, lstat(`/proc/self/fd/${fd}/.`));
     closeSync(fd);
   }
   return holds;
@@ -57,8 +57,8 @@ function canHold(): boolean {
  * @param make makes the folders that are missing.
  * @param act is given the file's path through the held folder, and that folder's own name with a slash at its end.
  */
-export function inFolder<T>(path: string, make: boolean, act: (path: string, folder: string) => T): T {
-  if (!isAbsolute(path)) return inFolder(`${process.cwd()}/${path}`, make, act); // the walk begins at /
+export function withFolderHeld<T>(path: string, make: boolean, act: (path: string, folder: string) => T): T {
+  if (!isAbsolute(path)) return withFolderHeld(`${process.cwd()}/${path}`, make, act); // the walk begins at /
   const folder = dirname(path);
   // What walks name by name would reach it all the same, and no reader would.
   if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`the path is longer than ${LONGEST_PATH} bytes`);
@@ -167,10 +167,10 @@ function isEmpty(folder: string): boolean {
 }
 
 function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
-  if (!isTrusted(link)) throw new Astray(`${at} is a symbolic link of another user (uid ${link.uid})`);
+  if (!isTrusted(link)) throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${link.uid})`);
   const others = (folder.mode & 0o1002) === 0o002; // may write there, and it is not sticky
   if (!others && isTrusted(folder)) return;
-  throw new Astray(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
+  throw new UnsafePathError(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
 }
 
 /**
@@ -227,7 +227,7 @@ export function isTrusted({ uid }: Stats): boolean {
 function refuseStrangersLinks(folder: string): void {
   for (let at = folder; at !== dirname(at); at = dirname(at)) {
     const stat = lstat(at);
-    if (stat?.isSymbolicLink() && !isTrusted(stat)) throw new Astray(`${at} is a symbolic link of another user (uid ${stat.uid})`);
+    if (stat?.isSymbolicLink() && !isTrusted(stat)) throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${stat.uid})`);
   }
 }
 
@@ -259,6 +259,6 @@ export function lstat(path: string): Stats | undefined {
 }
 
 /** Whether both are one file. */
-export function same(a: Stats, b: Stats | undefined): boolean {
+export function isSameFile(a: Stats, b: Stats | undefined): boolean {
   return a.ino === b?.ino && a.dev === b.dev;
 }
