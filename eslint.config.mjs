@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable'], // the contract
   ['defaults', 'proc', 'held-folder', 'file'], // the machine
-  ['judge', 'options', 'tasks', 'task', 'gate', 'writer'], // reading and writing
+  ['judge', 'options', 'place', 'tasks', 'task', 'overdue', 'gate', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door
   ['cli/[^/]+'], // the command line

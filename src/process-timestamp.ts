@@ -9,7 +9,8 @@ import { parseError } from './record';
 import type { Task } from './task';
 import { assertArguments, type TimestampOptions } from './options';
 import { Timestamp } from './timestamp';
-import { PROCESS_DIRECTORY, Writer } from './writer';
+import { PROCESS_DIRECTORY } from './place';
+import { Writer } from './writer';
 
 /**
  * A process that says it is there, and whether it is well: `pid` and `error` in a directory of its own, each just the

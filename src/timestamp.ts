@@ -7,7 +7,8 @@ import { assertArguments, type TimestampOptions } from './options';
 import { systemClock, type Clock } from './proc';
 import { assertDescription, isThenable, TaskInHand, type Task, type TaskDescription } from './task';
 import { formatVerdict, printable, type Verdict } from './verdict';
-import { asViews, HEARTBEAT_FILE, Writer } from './writer';
+import { HEARTBEAT_FILE } from './place';
+import { asViews, Writer } from './writer';
 
 /**
  * The heartbeat of one loop: `refresh()` it once per turn, and anyone who can read its file can tell whether the

@@ -3,49 +3,16 @@
 import { isAbsolute } from 'node:path';
 import { formatLimit, milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
-import { ERROR, HeartbeatFile, PID, randomHex, readLine, Refusal, TIMESTAMP } from './file';
+import { HeartbeatFile, randomHex, readLine, Refusal } from './file';
 import { AskingGate, type GateCheck } from './gate';
 import { isWriterAlive } from './judge';
+import { OverdueWatch } from './overdue';
+import type { Place } from './place';
 import { self, systemClock, type Clock, type Identity } from './proc';
 import { LARGEST, LAST_WALL, parse, serialise, type HeartbeatRecord } from './record';
 import type { Rule } from './replaceable';
 import { isInHand, Tasks, type Entry } from './tasks';
 import { instant } from './verdict';
-
-/** What stands behind a path, and its words: what a heartbeat file and a process directory differ in. */
-export interface Place {
-  readonly noun: string;
-  readonly isDirectory: boolean;
-  readonly heartbeat: (path: string) => string;
-  /** The files that are removed before the heartbeat. */
-  readonly companions: (path: string) => readonly string[];
-  /** What fails if a first beat cannot be written. */
-  readonly failure: string;
-  /** What to do if another living writer beats there. */
-  readonly advice: string;
-  /** What to do if it cannot be written. */
-  readonly remedy: string;
-}
-
-export const HEARTBEAT_FILE: Place = {
-  noun: 'heartbeat file',
-  isDirectory: false,
-  failure: 'cannot record the first heartbeat at',
-  heartbeat: (path) => path,
-  companions: () => [],
-  advice: 'give each its own path, or delete() the other first',
-  remedy: 'expected a writable directory for it: set LIVENESS_PATH or pass a path',
-};
-
-export const PROCESS_DIRECTORY: Place = {
-  noun: 'process directory',
-  isDirectory: true,
-  failure: 'cannot record the first heartbeat at',
-  heartbeat: (path) => `${path}/${TIMESTAMP}`,
-  companions: (path) => [`${path}/${PID}`, `${path}/${ERROR}`],
-  advice: 'give each its own path, or reset() the other first',
-  remedy: 'expected a writable directory: set LIVENESS_RUNDIR or pass a path',
-};
 
 export interface WriterOptions {
   readonly clock?: Clock | undefined;
@@ -81,9 +48,6 @@ interface Item {
 
 /** A failed write is not tried again for this long, so that a hot loop does not spend its time on a broken disk. */
 const RETRY_MS = 10;
-
-/** The longest that setTimeout takes. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** How often we look whether we are still who we were: a checkpoint that is restored changes start time and boot. */
 const IDENTITY_MS = 1000;
@@ -134,8 +98,7 @@ export class Writer {
   #identifiedAt = 0;
   #failed: (Item & { readonly at: number }) | undefined;
   #warnedOfOther = false;
-  #timer: NodeJS.Timeout | undefined;
-  #timerDeadline = Infinity;
+  readonly #overdue: OverdueWatch;
   #gate: AskingGate | undefined;
   #lives = 0;
 
@@ -150,6 +113,7 @@ export class Writer {
     this.#nonce = nonce;
     this.#rule = rule;
     this.#everyBeat = everyBeat;
+    this.#overdue = new OverdueWatch(this.#tasks, clock, (overdue) => { this.#onOverdue(overdue); });
   }
 
   get isDirectory(): boolean {
@@ -205,6 +169,7 @@ export class Writer {
     this.#write(now, () => {
       this.#beats--; // it did not happen
       this.#beatAt = undefined;
+      this.#hasLoop = false;
     });
   }
 
@@ -221,7 +186,7 @@ export class Writer {
     const written = this.#written;
     const stands = written && (written.task ? isInHand(written.task) : this.#hasLoop);
     if (!stands || now + limit < written.since + written.limit) this.#write(now, () => { this.#tasks.end(entry); });
-    this.#watch(now + limit);
+    this.#overdue.expect(now + limit);
     return entry;
   }
 
@@ -232,7 +197,7 @@ export class Writer {
     this.#longestTask = Math.max(this.#longestTask, now - entry.since);
     this.#beats++;
     this.#tasks.refresh(entry, now);
-    this.#watch(now + entry.limit);
+    this.#overdue.expect(now + entry.limit);
     const written = this.#written;
     if (written?.task === entry && now - written.since >= this.#windowOf(entry.limit)) this.#write(now);
   }
@@ -313,9 +278,7 @@ export class Writer {
     this.#lives++;
     this.#tasks.clear();
     this.#gate?.stop();
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#timerDeadline = Infinity;
+    this.#overdue.stop();
   }
 
   /** Removes what stands there, unless it is another writer's, and frees the path. */
@@ -408,28 +371,12 @@ export class Writer {
     return named ? `${this.#tasks.count} in hand, ${named.name}` : '';
   }
 
-  /** Wakes up when the first task is overdue, to say so. It never beats. */
-  #watch(deadline: number): void {
-    if (deadline >= this.#timerDeadline) return;
-    clearTimeout(this.#timer);
-    this.#timerDeadline = deadline;
-    const wait = Math.min(Math.max(deadline - this.#clock.monotonic(), 0) + 1, LONGEST_TIMER);
-    this.#timer = setTimeout(() => { this.#warnOfOverdue(); }, wait);
-    this.#timer.unref();
-  }
-
-  #warnOfOverdue(): void {
-    this.#timer = undefined;
-    this.#timerDeadline = Infinity;
+  #onOverdue(overdue: readonly Entry[]): void {
     const now = this.#clock.monotonic();
-    const { overdue, next } = this.#tasks.overdue(now);
     for (const task of overdue) {
-      if (task.warned) continue;
-      task.warned = true;
       const since = instant(new Date(within(this.#clock.wall() - (now - task.since), LAST_WALL)));
       this.#warn(`${task.name} has been in hand since ${since}, longer than its limit of ${formatLimit(task.limit)}`, 'TASK_OVERDUE');
     }
-    if (next !== Infinity) this.#watch(next);
     // The end of the recorded task may not have been written, on a full disk.
     if (this.#written?.task && !isInHand(this.#written.task)) this.#write(now);
   }

@@ -1,5 +1,6 @@
 import { startOf, type Clock, type Identity } from '../proc';
-import { HEARTBEAT_FILE, Writer, type WriterOptions } from '../writer';
+import { HEARTBEAT_FILE } from '../place';
+import { Writer, type WriterOptions } from '../writer';
 
 /**
  * A writer that beats for another process.
