@@ -235,7 +235,7 @@ describe('touch', () => {
     const path = fileOf(content);
     const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
     const says = `it holds ${what} (${content.length} bytes); expected a heartbeat, seconds since the epoch, an empty file or none: remove it, or choose another path`;
-    expect([code, err]).toEqual([1, `k8s-liveness touch: cannot write ${path}: ${says}\n`]);
+    expect([code, err]).toEqual([1, `k8s-liveness touch: cannot record the first heartbeat at ${path}: ${says}\n`]);
     expect(readFileSync(path).equals(Buffer.from(content))).toBe(true);
   });
 
@@ -260,7 +260,7 @@ describe('touch', () => {
     for (const [name, says] of [['link', 'is a symbolic link'], ['fifo', 'is not a regular file']] as const) {
       const path = join(folder, name);
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
-      expect([code, err]).toEqual([1, `k8s-liveness touch: cannot write ${path}: what stands there is left alone: ${says}\n`]);
+      expect([code, err]).toEqual([1, `k8s-liveness touch: cannot record the first heartbeat at ${path}: what stands there is left alone: ${says}\n`]);
     }
     expect([readdirSync(folder).sort(), readFileSync(target, 'utf8')]).toEqual([['fifo', 'link'], 'precious']);
   });
@@ -273,7 +273,7 @@ describe('touch', () => {
       const ordinary = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
       expect(asProcess(['touch', report, '--maximum-age', '2m'], { within: ordinary })).toEqual({
         code: 1,
-        said: `k8s-liveness touch: cannot write ${report}: what stands there is left alone: permission denied\n`,
+        said: `k8s-liveness touch: cannot record the first heartbeat at ${report}: what stands there is left alone: permission denied\n`,
       });
       expect(readFileSync(report, 'utf8')).toBe('name,value\n');
     });
@@ -281,7 +281,7 @@ describe('touch', () => {
 
   test('says why it could not record', async () => {
     const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
-    expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([1, 'k8s-liveness touch: cannot write /dev/null/x: ENOTDIR']);
+    expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([1, 'k8s-liveness touch: cannot record the first heartbeat at /dev/null/x: ENOTDIR']);
   });
 
   test('its help says why there is no --every', async () => {

@@ -136,7 +136,7 @@ const CONTENT: Case[] = [
   { name: 'a line of 4096 characters and as many NULs', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096).replaceAll(/./g, '$&\0')}\n`) },
   { name: 'latin-1 letters in a field', expect: 'malformed', path: () => fileOf(Buffer.from(text.replace('own', 'öwn'), 'latin1')) },
   { name: 'a window of more than a second', expect: 'malformed', path: () => fileOf(resummed((f) => (f[5] = '101'))) },
-  ...([['own1'], ['own-zzz'], ['stepown'], ['own1', '0'], ['step5', '-']] as const).map(([kind, limit]): Case => ({
+  ...([['own1'], ['own-zzz'], ['stepown'], ['own1', '0'], ['step5', '-'], ['tasks'], ['Task'], ['task', '-'], ['task', '0']] as const).map(([kind, limit]): Case => ({
     name: `a kind of ${kind}${limit === undefined ? '' : ` and a limit of ${limit}`}`,
     expect: 'malformed',
     path: () => fileOf(resummed((f) => { f[4] = kind; f[3] = limit ?? '6000'; })),
@@ -149,14 +149,14 @@ const CONTENT: Case[] = [
   { name: 'a boot id of four groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4'))) },
   { name: 'a boot id of six groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4-5-6'))) },
   { name: 'a boot id in capitals', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = f[8]?.toUpperCase() ?? ''))) },
-  { name: 'a writer of one group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = 'ab'))) },
-  { name: 'a writer with an empty group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = 'ab-'))) },
-  { name: 'a writer of thirteen digits', expect: 'malformed', path: () => fileOf(resummed((f) => (f[11] = '1-1234567890abc'))) },
+  { name: 'a writer of one group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = 'ab'))) },
+  { name: 'a writer with an empty group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = 'ab-'))) },
+  { name: 'a writer of thirteen digits', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = '1-1234567890abc'))) },
 ];
 
 /** As a writer of a later version would, which knows the sum but not our meaning of the fields. */
 function withLater(...later: string[]): string {
-  return resummed((fields) => fields.splice(12, 0, ...later));
+  return resummed((fields) => fields.splice(13, 0, ...later));
 }
 
 function resummed(edit: (fields: string[]) => unknown): string {
@@ -166,8 +166,8 @@ function resummed(edit: (fields: string[]) => unknown): string {
     const fold = (n: number): void => { sum = (sum * 31 + n) % 2_147_483_647; };
     fields.slice(0, -1).forEach((field, at) => {
       if (at === 0) fold(1);
-      else if (at === 4) fold(field === 'step' ? 1 : 0);
-      else if (at === 8 || at === 11) for (const group of field.split('-')) fold(parseInt(group, 16) || 0);
+      else if (at === 4) fold(field === 'task' ? 2 : field === 'step' ? 1 : 0);
+      else if (at === 8 || at === 12) for (const group of field.split('-')) fold(parseInt(group, 16) || 0);
       else fold(field === '-' ? 0 : Number(field));
     });
     fields[fields.length - 1] = String(sum);
@@ -203,7 +203,7 @@ const CLOCKS: Case[] = [
 function largest(): HeartbeatRecord {
   return record({
     beat: 999_999_999_999_999, uptime: 999_999_999_999, limit: 999_999_999_999_999, kind: 'step', pid: 4_294_967_295,
-    start: 999_999_999_999, boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff', gap: 999_999_999_999, writer: 'ffffffff-ffffffff',
+    start: 999_999_999_999, boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff', gap: 999_999_999_999, longestTask: 999_999_999_999, writer: 'ffffffff-ffffffff',
   });
 }
 
@@ -323,7 +323,7 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
 
   test.each(WRONG)('a field that is %s makes a record malformed and is never executed', async (_, change) => {
     const cwd = scratch();
-    const names = ['version', 'beat', 'uptime', 'limit', 'kind', 'window', 'pid', 'start', 'boot', 'wall', 'gap', 'writer', 'sum'];
+    const names = ['version', 'beat', 'uptime', 'limit', 'kind', 'window', 'pid', 'start', 'boot', 'wall', 'gap', 'task', 'writer', 'sum'];
     const fields = (at: number): string => edited((all) => all.splice(at, 1, ...change(all[at] ?? '')));
     const cases = names.map((name, at) => ({ name, content: fields(at), expect: 'malformed' }));
     await expectEach(cases, cwd);
