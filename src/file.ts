@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { basename } from 'node:path';
 import { UnsafePathError, withFolderHeld, isTrusted, leadsThroughProcOrDev, lstat, permit, isSameFile } from './held-folder';
-import { LONGEST_LINE, parse, RECORD_SIZE } from './record';
+import { LONGEST_LINE, NOTE_WIDTH, parse, RECORD_SIZE } from './record';
 import { FIRST_BEAT, NUMBER, refusal, type Rule } from './replaceable';
 
 const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
@@ -33,7 +33,7 @@ export type Reading =
       readonly line: string;
       /** Whether anything but NULs follows the line's newline. */
       readonly more: boolean;
-      /** The line after it. */
+      /** The line after it, or a part of it that is longer than {@link NOTE_WIDTH}. */
       readonly second: string;
       readonly empty: boolean;
       readonly modified: number;
@@ -103,17 +103,17 @@ function target(path: string): Stats | undefined {
   }
 }
 
-/** Never by a read that ends where the file does: somebody may let it grow meanwhile. */
+/** Reads a bounded amount, as the file may grow while we read. */
 function firstLines(fd: number): { line: string; more: boolean; second: string } {
   let chunk = Buffer.allocUnsafe(LONGEST_LINE); // as much as any heartbeat there is
   let text = '';
-  for (let total = 0; total < MOST_BYTES && text.length <= LONGEST_LINE; ) {
+  for (let total = 0; total < MOST_BYTES; ) {
     const count = readSync(fd, chunk, 0, chunk.length, total);
     if (count === 0) break;
     total += count;
     text += withoutNuls(chunk.toString('latin1', 0, count));
     const end = text.indexOf('\n');
-    if (count < chunk.length || (end >= 0 && end < text.length - 1)) break;
+    if (count < chunk.length || (end < 0 ? text.length > LONGEST_LINE : text.length > end + 1 + NOTE_WIDTH)) break;
     if (total === LONGEST_LINE) chunk = Buffer.allocUnsafe(CHUNK);
   }
   const end = text.indexOf('\n');

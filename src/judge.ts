@@ -3,8 +3,8 @@
 
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
 import { hasThread, presence, systemClock, type Clock } from './proc';
-import { LAST_WALL, parse, parseError, parsePid, type HeartbeatRecord } from './record';
-import { instant, lastBeat, parseWork, REASONS, type DeathReason, type Verdict, type Work } from './verdict';
+import { LAST_WALL, parse, parseError, parsePid, parseWork, type HeartbeatRecord, type Work } from './record';
+import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
 
 /** Who asks. */
 export interface Reader {
@@ -76,6 +76,8 @@ export interface Examined {
   readonly verdict: Verdict;
   /** The last beat, unless it is a plain file's. */
   readonly record: HeartbeatRecord | undefined;
+  /** The work in hand at that beat. */
+  readonly work: Work | undefined;
   /** A process directory's error. */
   readonly error: number | undefined;
   /** Milliseconds until the beat is too old, negative if it is; not finite if no beat is awaited. */
@@ -96,10 +98,10 @@ export function examine(path: string, reader: Reader): Examined {
 }
 
 function examined(verdict: Verdict, found: Found): Examined {
-  if (found.obstacle) return { verdict, record: undefined, error: undefined, left: Infinity };
-  const record = found.beat?.kind === 'record' ? found.beat.record : undefined;
+  if (found.obstacle) return { verdict, record: undefined, work: undefined, error: undefined, left: Infinity };
+  const { record, work } = recordOf(found.beat);
   const left = allowance(verdict.limit ?? Infinity, record?.window ?? 0) * 10 - verdict.age;
-  return { verdict, record, error: found.error, left };
+  return { verdict, record, work, error: found.error, left };
 }
 
 /** Whether a living service may look dead for that reason for a moment. */
@@ -131,6 +133,11 @@ interface Directory {
 type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
   | { readonly kind: 'record'; readonly record: HeartbeatRecord; readonly work: Work | undefined };
+
+/** What a beat's record says; nothing of a plain file. */
+function recordOf(beat: Beat | undefined): { readonly record?: HeartbeatRecord; readonly work?: Work | undefined } {
+  return beat?.kind === 'record' ? beat : {};
+}
 
 function findEvidence(path: string, reader: Reader): Found {
   if (path === '') return obstacle('missing', 'no such file');
@@ -182,7 +189,7 @@ function readDirectoryBeat(path: string, reader: Reader): Evidence | Obstacle {
   // Others write none. But a reader with a limit asks about a loop; and in another pid namespace the pid says nothing.
   if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
   if (found.obstacle) return found;
-  const record = found.beat.kind === 'record' ? found.beat.record : undefined;
+  const { record } = recordOf(found.beat);
   if (!record && limitOf(record, reader) === undefined) return obstacle('malformed', NO_LIMIT);
   if (otherPidNamespace && limitOf(record, reader) === Infinity) return obstacle('malformed', 'states no limit, and its process cannot be seen');
   return found;
@@ -228,14 +235,15 @@ function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
+const UNKNOWN = { longestGap: undefined, longestTask: undefined, pid: undefined, task: undefined, inHand: 0 };
+
 function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
   if (found.obstacle) {
-    const nothing = { clock: undefined, value: undefined, age: Infinity, longestGap: undefined, pid: undefined, task: undefined, inHand: 0 };
+    const nothing = { clock: undefined, value: undefined, age: Infinity, ...UNKNOWN };
     return { alive: false, reason: found.obstacle, detail: found.detail, path, limit: reader.limit, ...nothing };
   }
   const { beat } = found;
-  const record = beat?.kind === 'record' ? beat.record : undefined;
-  const work = beat?.kind === 'record' ? beat.work : undefined;
+  const { record, work } = recordOf(beat);
   const task = record?.kind === 'task' ? (work?.name ?? 'a task') : undefined;
   const pid = found.pid ?? record?.pid;
   const limit = beat ? limitOf(record, reader) : Infinity;
@@ -248,7 +256,8 @@ function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
     clock,
     value,
     age: Math.max(age, 0) * 10,
-    longestGap: record?.gap === undefined ? undefined : record.gap * 10,
+    longestGap: inMs(record?.gap),
+    longestTask: inMs(record?.longestTask),
     pid,
     task,
     inHand: work?.count ?? 0,
@@ -274,6 +283,10 @@ function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
 function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | undefined {
   if (!record) return reader.plainLimit ?? reader.limit;
   return record.kind !== 'own' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
+}
+
+function inMs(cs: number | undefined): number | undefined {
+  return cs === undefined ? undefined : cs * 10;
 }
 
 /** How old a beat may be, in centiseconds: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */

@@ -1,4 +1,6 @@
-// The heartbeat file's line, as docs/heartbeat-file.md publishes it. Pure: no clock, no file system.
+// The heartbeat file's two lines, as docs/heartbeat-file.md publishes it. Pure: no clock, no file system.
+
+import { printable } from './verdict';
 
 /** One beat as it is recorded. Times are centiseconds unless they say otherwise. */
 export interface HeartbeatRecord {
@@ -48,7 +50,7 @@ const KINDS = ['own', 'step', 'task'] as const;
 const PRIME = 2_147_483_647;
 const SUM_WIDTH = 10;
 /** Characters of the second line. */
-const NOTE_WIDTH = 50;
+export const NOTE_WIDTH = 50;
 
 /** How a kind of field is written, read and summed. */
 interface Shape<T> {
@@ -180,6 +182,21 @@ const ANY = orNone(whole(0), undefined);
 
 function malformed(detail: string, torn = false): Parsed {
   return { kind: 'malformed', torn, detail };
+}
+
+/** The work in hand as the second line tells it. */
+export interface Work {
+  readonly count: number;
+  /** The task that is recorded, or the oldest. */
+  readonly name: string;
+}
+
+/** As `3 in hand, mail#42`; undefined for anything else. */
+export function parseWork(line: string): Work | undefined {
+  const [digits = '', ...rest] = printable(line, 'latin1').trim().split(' in hand, ');
+  const name = rest.join(' in hand, ');
+  const count = whole(1).read(digits);
+  return line.length <= NOTE_WIDTH && name !== '' && count !== WRONG ? { count, name } : undefined;
 }
 
 /** What a process directory's `pid` holds: a decimal of 1 or more. */

@@ -124,6 +124,17 @@ describe('JSON', () => {
     expect((await cli(['status', far])).out).not.toContain('started');
   });
 
+  test('tells the task that would be dead first, and how many are in hand', async () => {
+    const task = fileOf(serialise(aged(7000, { kind: 'task' }), '3 in hand, mail#42'));
+    const own = fileOf(serialise(record({ longestTask: undefined }), '2 in hand, mail#7'));
+    const { heartbeats } = JSON.parse((await cli(['check', '--json', task, own, fileOf('x')])).out) as { heartbeats: unknown[] };
+    expect(heartbeats).toMatchObject([
+      { alive: false, reason: 'overdue', task: 'mail#42', inHand: 3, step: false, longestTaskMs: 340, deadline: expect.any(String) as string },
+      { alive: true, task: null, inHand: 2, longestTaskMs: null },
+      { alive: false, task: null, inHand: null, longestTaskMs: null },
+    ]);
+  });
+
   test('tells no start by wall clock, which says nothing of it', async () => {
     const { out } = await cli(['check', '--json', '--other-pid-namespace', fileOf(record())]);
     expect((JSON.parse(out) as { heartbeats: unknown[] }).heartbeats).toMatchObject([{ alive: true, clock: 'wall', started: null }]);
@@ -593,6 +604,22 @@ describe('status', () => {
     expect(first.out).not.toContain('longest gap'); // there is none yet
   });
 
+  test('tells how many tasks are in hand, and which is nearest to its deadline or the oldest', async () => {
+    const described = async (changes: Partial<HeartbeatRecord>, note: string): Promise<string[]> => {
+      const path = fileOf(serialise(world.record(34_000, changes), note));
+      const { out } = await cli(['status', path], { clock: world.clock });
+      return [...out.matchAll(/^  (?:last beat|task|in hand|longest task) .*/gm)].map(([line]) => line);
+    };
+    expect(await described({ kind: 'task', limit: 30_000, longestTask: 34 }, '3 in hand, mail#42')).toEqual([
+      '  task         [#---------] 34 seconds of 5 minutes', '  in hand      3, mail#42 nearest to its deadline', '  longest task 0.34 seconds',
+    ]);
+    expect(await described({ longestTask: 34 }, '12 in hand, mail#7')).toEqual([
+      '  last beat    [##--------] 34 seconds of 2 minutes', '  in hand      12, mail#7 the oldest', '  longest task 0.34 seconds',
+    ]);
+    expect(await described({ kind: 'task', longestTask: 0 }, 'rubbish')).toEqual(['  task         [##--------] 34 seconds of 2 minutes']);
+    expect(await described({ longestTask: undefined }, '')).toEqual(['  last beat    [##--------] 34 seconds of 2 minutes']);
+  });
+
   test('--watch draws each second on the alternate screen until Ctrl-C, and puts everything back', async () => {
     const signals = new EventEmitter();
     const screens: string[] = [];
@@ -803,7 +830,7 @@ describe('README and docs/cli.md', () => {
   const transcripts = pages.filter(({ note }) => note === 'cli').flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
 
   test('show transcripts', () => {
-    expect(transcripts.length).toBe(7);
+    expect(transcripts.length).toBe(8);
   });
 
   test.each(transcripts.map(([, command = '', output = '']) => [command, output] as const))('k8s-liveness %s', async (command, output) => {
@@ -811,6 +838,8 @@ describe('README and docs/cli.md', () => {
     const folder = scratch();
     writeFileSync(join(folder, 'mail'), serialise(world.record(34_000)));
     writeFileSync(join(folder, 'jobs'), serialise(world.record(323_000, { beat: 87, gap: 11_000 })));
+    const task = world.record(323_000, { kind: 'task', limit: 30_000, longestTask: 5300 });
+    writeFileSync(join(folder, 'consumer'), serialise(task, '3 in hand, mail#42'));
     mkdirSync(join(folder, 'forwarder'));
     for (const [name, text] of Object.entries({ pid: process.pid, error: 1 })) writeFileSync(join(folder, 'forwarder', name), String(text));
     const argv = command.replace('; echo $?', '').split(' ').map((word) => word.replace('/run/liveness', folder));
@@ -826,7 +855,7 @@ function frozen(): { clock: Clock; record: typeof recordOf; file: (the: { age: n
   const uptime = (self().start ?? 0) * 10 + (3 * 24 + 4) * 3_600_000;
   const clock: Clock = { monotonic: () => 0, uptime: () => uptime, wall: () => now, bootId: systemClock.bootId };
   function recordOf(age: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
-    return record({ beat: 1042, uptime: Math.floor((uptime - age) / 10), wall: now - age, limit: 12_000, gap: 1200, window: 100, ...changes });
+    return record({ beat: 1042, uptime: Math.floor((uptime - age) / 10), wall: now - age, limit: 12_000, gap: 1200, longestTask: 0, window: 100, ...changes });
   }
   return { clock, record: recordOf, file: ({ age, changes }) => fileOf(recordOf(age, changes)) };
 }

@@ -540,7 +540,8 @@ describe('as a Timestamp', () => {
     expect(daemon.verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'timestamp file: no such file' });
     const view = ProcessTimestamp.byRef(directory);
     expect(view.verdict()).toEqual({
-      alive: true, path: directory, clock: undefined, value: undefined, age: Infinity, limit: Infinity, longestGap: undefined, pid: process.pid,
+      alive: true, path: directory, clock: undefined, value: undefined, age: Infinity, limit: Infinity, longestGap: undefined, longestTask: undefined, pid: process.pid,
+      task: undefined, inHand: 0,
     });
     expect([view.alive, view.value, view.age, view.pid, view.error]).toEqual([true, undefined, Infinity, process.pid, 0]);
     expect(String(view)).toBe(`alive: process ${process.pid} (${directory})`);

@@ -115,7 +115,10 @@ describe('verdict', () => {
       age: expect.closeTo(250, -1) as number,
       limit: LIMIT,
       longestGap: 1500,
+      longestTask: 0,
       pid: process.pid,
+      task: undefined,
+      inHand: 0,
     });
   });
 
@@ -130,7 +133,10 @@ describe('verdict', () => {
       age: Infinity,
       limit: LIMIT,
       longestGap: undefined,
+      longestTask: undefined,
       pid: undefined,
+      task: undefined,
+      inHand: 0,
     });
     expect(beating().value).toBeUndefined();
     expect(beating().age).toBe(Infinity);

@@ -21,10 +21,10 @@ function block(report: Report, style: Style): string {
 }
 
 function factsOf(
-  { fields }: Report,
+  { fields, work }: Report,
   { colour, now }: Style,
 ): Record<string, string | number | null> {
-  const { alive, lastBeat, beats, pid, started, deadline } = fields;
+  const { alive, lastBeat, task, beats, pid, started, deadline } = fields;
   const [age, limit] = [fields.ageMs ?? 0, fields.limitMs ?? Infinity];
   const format = !alive ? 'red' : age > 0.75 * limit ? 'yellow' : 'green';
   const paint = (text: string): string =>
@@ -35,8 +35,12 @@ function factsOf(
       : `${paint(bar(age / limit))} ${inWords(age)} of ${inWords(limit)}${fields.step ? ', a step' : ''}`;
   return {
     verdict: paint(alive ? 'alive' : `dead: ${fields.reason}: ${fields.detail}`),
-    'last beat': lastBeat && ageOfLimit,
+    [task === null ? 'last beat' : 'task']: lastBeat && ageOfLimit,
+    'in hand': work
+      ? `${work.count}, ${work.name} ${task === null ? 'the oldest' : 'nearest to its deadline'}`
+      : null,
     'longest gap': gap(fields),
+    'longest task': fields.longestTaskMs ? inWords(fields.longestTaskMs) : null,
     beats,
     pid,
     started: started && `${inWords(now - started.getTime())} ago`,
@@ -44,11 +48,11 @@ function factsOf(
   };
 }
 
-/** How near to its end the loop ever was. Steps are left out, so a step's limit says nothing. */
-function gap({ beats, longestGapMs, limitMs, step }: Report['fields']): string | null {
+/** How near to its end the loop ever was. A step's limit says nothing about it, and a task's neither. */
+function gap({ beats, longestGapMs, limitMs, step, task }: Report['fields']): string | null {
   if (longestGapMs === null || beats === 1) return null; // no gap yet
   const words = inWords(longestGapMs);
-  if (limitMs === null || step) return words;
+  if (limitMs === null || step || task !== null) return words;
   return `${Math.ceil((longestGapMs * 100) / limitMs)} % (${words})`;
 }
 

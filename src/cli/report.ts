@@ -2,12 +2,14 @@ import type { Arguments } from 'yargs';
 import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import { examine, type Examined, type Reader } from '../judge';
 import type { Clock } from '../proc';
+import type { Work } from '../record';
 import type { Verdict } from '../verdict';
 import { flag, limitOf, pathsOf, value } from './command';
 
 export interface Report {
   readonly verdict: Verdict;
   readonly fields: ReturnType<typeof fieldsOf>;
+  readonly work: Work | undefined;
 }
 
 /** The options of the commands that read. */
@@ -50,13 +52,14 @@ export function reports(
 
 function report(path: string, reader: Reader): Report {
   const examined = examine(path, reader);
-  return { verdict: examined.verdict, fields: fieldsOf(examined, reader.clock) };
+  const { verdict, work } = examined;
+  return { verdict, work, fields: fieldsOf(examined, reader.clock) };
 }
 
 /** What is known beside the verdict: version 1 of a heartbeat in docs/cli.md's JSON. */
 function fieldsOf({ verdict, record, error, left }: Examined, clock: Clock) {
   const now = clock.wall();
-  const awaitsBeat = verdict.alive || verdict.reason === 'stale';
+  const awaitsBeat = verdict.alive || verdict.reason === 'stale' || verdict.reason === 'overdue';
   // A start counts from boot, so only the clock that counts from boot can date it.
   const booted = verdict.clock === 'uptime' ? now - (clock.uptime() ?? NaN) : NaN;
   return {
@@ -69,7 +72,10 @@ function fieldsOf({ verdict, record, error, left }: Examined, clock: Clock) {
     ageMs: finite(verdict.age),
     limitMs: finite(verdict.limit),
     step: record ? record.kind === 'step' : null,
+    task: verdict.task ?? null,
+    inHand: record ? verdict.inHand : null,
     longestGapMs: verdict.longestGap ?? null,
+    longestTaskMs: verdict.longestTask ?? null,
     beats: record?.beat ?? null,
     pid: verdict.pid ?? null,
     error: error ?? null,

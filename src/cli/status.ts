@@ -22,7 +22,7 @@ export const status: Command = {
       .example('$0 status --watch /run/liveness/*', 'All loops of a service, live')
       .epilogue(
         `Without a PATH: the default heartbeat and the default process directory.
-longest gap is the longest time between two beats so far, and its share of the limit: how near to a restart the loop ever was. deadline is when it is dead, unless it beats until then.
+longest gap is the longest time between two beats so far, and its share of the limit: how near to a restart the loop ever was. in hand counts the tasks, and task is the one that would be dead first. deadline is when it is dead, unless it beats until then.
 Exits 0 whatever it finds: describing is not judging. For an exit code there is check.`,
       ),
   handler: (args, context) => {

@@ -8,7 +8,7 @@ k_read() {
     # The last line may lack its newline: read says 1 and has set the variable.
     {
       IFS= read -r k_line || :
-      case $k_shows$k_line in yes* | *' task '*) read -r k_note_line || : ;; esac
+      case $k_shows$k_line in yes* | *' task '*) IFS= read -r k_note_line || : ;; esac
     } <"$k_file" || k_reason=unreadable k_detail='cannot be read'
   else
     $k_rarely k_obstacle

@@ -20,10 +20,14 @@ k_instant() {
 # The work in hand by k_note_line, such as `3 in hand, mail#42` -> k_in_hand and k_task, empty for any other text.
 k_work() {
   k_task=
-  case $k_note_line in *' in hand, '?*) ;; *) return 0 ;; esac
-  k_in_hand=${k_note_line%%" in hand, "*}
-  [ ${#k_note_line} -le 50 ] && k_number "$k_in_hand" && [ "$k_in_hand" != 0 ] || return 0
-  k_show "${k_note_line#*" in hand, "}" 50
+  [ ${#k_note_line} -le 50 ] || return 0
+  # Without the spaces around it.
+  k_work=${k_note_line#"${k_note_line%%[! ]*}"}
+  k_work=${k_work%"${k_work##*[! ]}"}
+  case $k_work in *' in hand, '?*) ;; *) return 0 ;; esac
+  k_in_hand=${k_work%%" in hand, "*}
+  k_number "$k_in_hand" && [ "$k_in_hand" != 0 ] || return 0
+  k_show "${k_work#*" in hand, "}" 50
   k_task=$k_shown
 }
 
