@@ -5,7 +5,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
-import { bounds } from './support/bounds';
+import { coldStart, decision, seesEveryBeat } from '../src/kubelet';
 import { blocksOf } from './support/markdown';
 import { WIDE } from './support/need';
 import { SHELLS } from './support/readers';
@@ -240,12 +240,14 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     const { startupProbe, livenessProbe, volumeMounts, env } = container ?? {};
     expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
     expect(env?.[0]?.value?.startsWith(`${volumeMounts?.[0]?.mountPath ?? '?'}/`)).toBe(true);
-    const { periodSeconds: P = 0, failureThreshold: F = 0, timeoutSeconds: T = 0 } = livenessProbe ?? {};
+    const timing = ({ periodSeconds = 0, failureThreshold = 0, timeoutSeconds = 0 } = {}) => ({ periodSeconds, failureThreshold, timeoutSeconds });
     const A = 120;
-    const { stall, wedge } = bounds({ A, P, F, T });
-    expect(readme).toContain(`A + (F − 1)·P − T (here ${stall} s) never restarts`);
-    expect(readme).toContain(`A + F·P + T (here ${wedge} s)`);
-    expect((startupProbe?.periodSeconds ?? 0) * (startupProbe?.failureThreshold ?? 0)).toBe(A);
+    const liveness = timing(livenessProbe);
+    const { earliest, latest } = decision(A, liveness);
+    expect(seesEveryBeat(A, liveness)).toBe(true);
+    expect(readme).toContain(`A + (F − 1)·P − T (here ${earliest} s) never restarts`);
+    expect(readme).toContain(`A + F·P + T (here ${latest} s)`);
+    expect(coldStart(timing(startupProbe)).earliest).toBe(A);
   });
 
   test('the Helm snippet is the one in the example chart, with its values filled in', () => {

@@ -18,8 +18,8 @@ import type { Container, PodSpec, Probe } from 'kubernetes-types/core/v1';
 import ts from 'typescript';
 import { WorkerTimestamp } from '../../examples/worker/timestamp';
 import { milliseconds } from '../../src/duration';
+import { decision } from '../../src/kubelet';
 import { parse } from 'yaml';
-import { bounds } from '../support/bounds';
 import { describeIf } from '../support/need';
 
 const CHART = resolve('examples/chart');
@@ -127,7 +127,7 @@ describeIf(
     test('states its sums in a comment', () => {
       const manifest = text(values);
       const { G, ...timing } = numbers(parse(manifest) as Deployment);
-      const { stall, wedge } = bounds({ A: 0, ...timing });
+      const { earliest: stall, latest: wedge } = decision(0, { periodSeconds: timing.P, failureThreshold: timing.F, timeoutSeconds: timing.T });
       const comment = manifest.split('\n').filter((line) => line.startsWith('# ')).map((line) => line.slice(2)).join(' ');
       expect(comment).toContain(`Counted from the last written beat, no stall shorter than maximumAge + ${stall} s restarts the worker.`);
       expect(comment).toContain(`A wedge is decided by maximumAge + ${wedge} s, plus about a second on an idle node, more on a starved one.`);
@@ -142,7 +142,7 @@ describeIf(
     const A = Number(/ A = (\d+) s/.exec(comments)?.[1]);
     expect(A * 1000).toBe(milliseconds(new WorkerTimestamp().maximumAge, 'maximumAge'));
     expect(P).toBe(A / 4);
-    const { stall, wedge } = bounds({ A, P, F, T });
+    const { earliest: stall, latest: wedge } = decision(A, { periodSeconds: P, failureThreshold: F, timeoutSeconds: T });
     expect(comments).toContain(` ${A} + (${F}-1)*${P} - ${T} = ${stall} s\n`);
     expect(comments).toContain(` ${A} + ${F}*${P} + ${T} = ${wedge} s\n`);
     const { startup } = parts(deployment);
