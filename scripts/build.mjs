@@ -9,6 +9,8 @@ import { build } from 'esbuild';
 process.chdir(join(import.meta.dirname, '..'));
 const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'main'];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+// The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
+const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
 const ESBUILD = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
 // yargs looks for translations beside import.meta.url. There are none, so it speaks English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
@@ -18,7 +20,7 @@ mkdirSync('dist');
 const bundled = [
   await bundle('src/index.ts', 'dist/index.js'),
   await bundle('src/liveness.ts', 'dist/liveness.js'),
-  await bundle('src/cli/index.ts', 'dist/cli.js', { minifyWhitespace: true }),
+  await bundle('src/cli/index.ts', 'dist/cli.js', CLI),
 ];
 const notices = [...new Set(bundled.flat().map(notice).sort())];
 writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));

@@ -722,7 +722,7 @@ describe('status', () => {
 });
 
 describe('what cannot be meant is refused in one line, exit 2', () => {
-  const oneOf = 'expected a command: check, touch, run, status, completion; got';
+  const oneOf = 'expected a command: check, touch, run, status, manifest, completion; got';
   const limits = '--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got';
 
   test.each([
@@ -775,7 +775,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got ''"],
   ])('%j', async (argv, says) => {
     const { code, out, err } = await cli(argv);
-    const command = ['check', 'touch', 'run', 'status', 'completion'].includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
+    const command = ['check', 'touch', 'run', 'status', 'manifest', 'completion'].includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
     expect([code, out, err]).toEqual([2, '', `k8s-liveness${command}: ${says}\n`]);
     expect(existsSync('x')).toBe(false);
   });
@@ -783,7 +783,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
 
 describe('completion', () => {
   test.each([
-    ['', 'check touch run status completion'],
+    ['', 'check touch run status manifest completion'],
     ['touch ', ''], // a path
     ['touch --maximum-age ', ''],
     ['touch x --maximum-age 9', ''],
@@ -798,7 +798,7 @@ describe('completion', () => {
 });
 
 describe('help', () => {
-  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['completion']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
+  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['manifest'], ['completion']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
     const { code, out, err } = await cli([...argv, '--help']);
     expect([code, err]).toEqual([0, '']);
     expect(out).toContain('Examples:');
@@ -830,7 +830,7 @@ describe('README and docs/cli.md', () => {
   const transcripts = pages.filter(({ note }) => note === 'cli').flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
 
   test('show transcripts', () => {
-    expect(transcripts.length).toBe(8);
+    expect(transcripts.length).toBe(11);
   });
 
   test.each(transcripts.map(([, command = '', output = '']) => [command, output] as const))('k8s-liveness %s', async (command, output) => {

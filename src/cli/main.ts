@@ -3,6 +3,7 @@ import { printable } from '../verdict';
 import { check } from './check';
 import { flag, UsageError, type Command } from './command';
 import { sizeOf, type Context } from './context';
+import { manifest } from './manifest';
 import { run } from './run';
 import { status } from './status';
 import { touch } from './touch';
@@ -10,7 +11,7 @@ import { touch } from './touch';
 declare const VERSION: string;
 
 /** A new command is one file, and one entry here. */
-const COMMANDS: readonly Command[] = [check, touch, run, status];
+const COMMANDS: readonly Command[] = [check, touch, run, status, manifest];
 const COMPLETION = 'completion';
 const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
 

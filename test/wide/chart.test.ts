@@ -9,24 +9,24 @@
  * them but kubeVersion.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Deployment as Model } from 'kubernetes-models/apps/v1/Deployment';
 import type { Deployment } from 'kubernetes-types/apps/v1';
-import type { Container, PodSpec, Probe } from 'kubernetes-types/core/v1';
-import ts from 'typescript';
+import type { Container, Pod, PodSpec, Probe } from 'kubernetes-types/core/v1';
 import { WorkerTimestamp } from '../../examples/worker/timestamp';
-import { milliseconds } from '../../src/duration';
-import { decision } from '../../src/kubelet';
+import { milliseconds, parseLimit } from '../../src/duration';
 import { parse } from 'yaml';
+import { cli } from '../support/cli';
+import { schemaError, typeErrors } from '../support/kubernetes';
 import { describeIf } from '../support/need';
+import { scratch } from '../support/records';
 
 const CHART = resolve('examples/chart');
 const GOPATH = '/usr/share/gocode';
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
-const SHELL = ['sh', '/app/node_modules/k8s-liveness/dist/liveness.sh'];
-const NODE = ['env', 'NODE_OPTIONS=', 'NODE_EXTRA_CA_CERTS=', 'node', '/app/dist/liveness.js'];
+const SHELL = ['sh', 'node_modules/k8s-liveness/dist/liveness.sh'];
 
 const present =
   spawnSync('go', ['version']).status === 0 &&
@@ -49,11 +49,11 @@ describeIf(
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function run(values: object) {
-    return spawnSync(join(folder, 'render'), [CHART, 'demo'], { encoding: 'utf8', input: JSON.stringify(values) });
+  function run(values: object, chart = CHART) {
+    return spawnSync(join(folder, 'render'), [chart, 'demo'], { encoding: 'utf8', input: JSON.stringify(values) });
   }
-  function text(values: object = {}): string {
-    const { status, stdout, stderr } = run(values);
+  function text(values: object = {}, chart = CHART): string {
+    const { status, stdout, stderr } = run(values, chart);
     if (status !== 0) throw new Error(stderr);
     return stdout;
   }
@@ -62,11 +62,9 @@ describeIf(
   /** Every branch of the templates. */
   const variants = {
     'its own values': {},
-    'the Node probe': { probe: 'node' },
+    'another limit': { maximumAgeSeconds: 20 },
     'a claim for the spool': { spool: { existingClaim: 'inbox' } },
-    'other numbers, user and image': {
-      liveness: { periodSeconds: 20, failureThreshold: 3, timeoutSeconds: 7, terminationGracePeriodSeconds: 1 },
-      startup: { periodSeconds: 1, failureThreshold: 600 },
+    'other user and image': {
       runAsUser: 1000660000,
       image: { repository: 'worker', tag: '2.0', pullPolicy: 'Always' },
       resources: { requests: null, limits: { memory: '1Gi', cpu: '2' } },
@@ -75,7 +73,7 @@ describeIf(
 
   describe.each(Object.entries(variants))('with %s', (_, values) => {
     test('is a Deployment to the compiler', () => {
-      expect(typeErrors(render(values))).toEqual([]);
+      expect(typed(render(values))).toEqual([]);
     });
 
     test('is a Deployment to the schema', () => {
@@ -92,7 +90,8 @@ describeIf(
         emptyDir: { medium: 'Memory', sizeLimit: '1Mi' },
       });
       expect(liveness.exec).toEqual(startup.exec);
-      expect(liveness.exec?.command).toEqual('probe' in values ? NODE : SHELL);
+      expect(liveness.exec?.command).toEqual(SHELL);
+      expect(worker.workingDir).toBe('/app');
     });
 
     test('mounts the spool where the worker looks, and nothing by a name that no volume has', () => {
@@ -123,30 +122,78 @@ describeIf(
       expect(liveness.timeoutSeconds).toBeGreaterThanOrEqual(5);
       expect(startup.timeoutSeconds).toBe(liveness.timeoutSeconds);
     });
-
-    test('states its sums in a comment', () => {
-      const manifest = text(values);
-      const { G, ...timing } = numbers(parse(manifest) as Deployment);
-      const { earliest: stall, latest: wedge } = decision(0, { periodSeconds: timing.P, failureThreshold: timing.F, timeoutSeconds: timing.T });
-      const comment = manifest.split('\n').filter((line) => line.startsWith('# ')).map((line) => line.slice(2)).join(' ');
-      expect(comment).toContain(`Counted from the last written beat, no stall shorter than maximumAge + ${stall} s restarts the worker.`);
-      expect(comment).toContain(`A wedge is decided by maximumAge + ${wedge} s, plus about a second on an idle node, more on a starved one.`);
-      expect(comment).toContain(`The container is gone ${G}.2 s later.`);
-    });
   });
 
-  test('derives its own numbers from maximumAge as the comments in values.yaml say', () => {
-    const deployment = render();
-    const { P, F, T } = numbers(deployment);
-    const comments = readFileSync(join(CHART, 'values.yaml'), 'utf8');
-    const A = Number(/ A = (\d+) s/.exec(comments)?.[1]);
-    expect(A * 1000).toBe(milliseconds(new WorkerTimestamp().maximumAge, 'maximumAge'));
-    expect(P).toBe(A / 4);
-    const { earliest: stall, latest: wedge } = decision(A, { periodSeconds: P, failureThreshold: F, timeoutSeconds: T });
-    expect(comments).toContain(` ${A} + (${F}-1)*${P} - ${T} = ${stall} s\n`);
-    expect(comments).toContain(` ${A} + ${F}*${P} + ${T} = ${wedge} s\n`);
-    const { startup } = parts(deployment);
-    expect(comments).toContain(` ${A} / ${defined(startup.periodSeconds)} = ${defined(startup.failureThreshold)}\n`);
+  test("has the limit of the worker's class as its value", () => {
+    const { maximumAgeSeconds } = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as { maximumAgeSeconds: number };
+    expect(maximumAgeSeconds * 1000).toBe(milliseconds(new WorkerTimestamp().maximumAge, 'maximumAge'));
+  });
+
+  describe('the template of `k8s-liveness manifest --format helm`', () => {
+    test("is the example's", async () => {
+      const { out } = await cli(['manifest', '--maximum-age', '2m', '--format', 'helm']);
+      expect(readFileSync(join(CHART, 'templates/_liveness.tpl'), 'utf8')).toBe(out);
+    });
+
+    /** A chart with nothing in it but the template and what its own comment says to write. */
+    async function chartOf(options: readonly string[]): Promise<string> {
+      const chart = scratch();
+      const { out, err } = await cli(['manifest', '--maximum-age', '2m', '--format', 'helm', ...options]);
+      expect(err).toBe('');
+      const [, values = '', pod = ''] = /values\.yaml:\n\n([^]*?)\n\nA Deployment's pod:\n\n([^]*?)\n\n/.exec(out) ?? [];
+      mkdirSync(join(chart, 'templates'));
+      writeFileSync(join(chart, 'Chart.yaml'), 'name: other\nversion: 1.0.0\n');
+      writeFileSync(join(chart, 'values.yaml'), values);
+      writeFileSync(join(chart, 'templates/_liveness.tpl'), out);
+      const metadata = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: other }\n';
+      writeFileSync(join(chart, 'templates/deployment.yaml'), `${metadata}spec:\n  selector: { matchLabels: { a: b } }\n  template:\n    metadata: { labels: { a: b } }\n${pod}\n`);
+      return chart;
+    }
+
+    const LIMITS = [2, 3, 4, 5, 7, 9, 10, 11, 12, 19, 20, 21, 30, 61, 120, 239, 240, 241, 300, 3600, 3723, 86_399, 2_592_000];
+    const decided = (manifest: string): string[] => manifest.match(/decided between \S+ and \S+ after its last beat; no stall under \S+ restarts it/g) ?? [];
+    const spoken = (seconds: string): number => parseLimit(seconds) ?? NaN;
+    const numbersIn = (sentence = ''): number[] => [...sentence.matchAll(/\d\w*[dhms]\b/g)].map(([time]) => spoken(time));
+
+    test.each([
+      ['sh'], ['node'], ['own'], ['sh', '--process'], ['node', '--process'], ['own', '--process'], ['sh', '--path', '/var/run/beat/mail'],
+      ['sh', '--startup', '10m'], ['sh', '--failure-threshold', '3'], ['sh', '--period', '7s'], ['sh', '--period', '3s', '--timeout', '2s'], ['sh', '--timeout', '1s'],
+    ])('has the numbers, commands and sums of a pod, for every limit: --probe %s %s %s', async (...options) => {
+      const all = ['--probe', ...options];
+      const chart = await chartOf(all);
+      const rendered: Deployment[] = [];
+      for (const limit of LIMITS) {
+        const pod = await cli(['manifest', '--maximum-age', `${limit}s`, ...all]);
+        const helm = run({ maximumAgeSeconds: limit }, chart);
+        // Where a fixed period or timeout does not fit the limit, both refuse.
+        expect([limit, helm.status === 0]).toEqual([limit, pod.code === 0]);
+        if (pod.code !== 0) {
+          expect(helm.stderr).toMatch(/maximumAgeSeconds: expected at least \d+, a period and a timeout, so that a probe sees every beat; got \d+\n/);
+          continue;
+        }
+        const deployment = parse(helm.stdout) as Deployment;
+        rendered.push(deployment);
+        const worker = defined(deployment.spec?.template.spec?.containers[0]);
+        const expected = defined((parse(pod.out) as Pod).spec?.containers[0]);
+        for (const key of ['name', 'env', 'startupProbe', 'readinessProbe', 'livenessProbe', 'volumeMounts', 'resources'] as const) {
+          expect([limit, worker[key]]).toEqual([limit, expected[key]]);
+        }
+        expect(deployment.spec?.template.spec?.volumes).toEqual((parse(pod.out) as Pod).spec?.volumes);
+        const [[said], [meant]] = [decided(helm.stdout), decided(pod.out)];
+        expect(numbersIn(said)).toHaveLength(3);
+        expect([limit, numbersIn(said)]).toEqual([limit, numbersIn(meant)]);
+        if (limit < 86_000) expect(said).toBe(meant); // a day is 24h in Go
+      }
+      expect(rendered.length).toBeGreaterThan(10);
+      expect(rendered.map(validate).filter((error) => error !== undefined)).toEqual([]);
+      expect(typeErrors(rendered, 'Deployment[]', 'apps/v1')).toEqual([]);
+    });
+
+    test.each([['2m'], [1], [0], [-5], [2.5], [null], [true], [''], [['120']], [{}]])('refuses maximumAgeSeconds: %j', async (maximumAgeSeconds) => {
+      const { status, stdout, stderr } = run({ maximumAgeSeconds }, await chartOf([]));
+      expect(stderr).toContain('maximumAgeSeconds: expected whole seconds, at least 2; got ');
+      expect([status, stdout]).toEqual([1, '']);
+    });
   });
 
   test('selects its own pods', () => {
@@ -171,21 +218,6 @@ describeIf(
     });
   });
 
-  test.each([['bogus'], [''], ['Shell'], [7], [true], [null], [['sh']]])('refuses probe: %j', (probe) => {
-    const { status, stdout, stderr } = run({ probe });
-    expect(stderr).toContain(`probe: expected "shell" or "node", got ${JSON.stringify(probe)}\n`);
-    expect(stdout).toBe('');
-    expect(status).toBe(1);
-  });
-
-  test('refuses a timeout longer than the period: its sums would be wrong', () => {
-    const liveness = (timeoutSeconds: number) => run({ liveness: { periodSeconds: 5, timeoutSeconds } });
-    expect(liveness(5).status).toBe(0);
-    const { status, stdout, stderr } = liveness(6);
-    expect(stderr).toContain('liveness.timeoutSeconds: expected at most liveness.periodSeconds, 5, or timeouts would queue; got 6\n');
-    expect([status, stdout]).toEqual([1, '']);
-  });
-
   test('requests CPU, and says why', () => {
     expect(parts(render()).worker.resources?.requests?.cpu).toMatch(/^\d+m$/);
     expect(readFileSync(join(CHART, 'values.yaml'), 'utf8')).toContain(WHY_REQUEST);
@@ -203,21 +235,21 @@ describeIf(
         worker.livenesProbe = worker.livenessProbe;
         delete worker.livenessProbe;
       });
-      expect(typeErrors(deployment)).toEqual([expect.stringContaining('"livenesProbe"\' does not exist in type \'Container\'')]);
+      expect(typed(deployment)).toEqual([expect.stringContaining('"livenesProbe"\' does not exist in type \'Container\'')]);
     });
 
     test('a misspelt field deep inside, by the compiler', () => {
       const deployment = broken((worker) => {
         worker.securityContext = { readOnlyRootFileSystem: true };
       });
-      expect(typeErrors(deployment)).toEqual([expect.stringContaining('readOnlyRootFileSystem')]);
+      expect(typed(deployment)).toEqual([expect.stringContaining('readOnlyRootFileSystem')]);
     });
 
     test('a mistyped field, by both', () => {
       const deployment = broken((worker) => {
         worker.livenessProbe = { exec: { command: SHELL }, failureThreshold: '2' };
       });
-      expect(typeErrors(deployment)).toEqual(["Type 'string' is not assignable to type 'number'."]);
+      expect(typed(deployment)).toEqual(["Type 'string' is not assignable to type 'number'."]);
       expect(validate(deployment)).toMatch(/livenessProbe\/failureThreshold must be integer/);
     });
 
@@ -225,62 +257,21 @@ describeIf(
       const deployment = broken((worker) => {
         delete worker.name;
       });
-      expect(typeErrors(deployment)).toEqual([expect.stringContaining("Property 'name' is missing")]);
+      expect(typed(deployment)).toEqual([expect.stringContaining("Property 'name' is missing")]);
       expect(validate(deployment)).toMatch(/required property name/);
     });
   });
 });
 
-/** The API's types, parsed once for all the programs that `typeErrors` compiles. */
-const sources = new Map<string, ts.SourceFile>();
-
-/** What `tsc --strict` says of the object, written out as a Deployment's literal. */
-function typeErrors(deployment: Deployment): string[] {
-  const literal =
-    "import type { Deployment } from 'kubernetes-types/apps/v1';\n" +
-    `export const deployment: Deployment = ${JSON.stringify(deployment, null, 2)};\n`;
-  // A file in memory only, at a place from where node_modules is found.
-  const file = join(__dirname, 'chart', 'rendered.ts');
-  const options: ts.CompilerOptions = { strict: true, noEmit: true, types: [], module: ts.ModuleKind.NodeNext };
-  const host = ts.createCompilerHost(options);
-  const onDisk = { ...host };
-  host.fileExists = (name) => name === file || onDisk.fileExists(name);
-  host.getSourceFile = (name, language) => {
-    if (name === file) return ts.createSourceFile(name, literal, language);
-    const source = sources.get(name) ?? onDisk.getSourceFile(name, language);
-    if (source) sources.set(name, source);
-    return source;
-  };
-  return ts
-    .getPreEmitDiagnostics(ts.createProgram([file], options, host))
-    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-}
-
-/** What the API's schema says against the object; undefined if nothing. */
-function validate(deployment: Deployment): string | undefined {
-  try {
-    new Model(deployment as unknown as ConstructorParameters<typeof Model>[0]).validate();
-    return undefined;
-  } catch (error) {
-    return String(error);
-  }
-}
+/** What the compiler and the API's schema say of it. */
+const typed = (deployment: Deployment): string[] => typeErrors(deployment, 'Deployment', 'apps/v1');
+const validate = (deployment: Deployment): string | undefined => schemaError(new Model(deployment as unknown as ConstructorParameters<typeof Model>[0]));
 
 function parts(deployment: Deployment): { pod: PodSpec; worker: Container; startup: Probe; liveness: Probe } {
   const pod = defined(deployment.spec?.template.spec);
   expect(pod.containers).toHaveLength(1);
   const worker = defined(pod.containers[0]);
   return { pod, worker, startup: defined(worker.startupProbe), liveness: defined(worker.livenessProbe) };
-}
-
-function numbers(deployment: Deployment): Record<'P' | 'F' | 'T' | 'G', number> {
-  const { liveness } = parts(deployment);
-  return {
-    P: defined(liveness.periodSeconds),
-    F: defined(liveness.failureThreshold),
-    T: defined(liveness.timeoutSeconds),
-    G: defined(liveness.terminationGracePeriodSeconds),
-  };
 }
 
 function defined<T>(value: T | null | undefined): T {
