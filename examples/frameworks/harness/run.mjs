@@ -94,7 +94,7 @@ async function makeAll(chosen, isNamed) {
         found.get(framework.name).set(row.id, { cell, line });
         print(`${label}: ${cell} (${line})`);
       } catch (error) {
-        complain(`${label}: ${error.stack}`);
+        complain(`${label}: ${error.message}`);
       } finally {
         if (--left === 0) await endServer(await server?.catch(() => undefined));
       }

@@ -46,9 +46,10 @@ async function connects(port) {
 /** A server that is one process, perhaps with others beside it. */
 export class Server {
   #processes = [];
+  #isOver = false;
 
   /**
-   * @param {{ folder: string, port: number, argv: string[], env?: object, cwd?: string, beside?: string[][], isReady?: (port: number) => Promise<boolean> }} spec
+   * @param {{ folder: string, port: number, argv: string[], env?: object, cwd?: string, beside?: { argv: string[], port: number }[], isReady?: (port: number) => Promise<boolean> }} spec
    *   beside: commands that run as long as the server does, and are not killed with it
    */
   constructor(spec) {
@@ -59,7 +60,7 @@ export class Server {
   static async start(spec) {
     const server = new Server(spec);
     try {
-      for (const argv of spec.beside ?? []) server.#spawn(argv);
+      for (const { argv, port } of spec.beside ?? []) await server.#run(argv, port, connects);
       await server.restart();
       return server;
     } catch (error) {
@@ -69,13 +70,7 @@ export class Server {
   }
 
   async restart() {
-    const child = this.#spawn(this.spec.argv);
-    const isReady = this.spec.isReady ?? connects;
-    for (const end = Date.now() + 120_000; !(await isReady(this.port)); await sleep(100)) {
-      if (child.exitCode === null && child.signalCode === null && Date.now() < end) continue;
-      throw new Error(`${this.spec.argv[0]} does not listen on ${this.port}; see ${this.log}`);
-    }
-    this.main = child;
+    this.main = await this.#run(this.spec.argv, this.port, this.spec.isReady ?? connects);
   }
 
   /** By SIGKILL. */
@@ -84,6 +79,7 @@ export class Server {
   }
 
   async end() {
+    this.#isOver = true;
     await Promise.all(this.#processes.map(ended));
   }
 
@@ -91,7 +87,17 @@ export class Server {
     return join(this.spec.folder, 'server.log');
   }
 
+  async #run(argv, port, isReady) {
+    const child = this.#spawn(argv);
+    for (const end = Date.now() + 120_000; !(await isReady(port)); await sleep(100)) {
+      if (child.exitCode === null && child.signalCode === null && Date.now() < end) continue;
+      throw new Error(`${argv[0]} does not listen on ${port}; see ${this.log}`);
+    }
+    return child;
+  }
+
   #spawn(argv) {
+    if (this.#isOver) throw new Error('the server has been ended');
     appendFileSync(this.log, `${argv.join(' ')}\n`);
     const output = openSync(this.log, 'a');
     const env = { ...process.env, ...this.spec.env };

@@ -27,6 +27,7 @@ export class Stage {
   #flow;
   #adding = Promise.resolve();
   #later = [];
+  #over = new AbortController();
 
   constructor({ name, framework, row, server, folder }) {
     Object.assign(this, { name, framework, row, server, folder, queue: `mail-${row.id}` });
@@ -104,7 +105,7 @@ export class Stage {
       await this.#closeProducer();
     }
     await take();
-    this.#later.push(sleep(seconds * 1000).then(give));
+    this.#later.push(sleep(seconds * 1000, undefined, { signal: this.#over.signal }).then(give));
     this.#later.at(-1).catch(() => undefined);
   }
 
@@ -114,7 +115,7 @@ export class Stage {
     const begun = Date.now();
     await row.act(this);
     const answer = await this.#watch(() => Date.now() - begun > row.watch * 1000);
-    if (!answer.alive || row.expect === 'dead') return { cell: answer.alive ? 'alive' : `dead: ${answer.reason}`, line: answer.line };
+    if (!answer.alive || (row.expect === 'dead' && !row.mayRecover)) return { cell: answer.alive ? 'alive' : `dead: ${answer.reason}`, line: answer.line };
     await Promise.all(this.#later);
     await row.after?.(this);
     const again = Date.now();
@@ -122,10 +123,13 @@ export class Stage {
     const last = await this.add({});
     const then = await this.#watch(() => this.#handled.has(last) || Date.now() - again > AGAIN_MS);
     if (!then.alive) return { cell: `dead: ${then.reason}, after it`, line: then.line };
-    return { cell: this.#handled.has(last) ? 'alive' : 'alive, does no more jobs', line: then.line };
+    const well = row.expect === 'alive' ? 'alive' : 'recovers';
+    const unwell = row.expect === 'alive' ? 'alive, does no more jobs' : 'alive';
+    return { cell: this.#handled.has(last) ? well : unwell, line: then.line };
   }
 
   async end() {
+    this.#over.abort();
     clearInterval(this.#flow);
     await ended(this.child);
     await this.#closeProducer();

@@ -24,6 +24,6 @@ export async function start(folder) {
     ERL_EPMD_ADDRESS: '127.0.0.1',
   };
   // With an epmd of our own beside it, the server starts none that would outlive it.
-  const beside = [['epmd', '-port', String(mapper), '-address', '127.0.0.1', '-relaxed_command_check']];
+  const beside = [{ argv: ['epmd', '-port', String(mapper), '-address', '127.0.0.1'], port: mapper }];
   return server.Server.start({ folder, port, env, argv: [SCRIPT], beside });
 }

@@ -1,0 +1,29 @@
+import type { Channel } from 'amqplib';
+import { handle, limitOf, port, queue, type Mail } from './yours.js';
+
+export let consumer: { channel: Channel; consumerTag: string };
+
+// recipe
+import { connect, type ChannelModel } from 'amqplib';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+let isConsuming = true; // or connecting
+const work = timestamp.wrap((mail: Mail) => handle(mail), (mail) => ({ name: `mail#${mail.id}`, maximumAge: limitOf(mail) }));
+
+async function setup(connection: ChannelModel) {
+  const channel = await connection.createChannel();
+  channel.on('error', console.error).on('close', () => (isConsuming = false));
+  await channel.assertQueue(queue);
+  await channel.prefetch(10);
+  const { consumerTag } = await channel.consume(queue, (message) => {
+    if (!message) isConsuming = false; // cancelled by the broker
+    else work(JSON.parse(`${message.content}`)).then(() => channel.ack(message), () => channel.nack(message)).catch(console.error);
+  });
+  isConsuming = true;
+  consumer = { channel, consumerTag };
+}
+const connection = await connect(`amqp://guest:guest@127.0.0.1:${port}?heartbeat=5`, { timeout: 5000, recovery: { setup, maxDelay: 1000 } });
+connection.on('error', console.error).on('reconnect-scheduled', () => (isConsuming = true)); // comes after the channel's close
+timestamp.refreshWhile(() => isConsuming);
+// end of recipe

@@ -1,0 +1,28 @@
+import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+
+// recipe
+import { Worker, type Job } from 'bullmq';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+let turned = Date.now(); // when the fetch loop turned last
+const turns = () => (turned = Date.now());
+
+class MailWorker extends Worker<Mail> {
+  protected override getBlockTimeout(blockUntil: number) {
+    turns();
+    return super.getBlockTimeout(blockUntil);
+  }
+  override processJob(...args: Parameters<Worker<Mail>['processJob']>) {
+    const maximumAge = limitOf(args[0].data) + 40_000; // with its acknowledgement, which waits for the longest outage
+    return timestamp.run(`end of mail#${args[0].data.id}`, maximumAge, () => super.processJob(...args)).finally(turns);
+  }
+}
+const work = timestamp.wrap((job: Job<Mail>) => handle(job.data), (job) => ({ name: `mail#${job.data.id}`, maximumAge: limitOf(job.data) }));
+const connection = { port, socketTimeout: 2000, retryStrategy: () => 1000 }; // else half-open connections are for ever
+const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1 }); // more seconds for a longer limit
+worker.on('ioredis:close', turns).on('error', console.error); // an outage is a turn too, each second
+timestamp.refreshWhile(() => worker.isRunning() && !worker.isPaused() && (timestamp.tasks.length > 0 || Date.now() - turned < limit));
+// end of recipe
+
+export { worker };

@@ -1,0 +1,28 @@
+import { queueProducer } from '../rabbitmq.mjs';
+
+export default {
+  title: 'amqplib',
+  server: 'rabbitmq',
+  about: 'A consumer of amqplib 2, whose `recovery` connects again. It shows no state, so the recipe keeps one.',
+  produce: queueProducer,
+  acts: {
+    stopped: ({ consumer }) => consumer.channel.cancel(consumer.consumerTag),
+    crashed: ({ consumer }) => consumer.channel.ack({ fields: { deliveryTag: 999_999 } }),
+    'ack-lost'({ consumer: { channel } }) {
+      channel.ack = () => { delete channel.ack; };
+    },
+  },
+  none: {
+    paused: 'a channel is not paused, its consumer is cancelled',
+    parked: 'it fetches nothing, the broker delivers',
+  },
+  lost: {
+    stopped: 'nothing is called when the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`.',
+    'ack-lost': 'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the channel after its `consumer_timeout`, half an hour, and then the recipe sees it.',
+  },
+  proof: [
+    { when: 'idle and busy', what: 'no `null` message came, which is a cancel by the broker while the connection stays up', source: { file: 'amqplib/lib/channel.js', text: 'const result = this.dispatchMessage(fields, null);' } },
+    { when: 'idle and busy', what: 'the channel is not closed, which an error of one operation does', source: { file: 'amqplib/lib/channel.js', text: "safeEmit(this, 'close')" } },
+    { when: 'in an outage', what: 'the event `reconnect-scheduled` of each attempt, after the `close` of all channels', source: { file: 'amqplib/lib/recovery.js', text: "this.emit('reconnect-scheduled', { attempt, delay, error: err });" } },
+  ],
+};

@@ -1,0 +1,18 @@
+// Puts mails into a queue of RabbitMQ, and deletes it.
+
+export async function queueProducer({ port, queue }) {
+  const { connect } = await import('amqplib');
+  const connection = await connect(`amqp://127.0.0.1:${port}`);
+  connection.on('error', () => undefined);
+  const channel = await connection.createConfirmChannel();
+  channel.on('error', () => undefined);
+  await channel.assertQueue(queue);
+  return {
+    async add(mail, options) {
+      channel.sendToQueue(queue, Buffer.from(JSON.stringify(mail)), { persistent: true, ...options });
+      await channel.waitForConfirms();
+    },
+    cancelled: () => channel.deleteQueue(queue),
+    close: () => connection.close(),
+  };
+}

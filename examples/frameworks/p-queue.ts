@@ -1,0 +1,31 @@
+import { park, poll } from './poll.js';
+import { handle, limitOf } from './yours.js';
+
+// recipe
+import PQueue from 'p-queue';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+const pool = new PQueue({ concurrency: 10 });
+
+// Each poll is a task too. While ten jobs are in hand nothing polls, and their own limits count.
+async function* mails() {
+  while (!stopping) {
+    const mail = await timestamp.run('poll', timestamp.maximumAge, poll);
+    if (mail) yield mail;
+  }
+}
+async function main() {
+  for await (const mail of mails()) {
+    pool.add(() => timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail))).catch(console.error);
+    await pool.onSizeLessThan(1);
+  }
+}
+let stopping = false;
+void main();
+// end of recipe
+
+export { park, pool };
+export function stop(): void {
+  stopping = true;
+}

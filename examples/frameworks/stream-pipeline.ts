@@ -1,0 +1,34 @@
+import { park, poll } from './poll.js';
+import { handle, limitOf, type Mail } from './yours.js';
+
+// recipe
+import { pipeline } from 'node:stream/promises';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+const stop = new AbortController();
+
+// Each poll is a task too. While the next stage is busy nothing polls, and the limit of its job counts.
+async function* source() {
+  while (!stop.signal.aborted) {
+    const mail = await timestamp.run('poll', timestamp.maximumAge, poll);
+    if (mail) yield mail;
+  }
+}
+async function sink(mails: AsyncIterable<Mail>) {
+  for await (const mail of mails) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+}
+pipeline(source, parse, sink, { signal: stop.signal }).catch(console.error);
+// end of recipe
+
+let fails = false;
+async function* parse(mails: AsyncIterable<Mail>) {
+  for await (const mail of mails) {
+    if (fails) throw new Error('cannot parse this');
+    yield mail;
+  }
+}
+export function fail(): void {
+  fails = true;
+}
+export { park, stop };
