@@ -16,7 +16,7 @@ describe('the package', () => {
       'ProcessTimestamp',
       'TIMESTAMP_PATH',
       'Timestamp',
-      'describe',
+      'formatVerdict',
       'probe',
       'systemClock',
     ]);
