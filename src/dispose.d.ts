@@ -1,7 +1,7 @@
 
 declare global {
   interface SymbolConstructor {
-    /** For a TypeScript or a `lib` that does not know it yet. */
+    /** Declared for a TypeScript version or a `lib` that lacks it. */
     readonly dispose: unique symbol;
   }
 }

@@ -1,7 +1,7 @@
 import { milliseconds as convert } from 'date-fns/milliseconds';
 import { LivenessError, shown } from './errors';
 
-/** A length of time, such as `{ minutes: 2 }`: what date-fns calls a `Duration`. */
+/** A length of time, such as `{ minutes: 2 }`. It has the shape of date-fns' `Duration`. */
 export interface Duration {
   readonly years?: number;
   readonly months?: number;
@@ -14,24 +14,25 @@ export interface Duration {
 
 const UNITS: readonly (keyof Duration)[] = ['years', 'months', 'weeks', 'days', 'hours', 'minutes', 'seconds'];
 
-/** The heartbeat file holds a limit as at most 15 digits of centiseconds. */
+/** In milliseconds: a limit in the heartbeat file has at most 15 digits of centiseconds. */
 const LONGEST = 9_999_999_999_999_990;
 
 /**
- * A limit in milliseconds: above 0, at most `Infinity`.
+ * Converts a limit to milliseconds: above 0, at most `Infinity`.
  *
- * @throws LivenessError `ERR_MAXIMUM_AGE` for anything that would judge at once or never without saying so.
+ * @param name the limit's name in the error message.
+ * @throws LivenessError `ERR_MAXIMUM_AGE` for anything else.
  */
-export function milliseconds(limit: unknown, what: string): number {
+export function milliseconds(limit: unknown, name: string): number {
   const result = typeof limit === 'number' ? limit : isDuration(limit) ? converted(limit) : NaN;
   if (result > 0 && (result <= LONGEST || result === Infinity)) return result;
   throw new LivenessError(
     'ERR_MAXIMUM_AGE',
-    `${what} must be milliseconds above 0, Infinity or a Duration of ${UNITS.join(', ')} such as { minutes: 2 }; got ${shown(limit)}`,
+    `${name} must be milliseconds above 0, Infinity or a Duration of ${UNITS.join(', ')} such as { minutes: 2 }; got ${shown(limit)}`,
   );
 }
 
-// date-fns reads an unknown unit as 0, which would make a limit of `{ minute: 5 }` dead at once.
+// date-fns ignores an unknown unit, so that `{ minute: 5 }` would be a limit of 0.
 function isDuration(value: unknown): value is Duration {
   if (typeof value !== 'object' || value === null) return false;
   for (const unit in value) {
@@ -44,7 +45,7 @@ function isDuration(value: unknown): value is Duration {
 const recent: { readonly duration: Duration; readonly ms: number }[] = [];
 const MOST_RECENT = 32;
 
-/** Remembers what was converted: a handler's task states its limit anew each time, and a conversion takes 3 to 19 µs. */
+/** Remembers the last conversions: each call of a handler states its limit again, and a conversion takes 3 to 19 µs. */
 function converted(duration: Duration): number {
   for (const known of recent) if (isEqual(known.duration, duration)) return known.ms;
   const ms = convert(duration);
@@ -60,7 +61,7 @@ function isEqual(a: Duration, b: Duration): boolean {
 
 const SCALE = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
-/** A limit as people write it, the inverse of {@link parseLimit}: `2m`, `1h30m`, `500ms`; `none` for Infinity. */
+/** Formats a limit for {@link parseLimit}: `2m`, `1h30m`, `500ms`; `none` for Infinity. */
 export function formatLimit(limit: number): string {
   if (limit === Infinity) return 'none';
   let rest = Math.ceil(limit / 10) * 10; // the heartbeat file's resolution
@@ -73,14 +74,14 @@ export function formatLimit(limit: number): string {
   return text;
 }
 
-/** What {@link parseLimit} takes, in words. */
+/** What {@link parseLimit} accepts, for error messages. */
 export const LIMIT_FORMS = 'a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M';
 
-/** Milliseconds of `500ms`, `90s`, `2m`, `1h30m`, `1d`, or of ISO 8601's `PT2M`; undefined for anything else. */
+/** Converts `500ms`, `90s`, `2m`, `1h30m`, `1d`, or ISO 8601's `PT2M` to milliseconds; undefined for anything else. */
 export function parseLimit(text: string): number | undefined {
   const [, ...counts] =
     /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?$/.exec(text) ??
-    // Without years and months, whose length nobody knows, and weeks, which stand alone there.
+    // ISO 8601 without years and months, which vary in length, and without weeks, which may not be combined.
     /^P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/.exec(text) ??
     [];
   const total = Object.values(SCALE).reduce((sum, scale, index) => sum + Number(counts[index] ?? 0) * scale, 0);

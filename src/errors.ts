@@ -1,13 +1,15 @@
 /**
- * What went wrong, for code to branch on:
+ * What went wrong:
  *
- * - `ERR_MAXIMUM_AGE`: a `maximumAge` that is no limit (0, NaN, `{}`, `'2m'`, missing).
- * - `ERR_ARGUMENT`: any other argument that cannot be meant.
- * - `ERR_READ_ONLY`: a method that writes, on a view made by `byRef`.
- * - `ERR_HEARTBEAT_IN_USE`: the first beat found a file that a living writer beats.
- * - `ERR_HEARTBEAT_WRITE`: a first beat, a pid or an error number could not be recorded, or could not be removed.
+ * - `ERR_MAXIMUM_AGE`: the `maximumAge` is not a limit: 0, NaN, `{}`, `'2m'` or missing; or Infinity for a step or a
+ *   task.
+ * - `ERR_ARGUMENT`: another argument is wrong.
+ * - `ERR_READ_ONLY`: a method that writes was called on a view, which `byRef` made.
+ * - `ERR_HEARTBEAT_IN_USE`: another living writer beats this file or directory.
+ * - `ERR_HEARTBEAT_WRITE`: a first beat, a pid or an error number could not be written, or a file could not be removed.
  * - `ERR_HEALTH_CHECK`: a health check given to `load()` answered false.
- * - `ERR_NOT_LOADED`: `refresh()` or `set()` of a `ProcessTimestamp` before `load()` or after `reset()`.
+ * - `ERR_NOT_LOADED`: `refresh()`, `begin()` or `set()` of a `ProcessTimestamp` was called before `load()` had
+ *   succeeded or after `reset()`.
  */
 export type ErrorCode =
   | 'ERR_MAXIMUM_AGE'
@@ -18,15 +20,15 @@ export type ErrorCode =
   | 'ERR_HEALTH_CHECK'
   | 'ERR_NOT_LOADED';
 
-/** Misuse, or a first beat that failed. A dead service is never an error: it is a {@link Verdict}. */
+/** A wrong call, or a write or removal that failed. A dead service is never an error: it is a {@link Verdict}. */
 export class LivenessError extends Error {
   override readonly name = 'LivenessError';
 
   constructor(
-    /** Which mistake it is. */
+    /** What went wrong. */
     readonly code: ErrorCode,
     message: string,
-    /** The heartbeat file or process directory it is about, where there is one. */
+    /** The heartbeat file or process directory, if the error is about one. */
     readonly path?: string,
     options?: { readonly cause?: unknown },
   ) {
@@ -34,9 +36,9 @@ export class LivenessError extends Error {
   }
 }
 
-/** The value as a refusal shows it: short, on one line, with its type. */
+/** A wrong value for an error message: short, on one line, with its type. */
 export function shown(value: unknown): string {
-  // Loaded only for a mistake: a probe starts without it.
+  // Loaded only here, so that a probe starts faster.
   const { inspect } = process.getBuiltinModule('node:util');
   const type = Array.isArray(value) ? 'array' : typeof value;
   const text = inspect(value, { depth: 1, compact: true, breakLength: Infinity }).replaceAll('\n', ' ');

@@ -185,7 +185,8 @@ export class HeartbeatFile {
    * @param inspect sees a line that somebody else wrote, before it is overwritten; it may throw to leave it alone.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
-    // Another one may come between the look and the first write, or removeTemporaries what we are writing: then look again.
+    // Another one may come between the look and the first write, or removeTemporaries what we are writing: then look
+    // again.
     for (let tries = 1; ; tries++) {
       if (!this.#isOurs) assertReplaceable(this.#path, this.#rule);
       this.#look(inspect);
@@ -205,7 +206,8 @@ export class HeartbeatFile {
    * Removes the file if a whole record stands there, unless `isOthers` says of its line that it is somebody else's, or
    * throws; lets go of it. Anything else that somebody has put there stays.
    *
-   * @param companions files that go before it, and stay with it. They go too where this has written and nothing can be read.
+   * @param companions files that go before it, and stay with it. They go too where this has written and nothing can be
+   *   read.
    */
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const found = readLine(this.#path);
@@ -347,8 +349,8 @@ function replace(path: string, bytes: Buffer): number {
 }
 
 /**
- * Writes into the plain file of ours at `path`, and leaves it open: on a full disk, over quota, at a mount point or in a
- * folder that we may not write, no other file can come into its place.
+ * Writes into the plain file of ours at `path`, and leaves it open: on a full disk, over quota, at a mount point or in
+ * a folder that we may not write, no other file can come into its place.
  *
  * @throws `error`, which came before, if there is no such file.
  */
@@ -381,8 +383,8 @@ function overwrite(path: string, bytes: Buffer): number | undefined {
 /**
  * The file at `path`, open for reading and writing, if it is regular, ours, and nobody's by another name.
  *
- * No O_CREAT (in a sticky directory fs.protected_regular refuses it even to root) and no O_TRUNC (an empty moment, and a
- * flush to disk). Looked at before it is opened: opening some devices does something.
+ * No O_CREAT (in a sticky directory fs.protected_regular refuses it even to root) and no O_TRUNC (an empty moment, and
+ * a flush to disk). Looked at before it is opened: opening some devices does something.
  */
 function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   let fd: number | undefined;
@@ -424,8 +426,8 @@ function create(path: string, bytes: Buffer, place: (temporary: string, path: st
 }
 
 /**
- * Refuses a device, and a link of root's or our own to a device or through /proc or /dev: /dev/stdout may end in a plain file.
- * Another user's link is replaced, or it could block our beats.
+ * Refuses a device, and a link of root's or our own to a device or through /proc or /dev: /dev/stdout may end in a
+ * plain file. Another user's link is replaced, or it could block our beats.
  */
 function refuseDevice(path: string, folder: string): void {
   const present = lstat(path);

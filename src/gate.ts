@@ -1,20 +1,21 @@
-// A timer that beats only by asking.
+// The timer of refreshWhile(): it asks a check before each beat.
 
 import { formatLimit } from './duration';
 import { shown } from './errors';
 import { isThenable } from './task';
 
-/** Answers `true` while the consumer consumes. Anything else, an error, or no answer yet gives no beat. */
+/** Answers `true` while the consumer works. Any other answer, an error, or no answer yet gives no beat. */
 export type GateCheck = () => boolean | PromiseLike<boolean>;
 
-/** What `refreshWhile()` hands out. */
+/** What `refreshWhile()` returns. */
 export interface Gate {
-  /** Ends the asking, and so the beats. */
+  /** Ends the questions and the beats. */
   stop(): void;
+  /** The same as `stop()`, for `using`. */
   [Symbol.dispose](): void;
 }
 
-/** Asks a check at regular times and beats when it says yes, until it is stopped. It does not keep the process alive. */
+/** Asks a check at regular intervals and beats if it says yes. It never keeps a process alive. */
 export class AskingGate implements Gate {
   readonly #timer: NodeJS.Timeout;
   #isOpen = true;
@@ -31,7 +32,7 @@ export class AskingGate implements Gate {
     this.#timer.unref();
   }
 
-  /** Whether it was not stopped yet. */
+  /** Whether it still runs. */
   get isOpen(): boolean {
     return this.#isOpen;
   }

@@ -1,47 +1,49 @@
-// Health checks: what load() of a ProcessTimestamp runs before it says that the process is there.
+// The health checks that load() of a ProcessTimestamp runs.
 
 import { LivenessError, shown } from './errors';
 import { printable } from './verdict';
 
 /**
- * Answers `true`, or nothing, if what it looks at is healthy, and `false` if it is not. May be async. May throw, which says
- * more. A number, `null` or an empty string is refused: 0 is healthy as an error number, and not healthy as a truth value.
+ * A health check: answers `true` or nothing for healthy, `false` for unhealthy. It may be async, and it may throw, with
+ * a message that says more than `false`. `load()` refuses a number, `null` and an empty string as an answer: 0 could
+ * mean error number 0, which is healthy, or false, which is not.
  */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- takes whatever load() is given for it
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- it is called with the arguments of load()
 export type Health = (...args: any[]) => unknown;
 
 /**
- * A function, an object with a method `health`, or the specifier of a module that exports one: a package, an absolute
- * path, a `file:` URL, or a path that begins with `.` and is relative to the working directory; CommonJS or ES.
+ * A health check for `load()`: a function, an object with a method `health`, or the name of a CommonJS or ES module
+ * that exports a function `health`. The name is a package, an absolute path, a `file:` URL, or a path that begins with
+ * `.` and is relative to the working directory.
  */
 export type HealthCheck = Health | { readonly health: Health } | string;
 
 /**
- * Runs the checks, each after the one before it has answered.
+ * Runs the checks one after another.
  *
- * @throws LivenessError `ERR_HEALTH_CHECK` for the first that answers false, `ERR_ARGUMENT` for what is no check, no module or
- *   no clear answer; and whatever a check throws, untouched.
+ * @throws LivenessError `ERR_HEALTH_CHECK` for the first check that answers false; `ERR_ARGUMENT` for a check that is
+ *   not callable, a module that is not found, or an answer that is not clear. Also whatever a check throws.
  */
 export async function runChecks(checks: readonly HealthCheck[], args: readonly unknown[], path: string): Promise<void> {
   if (!Array.isArray(checks)) {
     throw new LivenessError('ERR_ARGUMENT', `load expected an array of health checks; got ${shown(checks)}`, path);
   }
-  const all = checks.map((check: unknown, at) => ({ check, what: `health check ${at + 1} of ${checks.length}` }));
-  for (const { check, what } of all) {
+  const all = checks.map((check: unknown, at) => ({ check, label: `health check ${at + 1} of ${checks.length}` }));
+  for (const { check, label } of all) {
     if (typeof check !== 'string' && !healthOf(check)) {
       const expected = 'a function, an object with a method health, or a module that exports one';
-      throw new LivenessError('ERR_ARGUMENT', `${what} expected ${expected}; got ${shown(check)}`, path);
+      throw new LivenessError('ERR_ARGUMENT', `${label} expected ${expected}; got ${shown(check)}`, path);
     }
   }
-  for (const { check, what } of all) {
-    const health = typeof check === 'string' ? await loadHealth(check, what, path) : healthOf(check);
+  for (const { check, label } of all) {
+    const health = typeof check === 'string' ? await loadHealth(check, label, path) : healthOf(check);
     const answer = await health?.(...args);
     const name = printable(nameOf(check));
-    if (answer === false) throw new LivenessError('ERR_HEALTH_CHECK', `${what} (${name}) answered false`, path);
+    if (answer === false) throw new LivenessError('ERR_HEALTH_CHECK', `${label} (${name}) answered false`, path);
     if (typeof answer === 'number' || (answer !== undefined && !answer)) {
       throw new LivenessError(
         'ERR_ARGUMENT',
-        `${what} (${name}) expected to answer true or false; got ${shown(answer)}`,
+        `${label} (${name}) expected to answer true or false; got ${shown(answer)}`,
         path,
       );
     }
@@ -67,10 +69,10 @@ function nameOf(check: unknown): string {
   return typeof Class === 'string' && Class !== 'Object' ? Class : 'object';
 }
 
-async function loadHealth(specifier: string, what: string, path: string): Promise<Health> {
-  const exported = await load(resolve(specifier, what, path));
-  // What a CommonJS module exports stands under default; Node finds only some of its names, and calls them without it.
-  // Compiled from an ES module, it has a default of its own.
+async function loadHealth(specifier: string, label: string, path: string): Promise<Health> {
+  const exported = await load(resolve(specifier, label, path));
+  // A CommonJS module's exports are the default export; Node lifts only some of them to named exports, which lose
+  // `this`. A module compiled from ES has a default of its own inside that.
   const whole = exported.default as Exports | undefined;
   const [own] = [whole, whole?.__esModule === true ? whole.default : undefined].filter(hasHealth);
   if (hasHealth(exported) && exported.health !== own?.health) return exported.health;
@@ -79,7 +81,7 @@ async function loadHealth(specifier: string, what: string, path: string): Promis
   const found = names === '' ? 'nothing' : names.length > 60 ? `${names.slice(0, 57)}...` : names;
   throw new LivenessError(
     'ERR_ARGUMENT',
-    `${what} expected that ${shown(specifier)} exports a function health; it exports ${found}`,
+    `${label} expected that ${shown(specifier)} exports a function health; it exports ${found}`,
     path,
   );
 }
@@ -95,11 +97,11 @@ async function load(found: string): Promise<Exports> {
     return (await import(/* webpackIgnore: true */ found)) as Exports;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A package for import alone, which cannot be seen from where this library is installed.
+    // An ES-only package that is visible from the service but not from this library.
     if (code === 'ERR_MODULE_NOT_FOUND' && !/^(?:file|node):/.test(found)) return importFrom(process.cwd(), found);
-    // In a single executable, where import() finds modules of Node's alone.
+    // A single executable application: there import() finds only Node's own modules.
     if (code === 'ERR_UNKNOWN_BUILTIN_MODULE') return importFrom(process.cwd(), found);
-    // In jest, which loads CommonJS modules all the same.
+    // In jest, import() does not work, but require does.
     if (code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
     return {
       default: requireFrom(process.cwd())(found.startsWith('file:') ? url().fileURLToPath(found) : found) as unknown,
@@ -107,31 +109,31 @@ async function load(found: string): Promise<Exports> {
   }
 }
 
-/** From the service's working directory, not from ours: its packages need not be visible from here. */
-function resolve(specifier: string, what: string, path: string): string {
+/** Resolves from the service's working directory, because this library may not see the service's packages. */
+function resolve(specifier: string, label: string, path: string): string {
   const folder = process.cwd();
   try {
     const isUrl = specifier.startsWith('file:');
     const found = requireFrom(folder).resolve(isUrl ? url().fileURLToPath(specifier) : specifier);
     return isUrl ? specifier : found.startsWith('/') ? url().pathToFileURL(found).href : found;
   } catch (error) {
-    // A package for import alone, which require may not resolve.
+    // An ES-only package, which require cannot resolve.
     if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return specifier;
     const expected = `a package, or a path that begins with . or /, to be found from ${folder}`;
-    throw new LivenessError('ERR_ARGUMENT', `${what} expected ${expected}; got ${shown(specifier)}`, path, {
+    throw new LivenessError('ERR_ARGUMENT', `${label} expected ${expected}; got ${shown(specifier)}`, path, {
       cause: error,
     });
   }
 }
 
-// Loaded only here: a probe imports this file too and never needs them.
+// These load Node's modules only when called, because a probe imports this file too.
 function requireFrom(folder: string): NodeJS.Require {
   return process.getBuiltinModule('node:module').createRequire(`${folder}/health-checks.js`);
 }
 
 function importFrom(folder: string, specifier: string): Promise<Exports> {
   const { Script, constants } = process.getBuiltinModule('node:vm');
-  // The only way to import from another folder than one's own. Node 20 calls it experimental, and warns.
+  // There is no other way to import from another folder. Node 20 warns that it is experimental.
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const load = new Script('(specifier) => import(specifier)', {
     filename: `${folder}/health-checks.js`,

@@ -51,8 +51,8 @@ function canHold(): boolean {
 }
 
 /**
- * Does something with the file at `path`, through its folder held open: as long as one of the folders above can be swapped for
- * a symbolic link between a look at it and its use, the look is worth nothing.
+ * Does something with the file at `path`, through its folder held open: as long as one of the folders above can be
+ * swapped for a symbolic link between a look at it and its use, the look is worth nothing.
  *
  * @param make makes the folders that are missing.
  * @param act is given the file's path through the held folder, and that folder's own name with a slash at its end.
@@ -145,8 +145,8 @@ function openToAll(fd: number): void {
 }
 
 /**
- * Gives everybody the right to read, which a umask may have taken. A refusal is borne if everybody has it already, as on
- * mounts with fixed modes; and under Node's permission model, where the umask decides.
+ * Gives everybody the right to read, which a umask may have taken. A refusal is borne if everybody has it already, as
+ * on mounts with fixed modes; and under Node's permission model, where the umask decides.
  */
 export function permit({ mode }: Stats, wanted: 0o644 | 0o755, change: (mode: number) => void): void {
   if ((mode & 0o777) === wanted) return;
@@ -174,8 +174,8 @@ function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
 }
 
 /**
- * Whether the way of the link `name` in `folder`, which ends in a slash, leads through /proc or /dev: it is the machine's, such
- * as /dev/stdout. Files in /dev/shm are anybody's.
+ * Whether the way of the link `name` in `folder`, which ends in a slash, leads through /proc or /dev: it is the
+ * machine's, such as /dev/stdout. Files in /dev/shm are anybody's.
  */
 export function leadsThroughProcOrDev(folder: string, name: string): boolean {
   const names = [name];

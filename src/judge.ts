@@ -1,5 +1,5 @@
-// What a heartbeat file or a process directory means, for every reader: Timestamp, the shipped probe, and liveness.sh in
-// its own words.
+// What a heartbeat file or a process directory means, for every reader: Timestamp, the shipped probe, and liveness.sh
+// in its own words.
 
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
 import { hasThread, presence, systemClock, type Clock } from './proc';
@@ -37,8 +37,8 @@ const PATIENCE = 250;
 let wait: (() => boolean) | undefined;
 
 /**
- * Judges as a probe does, which may wait for a writer that is held up in the middle of its work. Without this nothing waits,
- * because a service's loop must not stand still for a reader in it.
+ * Judges as a probe does, which may wait for a writer that is held up in the middle of its work. Without this nothing
+ * waits, because a service's loop must not stand still for a reader in it.
  */
 export function patiently<T>(ask: () => T, now = systemClock.monotonic, sleep = pause): T {
   let end: number | undefined;
@@ -324,8 +324,8 @@ function isElsewhere(record: HeartbeatRecord | undefined, boot: string | undefin
 }
 
 /**
- * Whether the writer of a record that stands at a path still lives: then it must not be taken over. A leftover must not keep
- * a new container from starting, so doubt counts as dead, unless the beat is fresh.
+ * Whether the writer of a record that stands at a path still lives: then it must not be taken over. A leftover must not
+ * keep a new container from starting, so doubt counts as dead, unless the beat is fresh.
  */
 export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
   const boot = clock.bootId();

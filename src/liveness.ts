@@ -1,4 +1,4 @@
-// node_modules/k8s-liveness/dist/liveness.js: the shipped probe. Built into one file that loads node: builtins only.
+// The shipped probe dist/liveness.js. The build makes one file of it that loads only Node's own modules.
 
 import type { ParseArgsConfig } from 'node:util';
 import { LIMIT_FORMS, parseLimit } from './duration';
@@ -21,7 +21,7 @@ const OPTIONS = {
 
 interface Request {
   readonly paths: readonly string[];
-  /** Ask about the default process directory, before the paths. */
+  /** Whether to judge the default process directory too, before the paths. */
   readonly askDefault: boolean;
   readonly ignoreError: boolean;
   readonly otherPidNamespace: boolean;
@@ -31,7 +31,7 @@ interface Request {
 const PLAIN_REQUEST = { askDefault: false, ignoreError: false, otherPidNamespace: false, plainLimit: undefined };
 
 function parseCommandLine(args: string[]): Request {
-  // Loaded only for options: a probe that has none starts without it.
+  // Loaded only if there are options, so that other probes start faster.
   const { parseArgs } = process.getBuiltinModule('node:util');
   let parsed;
   try {

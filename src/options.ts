@@ -1,18 +1,18 @@
 import { LivenessError, shown } from './errors';
 import { systemClock, type Clock } from './proc';
 
-/** How a Timestamp beats and judges. */
+/** Options of a `Timestamp`. */
 export interface TimestampOptions {
-  /** Where time comes from. Default: {@link systemClock}. */
+  /** The clock that beats and verdicts use. Default: {@link systemClock}. */
   readonly clock?: Clock | undefined;
   /**
-   * Leave a process directory's error number aside: for liveness, so that an outage which the error reports does not
-   * restart the service. Readiness looks at it.
+   * Ignore a process directory's error number. Default: false. Use it for liveness, so that an outage which the error
+   * reports does not restart the service. Do not use it for readiness.
    */
   readonly ignoreError?: boolean | undefined;
   /**
-   * The writer lives in another pid namespace or on another machine (a sidecar over a shared volume): its pid and
-   * boot mean nothing here, so only wall time judges.
+   * The writer is in another pid namespace or on another machine, as for a sidecar that reads a shared volume: ignore
+   * its pid and boot id, and judge by wall time alone. Default: false.
    */
   readonly otherPidNamespace?: boolean | undefined;
 }
@@ -20,7 +20,7 @@ export interface TimestampOptions {
 const CLOCK = Object.keys(systemClock);
 const FLAGS = ['ignoreError', 'otherPidNamespace'];
 
-/** A misspelt option would be left out without a word. */
+/** Refuses unknown options too: a misspelt one would be ignored silently. */
 export function assertArguments(name: string, path: unknown, options: unknown): void {
   if (typeof path !== 'string') refuse(`${name} expected its path as a string`, path);
   if (!isObject(options)) return refuse(`${name} expected options such as { ignoreError: true }`, options);

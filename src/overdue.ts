@@ -1,22 +1,22 @@
 import type { Clock } from './proc';
 import type { Entry, Tasks } from './tasks';
 
-/** The shortest wait, if a clock that is passed in stands still; and the longest that setTimeout takes. Milliseconds. */
+/** In milliseconds: the shortest wait, for a test's clock that stands still, and the longest that setTimeout accepts. */
 const [SHORTEST, LONGEST] = [10, 2 ** 31 - 1];
 
-/** Wakes up when the first task is overdue, also if nothing else runs. It never beats, and keeps no process alive. */
+/** Calls back when a task becomes overdue, even if nothing else runs. It never beats, and never keeps a process alive. */
 export class OverdueWatch {
   #timer: NodeJS.Timeout | undefined;
   #deadline = Infinity;
 
-  /** @param wake is given each overdue task once, and called at the latest when the first one is overdue. */
+  /** @param wake is called at each deadline that passes, with the tasks that became overdue since the last call. */
   constructor(
     private readonly tasks: Tasks,
     private readonly clock: Clock,
     private readonly wake: (overdue: readonly Entry[]) => void,
   ) {}
 
-  /** A task will be overdue then, by the monotonic clock. */
+  /** @param deadline when a task will be overdue, by the monotonic clock. */
   expect(deadline: number): void {
     if (deadline >= this.#deadline) return;
     this.stop();
@@ -35,9 +35,9 @@ export class OverdueWatch {
   #onTimer(): void {
     this.stop();
     const { overdue, next } = this.tasks.overdue(this.clock.monotonic());
-    const unsaid = overdue.filter(({ warned }) => !warned);
-    for (const task of unsaid) task.warned = true;
-    this.wake(unsaid);
+    const unwarned = overdue.filter(({ warned }) => !warned);
+    for (const task of unwarned) task.warned = true;
+    this.wake(unwarned);
     if (next !== Infinity) this.expect(next);
   }
 }

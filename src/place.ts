@@ -1,17 +1,19 @@
 import { ERROR, PID, TIMESTAMP } from './file';
 
-/** What stands behind a path, and its words: what a heartbeat file and a process directory differ in. */
+/** Where a writer writes. A heartbeat file and a process directory differ in these files and words. */
 export interface Place {
+  /** Its name in messages. */
   readonly noun: string;
   readonly isDirectory: boolean;
+  /** The path of the heartbeat file. */
   readonly heartbeat: (path: string) => string;
-  /** The files that are removed before the heartbeat. */
+  /** Other files, which are removed before the heartbeat file. */
   readonly companions: (path: string) => readonly string[];
-  /** What fails if a first beat cannot be written. */
+  /** The start of the message if a first beat cannot be written. */
   readonly failure: string;
-  /** What to do if another living writer beats there. */
+  /** What to do if another living writer beats here. */
   readonly advice: string;
-  /** What to do if it cannot be written. */
+  /** What to do if a write fails. */
   readonly remedy: string;
 }
 

@@ -4,21 +4,24 @@ import { patiently } from './judge';
 import type { Timestamp } from './timestamp';
 import { formatVerdicts, printable, type Verdict } from './verdict';
 
-/** What an exec probe exits with: alive, dead, could not ask. */
+/** The exit code of an exec probe: 0 alive, 1 dead, 2 could not ask. */
 export type ExitCode = 0 | 1 | 2;
 
+/** The values of LOG_LEVEL that silence the alive line. */
 const QUIET = ['warn', 'warning', 'error', 'critical', 'fatal', 'alert', 'emerg', 'off', 'none', 'silent'];
 
 /**
- * The whole of a service's `liveness.ts`: judges, prints one line, and exits 0 when every timestamp is alive,
- * 1 when one is dead, 2 when it could not ask. It exits at once, whatever the import graph holds open.
+ * Judges, prints one line, and ends the process: exit code 0 if every timestamp is alive, 1 if one is dead, 2 if it
+ * could not ask. It never throws. It exits at once, even if imported modules keep timers or sockets open.
  *
- * `LOG_LEVEL` at `warning` or above silences the alive line; the dead line is never silenced.
+ * `LOG_LEVEL` at `warning` or above silences the line of a probe that is alive; a dead one always prints.
+ *
+ * @param timestamps views made by `byRef`, at least one.
  */
 export function probe(...timestamps: readonly Timestamp[]): never {
   return conclude(() => {
     if (timestamps.length === 0) throw new Error('probe expected at least one Timestamp; got none');
-    // By what it does, not by its class: a service may hold two copies of this library.
+    // Not instanceof: a service may contain two copies of this library.
     const wrong = timestamps.findIndex((timestamp) => typeof (timestamp as Partial<Timestamp> | null)?.verdict !== 'function');
     if (wrong >= 0) {
       throw new Error(`probe expected Timestamps such as WorkerTimestamp.byRef(); got ${shown(timestamps[wrong])}`);
@@ -27,7 +30,7 @@ export function probe(...timestamps: readonly Timestamp[]): never {
   });
 }
 
-/** Prints what `ask` found and exits. */
+/** Prints the answer of `ask` and exits. */
 export function conclude(ask: () => readonly Verdict[]): never {
   let code: ExitCode;
   try {
@@ -39,16 +42,16 @@ export function conclude(ask: () => readonly Verdict[]): never {
     code = 2;
     print(2, printable(`cannot ask: ${error instanceof Error ? error.message : String(error)}`).slice(0, 300));
   }
-  // An exit listener somewhere in the import graph must not turn the answer round, nor clean up after the service.
+  // An exit listener of an imported module could change the exit code, or remove files of the running service.
   process.removeAllListeners('exit');
   process.exit(code);
 }
 
-/** By writeSync: console.log costs 5 to 9 % of a probe's start-up. */
+/** Not console.log, which takes 5 to 9 % of a probe's start-up. */
 export function print(fd: 1 | 2, line: string): void {
   try {
     writeSync(fd, `${line}\n`);
   } catch {
-    // A closed or full pipe: the exit code is the answer.
+    // The pipe is closed or full. The exit code still answers.
   }
 }

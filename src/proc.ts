@@ -1,25 +1,24 @@
-// The only reader of /proc: the clock, and who a process is.
+// What /proc tells: the time since boot, and which process a pid is.
 
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 
 /**
- * Where a Timestamp takes its time from. Pass your own to test a loop without waiting; {@link systemClock} is
- * the default.
+ * The clocks of a Timestamp. Pass your own to test a loop without waiting. Default: {@link systemClock}.
  */
 export interface Clock {
-  /** Milliseconds from a source that never steps back. It only paces how often a beat is written. */
+  /** Milliseconds of a clock that never steps back. Measures gaps, tasks and how long a beat stays unwritten. */
   readonly monotonic: () => number;
-  /** Milliseconds since boot, suspended time included; undefined where the system does not tell. */
+  /** Milliseconds since boot, suspended time included; undefined if the system does not tell. Verdicts prefer it. */
   readonly uptime: () => number | undefined;
-  /** Milliseconds since the epoch. Judged by only where uptime or boot is unknown. */
+  /** Milliseconds since the epoch. Verdicts use it only if uptime or boot id is unknown. */
   readonly wall: () => number;
-  /** Names this boot: an uptime from another boot says nothing. Undefined where the system does not tell. */
+  /** The id of this boot, because uptimes of two boots cannot be compared; undefined if the system does not tell. */
   readonly bootId: () => string | undefined;
 }
 
 /** The real clocks: `performance.now`, `/proc/uptime`, `Date.now`, the kernel's boot id. */
 export const systemClock: Clock = {
-  // Named only when called: the first mention of `performance` takes 0.7 ms, which a probe never needs to spend.
+  // An arrow function, because the first use of `performance` takes 0.7 ms, and a probe does without it.
   monotonic: () => performance.now(),
   uptime: readUptime,
   wall: () => Date.now(),
@@ -27,14 +26,14 @@ export const systemClock: Clock = {
 };
 
 /**
- * Opened anew each time: lxcfs binds a file of its own over it in a running container, and an open file would keep telling the
- * old time and keep the mount busy.
+ * Opens the file each time: lxcfs may mount another one over it, and a file kept open would show the old time and keep
+ * the mount busy.
  */
 function readUptime(): number | undefined {
   return parseUptime(read('/proc/uptime')) ?? uptimeWithoutProc();
 }
 
-/** `12345.67 …` is 12345670 ms: by its digits, as trunc(uptime * 100) is wrong for 6.6 % of values. */
+/** `12345.67 …` is 12345670 ms. Joins the digits, because trunc(uptime * 100) is wrong for 6.6 % of values. */
 function parseUptime(text = ''): number | undefined {
   const point = text.indexOf('.');
   const centiseconds = Number(text.slice(0, point) + text.slice(point + 1, point + 3));
@@ -42,11 +41,11 @@ function parseUptime(text = ''): number | undefined {
 }
 
 /**
- * The kernel's own answer if /proc does not tell: whole seconds. The fraction is that of the monotonic clock, which is the same
- * until the machine is suspended for the first time; after that it may be wrong by up to a second.
+ * The time since boot without /proc: os.uptime() in whole seconds, with the fraction of the monotonic clock. Both
+ * clocks have the same fraction until the machine is suspended; after that it may be wrong by up to a second.
  */
 function uptimeWithoutProc(): number | undefined {
-  if (process.platform !== 'linux') return undefined; // others have no boot id to go with it
+  if (process.platform !== 'linux') return undefined; // without a boot id an uptime is useless
   const [, nanoseconds] = process.hrtime();
   return process.getBuiltinModule('node:os').uptime() * 1000 + Math.floor(nanoseconds / 1e6);
 }
@@ -54,7 +53,7 @@ function uptimeWithoutProc(): number | undefined {
 let bootId: string | undefined;
 let bootIdRead = -Infinity;
 
-/** Read at most once a second: a checkpoint may be restored after a reboot. */
+/** Reads the file again after a second, because a checkpoint may be restored in another boot. */
 function readBootId(): string | undefined {
   const now = Date.now();
   if (!(Math.abs(now - bootIdRead) < 1000)) {
@@ -65,19 +64,19 @@ function readBootId(): string | undefined {
   return bootId;
 }
 
-/** Which process and thread is asking. */
+/** A process and thread that beats. */
 export interface Identity {
   readonly pid: number | undefined;
-  /** Field 22 of /proc/PID/stat: clock ticks between boot and its start. */
+  /** When the process started: field 22 of /proc/PID/stat, in clock ticks since boot. */
   readonly start: number | undefined;
-  /** The kernel's id of the calling thread; 0 where the system does not tell. */
+  /** The kernel's id of the thread; 0 if unknown. */
   readonly thread: number;
 }
 
-/** The identity of the calling process, as /proc shows it. */
+/** The identity of the calling thread, as /proc shows it. */
 export function self(): Identity {
   const stat = parseStat(read('/proc/self/stat'));
-  // A /proc of another pid namespace shows us under another pid, or not at all: then our own number means nothing there.
+  // A /proc that does not show us is of another pid namespace, in which our pid means nothing.
   if (!stat) return { pid: hasProc() ? undefined : process.pid, start: undefined, thread: 0 };
   let thread = 0;
   try {
@@ -88,14 +87,16 @@ export function self(): Identity {
   return { pid: stat.pid, start: stat.start, thread };
 }
 
-/** Whether a process is the one that beat. `unknown` where it cannot be told, which never makes a verdict dead. */
-/** `start` is that of the process which has the pid now. */
+/**
+ * Whether a process is there. `unknown` never makes a verdict dead. `start` is that of the process that has the pid
+ * now.
+ */
 export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detail: string; start?: number | undefined };
 
 /**
- * Asks after the process `pid` that started at `start`.
+ * Is the process `pid` that started at `start` there?
  *
- * Absence counts only where every process is visible: under hidepid another user's living process is absent too.
+ * Absence counts only if every process is visible: hidepid hides other users' living processes.
  */
 export function presence(pid: number, start: number | undefined): Presence {
   const gone = (detail: string, now?: number): Presence => ({ state: 'gone', detail: `process ${pid} ${detail}`, start: now });
@@ -107,34 +108,34 @@ export function presence(pid: number, start: number | undefined): Presence {
     if (hasProc()) return { state: 'unknown' };
     return answersSignals(pid) ? { state: 'present' } : gone('has ended');
   }
-  // Z: ended, waiting for a parent that may never ask; X: on its way out. A process whose first thread has ended
-  // is shown as Z too while its others work.
+  // Z is a zombie; X is exiting. A process whose first thread has ended is shown as Z too while other threads work.
   if ('ZXx'.includes(stat.state) && stat.threads <= 1) return gone('is a zombie');
   if (stat.exitSignal === -1) return gone('is a thread of another');
   if (start !== undefined && start !== stat.start) return gone('is not the one that beat', stat.start);
   return { state: 'present' };
 }
 
-/** When that process started, in clock ticks since boot; undefined where it cannot be told. */
+/** When the process started, in clock ticks since boot; undefined if unknown. */
 export function startOf(pid: number): number | undefined {
   return parseStat(read(`/proc/${pid}/stat`))?.start;
 }
 
-/** Whether that process still has that thread; true where it cannot be told. */
+/** Whether the process still has the thread; true if unknown. */
 export function hasThread(pid: number, thread: number): boolean {
   return thread === 0 || !exists(`/proc/${pid}/task`) || exists(`/proc/${pid}/task/${thread}`);
 }
 
-/** PID 1 is visible under hidepid too where it is the asking user's own. */
+/** Whether /proc hides other users' processes. A visible PID 1 does not rule that out: it may be our own user's. */
 function isHiding(): boolean {
   return /^\S+ \/proc \S+ \S*hidepid=/m.test(read('/proc/self/mounts') ?? '');
 }
 
 function hasProc(): boolean {
-  return exists('/proc/version') || exists('/proc/self'); // one of them is not there with subset=pid, or from another pid namespace
+  // subset=pid hides the first, a /proc of another pid namespace the second.
+  return exists('/proc/version') || exists('/proc/self');
 }
 
-/** Whether something stands there; true too where that may not be asked, as under Node's permission model. */
+/** Whether the path exists; true if Node's permission model forbids the question. */
 function exists(path: string): boolean {
   try {
     return existsSync(path);
@@ -148,30 +149,30 @@ function answersSignals(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // It lives, as another user's. Anything else is no process: Node refuses a pid of more than 31 bits.
+    // EPERM: it lives, as another user's. Otherwise there is no such process; Node refuses a pid of more than 31 bits.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
 function read(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8'); // the encoding that Node reads in one call: 42 µs cold, where latin1 takes 255
+    return readFileSync(path, 'utf8'); // Node reads utf8 in one call: 42 µs for the first file; latin1 takes 255 µs
   } catch {
     return undefined;
   }
 }
 
-/** What /proc/PID/stat says: proc(5). */
+/** Fields of /proc/PID/stat: proc(5). */
 interface Stat {
   readonly pid: number;
   readonly state: string;
   readonly threads: number;
   readonly start: number;
-  /** What its parent is sent at its end; -1 in a thread that leads no group, by the kernel's own definition. */
+  /** The signal to its parent at its end; the kernel sets -1 for a thread that is not the first of its process. */
   readonly exitSignal: number;
 }
 
-/** A comm may hold newlines and `) `, so the fields begin after the last `)`. */
+/** The process name may contain newlines and `) `, so the other fields begin after the last `)`. */
 function parseStat(stat: string | undefined): Stat | undefined {
   if (stat === undefined) return undefined;
   const fields = stat.slice(stat.lastIndexOf(')') + 1).trim().split(' ');

@@ -13,14 +13,14 @@ import { PROCESS_DIRECTORY } from './place';
 import { Writer } from './writer';
 
 /**
- * A process that says it is there, and whether it is well: `pid` and `error` in a directory of its own, each just the
- * number, as shell scripts and other languages read and write them; and `timestamp`, its heartbeat.
+ * A process that reports its health in a directory of its own: the files `pid` and `error` hold one number each, which
+ * shell scripts and other languages can read and write; `timestamp` is its heartbeat.
  *
- * Healthy while the process lives and its error is 0. A subclass with a `maximumAge` beats too, and is then dead as well
- * when it has not for that long.
+ * It is alive while its process lives and its error is 0. If a subclass has a `maximumAge`, the last beat must be young
+ * enough too.
  */
 export class ProcessTimestamp extends Timestamp {
-  /** How old the last beat may become. Infinity: pid and error alone decide. */
+  /** How old the last beat may become: milliseconds or a {@link Duration}. Default: Infinity, pid and error decide. */
   readonly maximumAge: number | Duration = Infinity;
 
   readonly #writer: Writer;
@@ -29,7 +29,12 @@ export class ProcessTimestamp extends Timestamp {
   /** The last error number written. */
   #error: number | undefined;
 
-  /** @param directory default: `LIVENESS_UNIT_NAME`, else the host's name, below `LIVENESS_RUNDIR`, else `/run`. */
+  /**
+   * Neither reads nor writes; `load()` does.
+   *
+   * @param directory default: `LIVENESS_UNIT_NAME`, else the host name, in `LIVENESS_RUNDIR`, else `/run`.
+   * @throws LivenessError `ERR_ARGUMENT` for a directory or options of the wrong type.
+   */
   constructor(directory: string = processDirectory(), options: TimestampOptions = {}) {
     assertArguments(new.target.name, directory, options);
     const writer = new Writer(PROCESS_DIRECTORY, directory, options);
@@ -38,34 +43,37 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   /**
-   * Runs the health checks in order, each with `args`, and then writes the pid. From the beginning of it until `set()` the
-   * process counts as unhealthy.
+   * Runs the health checks in order, each with `args`; then makes the first beat and writes the pid. The process counts
+   * as unhealthy from this call until `set(0)`.
    *
-   * @throws LivenessError `ERR_HEALTH_CHECK` names the check that answered false; `ERR_HEARTBEAT_IN_USE` if a living process
-   *   beats in this directory, `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for what is no check. What a
-   *   check throws comes out untouched. In each case no pid is written, and an own one is taken away.
+   * If it rejects, it has written no pid, or has removed its own pid again.
+   *
+   * @throws LivenessError `ERR_HEALTH_CHECK` if a check answers false; `ERR_HEARTBEAT_IN_USE` if another living process
+   *   beats in this directory; `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for a check that cannot be
+   *   called or gives no clear answer; `ERR_NOT_LOADED` if `reset()` or `load()` is called meanwhile; `ERR_READ_ONLY`
+   *   on a view. Also whatever a check throws.
    */
   async load(checks: readonly HealthCheck[], ...args: readonly unknown[]): Promise<this> {
     this.#writer.assertWritable('load');
     const load = ++this.#loads;
     this.#writer.assertFree();
-    if (!this.#loaded) this.#doing('load the process directory', () => { assertDirectoryReplaceable(this.#writer.absolute); });
+    if (!this.#loaded) this.#explainFailure('load the process directory', () => { assertDirectoryReplaceable(this.#writer.absolute); });
     let ours = this.#loaded;
     try {
-      // Before the checks: a predecessor's 0 beside a pid that is in use again would pass for ours.
+      // Before the checks: an earlier process's 0 would look like ours if its pid is in use again.
       this.#error = undefined;
-      this.#doing('remove the old error', () => { remove(this.#path(ERROR)); });
+      this.#explainFailure('remove the old error', () => { remove(this.#path(ERROR)); });
       await runChecks(checks, args, this.path);
       if (this.#loads !== load) {
         throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
       }
-      this.#writer.startAnew();
+      this.#writer.expectFirstBeat();
       super.refresh();
       ours = true;
       removeTemporaries(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
       this.#writePid();
     } catch (error) {
-      // Unless a reset() or load() came in between: what stands there is the later one's.
+      // If another reset() or load() came in between, the files belong to that call.
       if (ours && this.#loads === load) this.#withdraw();
       throw error;
     }
@@ -74,10 +82,12 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   /**
-   * Says how the process is: 0 is healthy, any other integer is not. Cheap while it stays the same.
+   * Writes the error number: 0 means healthy, any other integer unhealthy. Only reads if the number is already there.
    *
-   * @throws LivenessError `ERR_ARGUMENT` for anything else, `ERR_NOT_LOADED`, and `ERR_HEARTBEAT_WRITE` when a change cannot be
-   *   written: an error that is lost would pass for health.
+   * @param error default: 0.
+   * @throws LivenessError `ERR_ARGUMENT` for anything but an integer of at most 15 digits; `ERR_NOT_LOADED` before
+   *   `load()` has succeeded; `ERR_HEARTBEAT_WRITE` if a new number cannot be written, because a lost error would look
+   *   healthy; `ERR_READ_ONLY` on a view.
    */
   set(...given: [error?: number]): this {
     this.#assertLoaded('set');
@@ -86,12 +96,12 @@ export class ProcessTimestamp extends Timestamp {
     if (typeof error !== 'number' || parseError(String(error)) === undefined) {
       throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`, this.path);
     }
-    // A loop may say it on every turn; a rename takes many times as long as a look.
+    // A loop may call this on every turn, and reading takes much less time than a rename.
     if (this.error === error) return this;
     try {
       this.#writeError(error);
     } catch (failure) {
-      // Said before and only not restored: no reason to stop a loop. The next call tries again.
+      // If only the old number was to be restored, that must not stop a loop. The next call tries again.
       if (this.#error !== error) throw failure;
     }
     this.#error = error;
@@ -99,10 +109,10 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   /**
-   * Takes pid, error and timestamp away: as before `load()`, unhealthy to any checker. Whatever is not there is no error, and
-   * a directory in which another living process beats is left alone: it fits into a `finally`.
+   * Removes pid, error and timestamp, so that every probe answers dead. It fits into a `finally`: missing files are no
+   * error, and a directory in which another living process beats stays as it is.
    *
-   * @throws LivenessError `ERR_HEARTBEAT_WRITE` if something cannot be removed.
+   * @throws LivenessError `ERR_HEARTBEAT_WRITE` if a file cannot be removed; `ERR_READ_ONLY` on a view.
    */
   reset(): void {
     this.#writer.assertWritable('reset');
@@ -120,7 +130,10 @@ export class ProcessTimestamp extends Timestamp {
     this.reset();
   }
 
-  /** One beat, as of any Timestamp, after `load()`. With a beat that is written, pid and error are restored if gone or emptied. */
+  /**
+   * Beats, as {@link Timestamp.refresh} does; `ERR_NOT_LOADED` before `load()` has succeeded. A beat that is written
+   * also restores pid and error if another program has removed or emptied them.
+   */
   override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
     this.#assertLoaded('refresh');
     const before = this.#writer.writtenAt;
@@ -129,19 +142,19 @@ export class ProcessTimestamp extends Timestamp {
     return this;
   }
 
-  /** As of any Timestamp, after `load()`. */
+  /** Begins a task, as {@link Timestamp.begin} does; `ERR_NOT_LOADED` before `load()` has succeeded. */
   override begin(name: string, maximumAge: number | Duration): Task {
     this.#assertLoaded('begin');
     return super.begin(name, maximumAge);
   }
 
-  /** The process that the directory names, if it does. */
+  /** The pid in the directory; undefined if there is none. Reads the file. */
   get pid(): number | undefined {
     const found = readPid(this.#writer.absolute);
     return found.obstacle ? undefined : found.value;
   }
 
-  /** Its error number; 0 is healthy. Undefined between `load()` and `set()`, and for what is no number. */
+  /** The error number in the directory, 0 for healthy; undefined if there is none, as before `set()`. Reads the file. */
   get error(): number | undefined {
     const found = readError(this.#writer.absolute);
     return found.obstacle ? undefined : found.value;
@@ -149,19 +162,19 @@ export class ProcessTimestamp extends Timestamp {
 
   #restore(): void {
     try {
-      if (isGone(this.#path(PID))) this.#writePid();
-      if (this.#error !== undefined && isGone(this.#path(ERROR))) this.#writeError(this.#error);
+      if (isMissingOrEmpty(this.#path(PID))) this.#writePid();
+      if (this.#error !== undefined && isMissingOrEmpty(this.#path(ERROR))) this.#writeError(this.#error);
     } catch {
       // The next beat that is written tries again.
     }
   }
 
   #writePid(): void {
-    this.#doing('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
+    this.#explainFailure('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
   }
 
   #writeError(error: number): void {
-    this.#doing('write the error', () => { replaceText(this.#path(ERROR), String(error)); });
+    this.#explainFailure('write the error', () => { replaceText(this.#path(ERROR), String(error)); });
   }
 
   #path(name: string): string {
@@ -174,30 +187,30 @@ export class ProcessTimestamp extends Timestamp {
     throw new LivenessError('ERR_NOT_LOADED', `${method}() expected load() to have succeeded first, and no reset() since`, this.path);
   }
 
-  /** As reset(), after a failure that says more than another one could. */
+  /** Removes the files after a failed load(). Throws nothing, because the error of load() says more. */
   #withdraw(): void {
     this.#loaded = false;
     try {
       super.delete();
     } catch {
-      // What could not be written may not be removable either.
+      // If we could not write, perhaps we cannot remove either.
     }
   }
 
-  #doing(what: string, action: () => void): void {
+  #explainFailure(attempt: string, action: () => void): void {
     try {
       action();
     } catch (error) {
-      throw this.#writer.wrapped(error, `cannot ${what} at`);
+      throw this.#writer.asWriteError(error, `cannot ${attempt} at`);
     }
   }
 }
 
-/** Longer than anybody takes between emptying a file and writing it. */
+/** Milliseconds. Another writer that empties a file before it writes takes less time between both. */
 const EMPTY_MS = 1000;
 
-/** Whether nothing is said there: another number is for whoever has put it there, or is just doing so, to answer for. */
-function isGone(path: string): boolean {
+/** Whether the file is missing or stays empty. We never replace a number that another process wrote. */
+function isMissingOrEmpty(path: string): boolean {
   const reading = readLine(path);
   if (reading.kind !== 'line') return reading.kind === 'missing';
   return reading.line === '' && !reading.more && Date.now() - reading.modified > EMPTY_MS;

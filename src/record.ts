@@ -11,8 +11,8 @@ export interface HeartbeatRecord {
   /** How old the beat may become; Infinity without a limit. */
   readonly limit: number;
   /**
-   * `own`: the loop's beat; a reader's own limit overrules its limit. `step`: a beat with a limit of its own. `task`: a piece of
-   * work in hand, which would be dead before the loop; the times are those of its beginning.
+   * `own`: the loop's beat; a reader's own limit overrules its limit. `step`: a beat with a limit of its own. `task`: a
+   * piece of work in hand, which would be dead before the loop; the times are those of its beginning.
    */
   readonly kind: (typeof KINDS)[number];
   /** How long the writer may leave a beat unwritten; every reader adds it to the limit. */
@@ -63,8 +63,8 @@ interface Shape<T> {
 const WRONG = Symbol('wrong');
 
 /**
- * The fields in their order in the line. Columns are fixed: between two beats only digits change, so a torn read keeps its
- * shape, and the checksum decides.
+ * The fields in their order in the line. Columns are fixed: between two beats only digits change, so a torn read keeps
+ * its shape, and the checksum decides.
  */
 const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> } } = {
   beat: { width: 15, shape: whole(0) },

@@ -1,20 +1,21 @@
-// What a writer may replace: one rule for the first beat, `touch`, and the pid and error of a process directory. Pure.
+// Which files a writer may replace: a rule for the first beat, one for `touch`, and one for the pid and error of a
+// process directory. Pure.
 
 import { LONGEST_LINE, parse, RECORD_SIZE } from './record';
 
-/** A regular file that stands where a writer wants to write. */
+/** A regular file at the path that a writer wants to write. */
 export interface Standing {
-  /** Its first bytes, `LONGEST_LINE` at most, without NULs: every reader drops them. */
+  /** Its first bytes, `LONGEST_LINE` at most, without NULs, which every reader drops. */
   readonly text: string;
   /** All its bytes, NULs included. */
   readonly size: number;
 }
 
 export interface Rule {
-  /** What may be replaced, as a refusal says it. */
+  /** What may be replaced, for the error message. */
   readonly expected: string;
   readonly takes: (found: Standing) => boolean;
-  /** Whether it protects other users' files too. For a service it must not: such a file could keep it from starting. */
+  /** Whether it protects other users' files too. Not for a service, which another user's file could keep from starting. */
   readonly protectsOthers: boolean;
 }
 
@@ -26,7 +27,7 @@ export const FIRST_BEAT: Rule = {
 
 const DAY_MS = 86_400_000;
 
-/** For a path that somebody has typed, perhaps wrongly: `now` by the wall clock tells a time from any other number. */
+/** For a path that somebody has typed, perhaps wrongly: an epoch near `now`, by the wall clock, is no other number. */
 export function touchAt(now: number): Rule {
   return {
     ...FIRST_BEAT,
@@ -39,34 +40,34 @@ export function touchAt(now: number): Rule {
   };
 }
 
-/** A process directory's pid or error. Other writers may have left a word there, but no page of text. */
+/** For a process directory's pid and error. Other writers may leave a word there, but not a page of text. */
 export const NUMBER: Rule = {
   expected: 'a number or one short line',
   takes: (found) => isBlank(found, LONGEST_LINE) || (found.size <= RECORD_SIZE && !found.text.trim().includes('\n')),
   protectsOthers: false,
 };
 
-/** Short and without text: a crash leaves NULs, `echo >` a newline. */
+/** Whether it is short and has no text: a crash leaves NULs, `echo >` leaves a newline. */
 function isBlank({ text, size }: Standing, most: number): boolean {
   return size <= most && text.trim() === '';
 }
 
 const WORD = 'k8s-liveness/';
 
-/** In any state and version: a crash in the middle of the first write leaves the beginning of one. */
+/** A heartbeat of any version, or the beginning of one, which a crash during the first write leaves. */
 function isHeartbeat({ text, size }: Standing): boolean {
   const line = text.replace(/^ +/, '');
   return line.startsWith(WORD) || (size <= RECORD_SIZE && line !== '' && WORD.startsWith(line));
 }
 
-/** Milliseconds since the epoch, from the year 2001 to 2286: ten digits, which no pid has. */
+/** Milliseconds since the epoch, for the years 2001 to 2286: such seconds have ten digits, which no pid has. */
 function epochIn({ text, size }: Standing): number | undefined {
   const found = parse(text.trim());
   return size <= LONGEST_LINE && found.kind === 'plain' && found.wall >= 1e12 && found.wall < 1e13 ? found.wall : undefined;
 }
 
-/** Why it is not replaced. Its content is not shown: it may be a secret, and logs are read by many. */
+/** Why the file is not replaced. Does not show its content, because that may be a secret, and many people read logs. */
 export function refusal({ text, size }: Standing, { expected }: Rule): string {
-  const what = text === '' ? 'NUL bytes' : /^\d+$/.test(text.trim()) ? 'a number' : 'other content';
-  return `it holds ${what} (${size} bytes); expected ${expected}: remove it, or choose another path`;
+  const content = text === '' ? 'NUL bytes' : /^\d+$/.test(text.trim()) ? 'a number' : 'other content';
+  return `it holds ${content} (${size} bytes); expected ${expected}: remove it, or choose another path`;
 }

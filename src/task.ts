@@ -3,30 +3,31 @@ import { LivenessError, shown } from './errors';
 import type { Entry } from './tasks';
 import type { Writer } from './writer';
 
-/** A piece of work in hand, as `begin()` hands it out. After its end, and after `delete()`, it does nothing. */
+/** A piece of work in hand. `begin()` makes it. After its end, and after `delete()`, its methods do nothing. */
 export interface Task {
-  /** As the probe's line shows it: printable ASCII. */
+  /** Its name in printable ASCII, as the probe's line shows it. */
   readonly name: string;
   /** How long it may be in hand without a `refresh()`, in milliseconds. */
   readonly limit: number;
-  /** How long it has been in hand since it was begun or refreshed, in milliseconds; 0 after its end. */
+  /** Milliseconds since it was begun or last refreshed; 0 after its end. */
   readonly age: number;
-  /** It makes progress: its time starts anew. A beat of this task, not of the loop. */
+  /** Says that this task makes progress: its time starts again. This is no beat of the loop. */
   refresh(): void;
-  /** It is done, well or not. No beat. */
+  /** Says that this task is done or has failed. This is no beat. */
   end(): void;
+  /** The same as `end()`, for `using`. */
   [Symbol.dispose](): void;
 }
 
-/** What to call a task, and how long it may take. */
+/** A task's name and limit. */
 export interface TaskDescription {
-  /** For the probe's line, such as `mail#42`. */
+  /** What the probe's line calls it, such as `mail#42`. */
   readonly name: string;
-  /** Milliseconds or a Duration; never Infinity. */
+  /** How long it may take: milliseconds or a {@link Duration}, not Infinity. */
   readonly maximumAge: number | Duration;
 }
 
-/** @throws LivenessError `ERR_ARGUMENT` for anything but a name and a limit. */
+/** @throws LivenessError `ERR_ARGUMENT` unless `given` has a name and a limit. */
 export function assertDescription(given: unknown): asserts given is TaskDescription {
   const { name, maximumAge } = (given ?? {}) as Partial<TaskDescription>;
   if (typeof name === 'string' && name !== '' && maximumAge !== undefined) return;

@@ -1,24 +1,25 @@
-// The work in hand: which task would be overdue first. Pure: the time is passed in, in milliseconds of a monotonic clock.
+// The tasks in hand, and which one is nearest to its deadline. Pure: the caller passes the time in, as milliseconds of
+// a monotonic clock.
 
-/** A task as the writer keeps it. */
+/** A task, for the writer. */
 export interface Entry {
   readonly name: string;
-  /** How long it may be in hand without a refresh. */
+  /** How long it may be in hand without a refresh, in milliseconds. */
   readonly limit: number;
-  /** When it was begun, or refreshed last. */
+  /** When it was last refreshed, or else begun. */
   since: number;
-  /** Whether its service was told that it is overdue. */
+  /** Whether the service was warned that it is overdue. */
   warned: boolean;
-  /** The neighbours in its queue; undefined when it is no longer in hand. */
+  /** The neighbours in its queue; undefined after its end. */
   earlier: Link | undefined;
   later: Link | undefined;
 }
 type Link = Pick<Entry, 'earlier' | 'later'>;
 
 /**
- * Tasks in hand, in one queue for each limit: within a queue the oldest is the nearest to its deadline, so that finding the
- * nearest of all takes as long as there are limits. The queues are linked rings, as the first element of a Set with a busy front
- * takes 300 times as long to find (10,000 in hand, Node 20).
+ * The tasks in hand, in one queue for each limit. In each queue the oldest task is the nearest to its deadline, so the
+ * search for the nearest of all looks at one task per limit. Each queue is a linked ring: the first element of a Set
+ * takes 300 times as long to find after many removals at its front (10,000 tasks, Node 20).
  */
 export class Tasks {
   readonly #queues = new Map<number, Link>();
@@ -34,7 +35,7 @@ export class Tasks {
     return entry;
   }
 
-  /** Its time starts anew. */
+  /** Starts the task's time again. */
   refresh(entry: Entry, now: number): void {
     this.#remove(entry);
     entry.since = now;
@@ -50,22 +51,22 @@ export class Tasks {
     for (const entry of this.all()) this.#remove(entry);
   }
 
-  /** The task that would be overdue first. */
+  /** The task nearest to its deadline. */
   nearest(): Entry | undefined {
     return this.#first((a, b) => a.since + a.limit < b.since + b.limit);
   }
 
-  /** The task that has waited the longest. */
+  /** The task with the longest time since its beginning or refresh. */
   oldest(): Entry | undefined {
     return this.#first((a, b) => a.since < b.since);
   }
 
-  /** All, nearest to its deadline first. */
+  /** All tasks, the nearest deadline first. */
   all(): Entry[] {
     return [...this.#queues.values()].flatMap((ring) => [...each(ring)]).sort((a, b) => a.since + a.limit - b.since - b.limit);
   }
 
-  /** Those that are overdue, and when the next one will be. */
+  /** The overdue tasks, and the next deadline after those. */
   overdue(now: number): { readonly overdue: readonly Entry[]; readonly next: number } {
     const overdue: Entry[] = [];
     let next = Infinity;
@@ -116,7 +117,7 @@ export class Tasks {
   }
 }
 
-/** Whether it has neither ended nor been cleared away. */
+/** Whether the task has not ended. */
 export function isInHand(entry: Entry): boolean {
   return entry.earlier !== undefined;
 }

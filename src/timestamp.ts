@@ -11,34 +11,41 @@ import { HEARTBEAT_FILE } from './place';
 import { asViews, Writer } from './writer';
 
 /**
- * The heartbeat of one loop: `refresh()` it once per turn, and anyone who can read its file can tell whether the
- * loop still turns. Subclass it with a `maximumAge`; import the subclass in the service and in its probe.
+ * The heartbeat of a service: whoever can read its file can tell whether the service makes progress. Subclass it with a
+ * `maximumAge`, and import the subclass in the service and in its probe.
  *
- * Nothing here starts a timer, on purpose: a beat from a timer keeps a hung loop alive for ever. A Timestamp that has beaten
- * keeps its file open until `delete()`, or until it is garbage.
+ * A loop calls `refresh()` once per turn. A service without a loop of its own wraps its handlers as tasks with
+ * {@link Timestamp.wrap}, and beats with {@link refreshWhile}, whose timer asks a check before each beat. A timer that
+ * asks nothing would keep a hung service alive. After its first beat a Timestamp keeps its file open until `delete()`
+ * or garbage collection.
  */
 export abstract class Timestamp {
-  /** How old the last beat may become before the loop counts as wedged: milliseconds or a date-fns `Duration`. */
+  /** How old the last beat may become before the loop counts as hung: milliseconds or a {@link Duration}. */
   abstract readonly maximumAge: number | Duration;
 
-  /** The heartbeat file, or the process directory. */
+  /** The path of the heartbeat file or process directory, as it was given. */
   readonly path: string;
 
   readonly #writer: Writer;
-  /** The limit's name in messages; made once, as a beat has no time for it. */
-  readonly #what: string;
+  /** The limit's name in error messages. Made only once, because it would slow down each beat. */
+  readonly #limitName: string;
   #clock: Clock;
   #otherPidNamespace: boolean;
   #ignoreError: boolean;
 
-  /** Neither reads nor writes: a path that cannot be written shows at the first `refresh()`. */
+  /**
+   * Neither reads nor writes the file; the first beat does.
+   *
+   * @param path the heartbeat file. Default: {@link TIMESTAMP_PATH}.
+   * @throws LivenessError `ERR_ARGUMENT` for a path or options of the wrong type.
+   */
   constructor(path?: string, options?: TimestampOptions);
   /** @internal */ // eslint-disable-next-line @typescript-eslint/unified-signatures -- the third parameter is not published
   constructor(path?: string, options?: TimestampOptions, writer?: Writer);
   constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}, writer?: Writer) {
     assertArguments(new.target.name, path, options);
     this.#writer = writer ?? new Writer(HEARTBEAT_FILE, path, options);
-    this.#what = `${new.target.name}.maximumAge`;
+    this.#limitName = `${new.target.name}.maximumAge`;
     this.path = this.#writer.path;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;
@@ -46,8 +53,11 @@ export abstract class Timestamp {
   }
 
   /**
-   * A read-only view of the heartbeat at `path`, for a probe. On a subclass it is an instance of that subclass and
-   * judges by its `maximumAge`; on `Timestamp` itself it judges by the limit that the file states.
+   * Makes a read-only view of the heartbeat at `path`, for a probe. `Subclass.byRef()` makes an instance of the
+   * subclass and judges by its `maximumAge`; `Timestamp.byRef()` judges by the limit that the file states.
+   *
+   * @param path default: that of the constructor.
+   * @throws LivenessError `ERR_ARGUMENT` for a wrong argument, or if the subclass's constructor uses another path.
    */
   static byRef<T extends Timestamp>(
     this: abstract new (path?: string, options?: TimestampOptions) => T,
@@ -64,7 +74,7 @@ export abstract class Timestamp {
         path,
       );
     }
-    // A subclass whose constructor takes only a path still gets them.
+    // For a subclass whose constructor passes no options on.
     view.#clock = options?.clock ?? view.#clock;
     view.#otherPidNamespace = options?.otherPidNamespace ?? view.#otherPidNamespace;
     view.#ignoreError = options?.ignoreError ?? view.#ignoreError;
@@ -72,40 +82,48 @@ export abstract class Timestamp {
   }
 
   /**
-   * One beat. Call it on every turn of the loop, also when idle; a call costs a clock read, and at most every
-   * hundredth of the limit (10 ms to 1 s) it is written.
+   * Beats. Call it on every turn of the loop, also when idle. A call costs one clock read; it writes at most once every
+   * hundredth of the limit (10 ms to 1 s).
    *
-   * @param options `maximumAge`: a longer limit for the stretch of work that follows, until the next plain call.
-   * @throws LivenessError `ERR_HEARTBEAT_WRITE` or `ERR_HEARTBEAT_IN_USE` from the first beat only: a path that
-   *   does not work must be loud at start-up, and must not stop a working loop later.
+   * @param options `maximumAge`: another limit until the next plain call, for a long step: milliseconds or a
+   *   {@link Duration}, not Infinity.
+   * @throws LivenessError from the first beat only: `ERR_HEARTBEAT_WRITE` if it cannot be written,
+   *   `ERR_HEARTBEAT_IN_USE` if another living writer beats this file. Later beats warn instead, because they must not
+   *   stop a working loop. From any call: `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view.
    */
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
     this.#writer.assertWritable('refresh');
     const step = options === undefined ? undefined : stepOf(options);
-    if (step === undefined) this.#writer.refresh(this.maximumAge, false, this.#what);
+    if (step === undefined) this.#writer.refresh(this.maximumAge, false, this.#limitName);
     else this.#writer.refresh(step, true, STEP);
     return this;
   }
 
   /**
-   * Takes a piece of work in hand: the heartbeat is dead when it has been in hand for longer than its own limit, whatever else
-   * beats. Beginning and ending are no beats: they only hold back. Something else must show that an idle service is fine:
-   * `refresh()` in a loop, or {@link refreshWhile}. If nothing ever does, the end of the last task stands as a beat.
+   * Begins a task. While a task is in hand for longer than its limit, the heartbeat is dead, whatever else beats. The
+   * beginning and the end of a task are no beats. An idle service must beat in another way: by `refresh()` in a loop,
+   * or by {@link Timestamp.refreshWhile}. If it never does, the end of its last task counts as a beat.
    *
-   * @param name what it is, for the probe's line, such as `mail#42`: printable ASCII, cut to 35 characters.
-   * @param maximumAge how long it may take, or go without a `refresh()` of its own: milliseconds or a Duration, never Infinity.
-   * @throws LivenessError `ERR_HEARTBEAT_WRITE` or `ERR_HEARTBEAT_IN_USE` if it is the first write of all and fails.
+   * @param name what the probe's line calls it, such as `mail#42`: printable ASCII, cut to 35 characters.
+   * @param maximumAge how long the task may take, or go without a `refresh()` of its own: milliseconds or a
+   *   {@link Duration}, not Infinity.
+   * @throws LivenessError `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view; `ERR_HEARTBEAT_WRITE` or
+   *   `ERR_HEARTBEAT_IN_USE` only if it is the first write, as by `refresh()`.
    */
   begin(name: string, maximumAge: number | Duration): Task {
     this.#writer.assertWritable('begin');
     assertDescription({ name, maximumAge });
     const limit = milliseconds(maximumAge, TASK);
-    if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must end; got Infinity`, this.path);
-    const entry = this.#writer.begin(printable(name), limit, this.maximumAge, this.#what);
+    if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
+    const entry = this.#writer.begin(printable(name), limit, this.maximumAge, this.#limitName);
     return new TaskInHand(this.#writer, entry);
   }
 
-  /** Runs `work` as a task, which ends when its promise settles or it throws. Resolves to what it returns. */
+  /**
+   * Runs `work` as a task, and resolves to its result. The task ends when `work` throws or its promise settles.
+   *
+   * @throws LivenessError as {@link Timestamp.begin} does; and what `work` throws.
+   */
   async run<T>(name: string, maximumAge: number | Duration, work: (task: Task) => T | PromiseLike<T>): Promise<T> {
     const task = this.begin(name, maximumAge);
     try {
@@ -116,12 +134,15 @@ export abstract class Timestamp {
   }
 
   /**
-   * A handler that is a task from its call until it returns, throws, or its promise settles, for a framework to call. It keeps
-   * `this`, the arguments, `length` and `name`, and returns what the handler returns. A handler that goes on after it has
-   * returned, by a callback, ends at once: begin and end its task yourself.
+   * Wraps a handler that a framework calls: each call is a task until the handler returns, throws, or its promise
+   * settles. The wrapped handler keeps `this`, the arguments, `length` and `name`, and returns what the handler
+   * returns. If the handler works on after its return, by callbacks, the task ends too early: use {@link
+   * Timestamp.begin} instead.
    *
-   * @param describe the task's name and limit, or a function of the handler's arguments that answers them.
-   * @throws LivenessError as the first `refresh()` does, which it makes if there was none: a bad path shows at start-up.
+   * Makes the first beat if there was none, so that a path which does not work shows at start-up.
+   *
+   * @param describe the task's name and limit, or a function that returns them for the handler's arguments.
+   * @throws LivenessError as {@link Timestamp.refresh} and {@link begin} do.
    */
   wrap<This, Arguments extends unknown[], Result>(
     handler: (this: This, ...args: Arguments) => Result,
@@ -131,9 +152,9 @@ export abstract class Timestamp {
     if (typeof describe !== 'function') assertDescription(describe);
     this.#writer.assertWritable('wrap');
     if (!this.#writer.hasBeaten) this.refresh();
-    const { lives } = this.#writer;
+    const { generation } = this.#writer;
     const begin = (args: Arguments): Task | undefined => {
-      if (this.#writer.lives !== lives) return undefined; // after delete(), a late call must not write the file again
+      if (this.#writer.generation !== generation) return undefined; // after delete() a late call must not write
       const described: TaskDescription = typeof describe === 'function' ? describe(...args) : describe;
       assertDescription(described);
       return this.begin(described.name, described.maximumAge);
@@ -147,7 +168,7 @@ export abstract class Timestamp {
         task?.end();
         throw error;
       }
-      if (isThenable(result)) return endedBy(result, task) as Result;
+      if (isThenable(result)) return endWhenSettled(result, task) as Result;
       task?.end();
       return result;
     }
@@ -156,19 +177,23 @@ export abstract class Timestamp {
   }
 
   /**
-   * Beats from a timer as long as `check` says `true`, for a consumer that owns no loop. The check must ask the consumer's own
-   * state, not its connection's. A check that throws, rejects, or has not answered yet gives no beat; one warning says when it
-   * begins to say no (`CHECK_SAYS_NO`), and one line when it says yes again. It does not keep the process alive.
+   * Asks `check` at regular intervals, and beats while it says `true`: for a consumer without a loop of its own. The
+   * check must ask the state of the consumer itself, not of its connection. A check that throws, rejects, or has not
+   * answered yet gives no beat. One warning says when the answer turns to no (`CHECK_SAYS_NO`), and one when it turns
+   * to yes again (`CHECK_SAYS_YES`). The timer never keeps a process alive.
    *
-   * @param options `every`: how often to ask, in milliseconds or a Duration. Default: a tenth of the limit, from 100 ms to 10 s.
-   * @throws LivenessError as the first `refresh()` does, which it makes if there was none; `ERR_ARGUMENT` while another check runs.
+   * Makes the first beat if there was none, so that a path which does not work shows at start-up.
+   *
+   * @param options `every`: the interval, in milliseconds or a {@link Duration}, below the limit. Default: a tenth of
+   *   the limit, but at least 100 ms and at most 10 s.
+   * @throws LivenessError as {@link Timestamp.refresh} does; `ERR_ARGUMENT` while another check runs.
    */
   refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
     this.#writer.assertWritable('refreshWhile');
     if (typeof check !== 'function') {
       throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`);
     }
-    const limit = milliseconds(this.maximumAge, this.#what);
+    const limit = milliseconds(this.maximumAge, this.#limitName);
     const every = options.every === undefined ? Math.min(Math.max(limit / 10, 100), 10_000) : milliseconds(options.every, 'every of refreshWhile');
     if (every >= limit) {
       throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected an every below the limit of ${formatLimit(limit)}; got ${formatLimit(every)}`);
@@ -183,53 +208,57 @@ export abstract class Timestamp {
     return gate;
   }
 
-  /** The work in hand, nearest to its deadline first. */
+  /** The tasks in hand, the nearest deadline first. */
   get tasks(): readonly Task[] {
     return this.#writer.tasks().map((entry) => new TaskInHand(this.#writer, entry));
   }
 
-  /** When the last beat was, by the writer's wall clock; undefined without one. */
+  /** The time of the last beat by the writer's wall clock; undefined without a beat. Reads the file. */
   get value(): Date | undefined {
     return this.verdict().value;
   }
 
-  /** How old the last beat is, in milliseconds; Infinity without one. */
+  /** The age of the last beat in milliseconds; Infinity without a beat. Reads the file. */
   get age(): number {
     return this.verdict().age;
   }
 
-  /** Is the loop making progress? */
+  /** Is the loop making progress? Reads the file. */
   get alive(): boolean {
     return this.verdict().alive;
   }
 
-  /** Beats made by this instance. */
+  /** How many beats this instance has made, unwritten ones included. */
   get beats(): number {
     return this.#writer.beats;
   }
 
-  /** The longest time between two beats of this instance, in milliseconds: what to choose `maximumAge` by. */
+  /** The longest time between two beats of this instance, in milliseconds. Choose `maximumAge` well above it. */
   get longestGap(): number {
     return this.#writer.longestGap;
   }
 
-  /** The longest time that a task was in hand without a refresh of its own, in milliseconds: what to choose its limit by. */
+  /** The longest time of a task without its `refresh()`, in milliseconds. Choose the limit of tasks well above it. */
   get longestTask(): number {
     return this.#writer.longestTask;
   }
 
-  /** Beats that could not be written, the first one excepted: that one throws. */
+  /** How many writes failed. Does not count first beats, which throw. */
   get failedWrites(): number {
     return this.#writer.failedWrites;
   }
 
-  /** Is the loop making progress, and if not, why? Reads the file; never throws for what stands there. */
+  /**
+   * Is the loop making progress, and if not, why not? Reads the file; whatever the file holds, it does not throw.
+   *
+   * @throws LivenessError `ERR_MAXIMUM_AGE` if the class has no usable `maximumAge`.
+   */
   verdict(): Verdict {
-    // Timestamp.byRef has no limit of its own, and only it: a subclass without one must not pass as one that has.
+    // Only a view by Timestamp.byRef judges by the file's limit; a subclass without a usable limit must throw.
     const limit =
-      this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#what);
+      this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#limitName);
     const { absolute, isDirectory } = this.#writer;
-    // In a process directory no limit must not overrule the one that the file states.
+    // A ProcessTimestamp's default limit is Infinity, which must not overrule the limit in the file.
     return judge(absolute, {
       clock: this.#clock,
       otherPidNamespace: this.#otherPidNamespace,
@@ -240,34 +269,34 @@ export abstract class Timestamp {
   }
 
   /**
-   * Removes the heartbeat: the last thing a service does, so that its path is free for the next one. What another
-   * writer has put there since stays.
+   * Removes the heartbeat, and ends all tasks and the check of `refreshWhile()`. Call it last, so that the next writer
+   * finds the path free. A record of another writer stays. A missing file is no error.
    *
-   * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this one never beat and another living writer does,
-   *   `ERR_HEARTBEAT_WRITE` if it cannot be removed. A file that is not there is no error.
+   * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this instance never beat but another living writer beats this file;
+   *   `ERR_HEARTBEAT_WRITE` if the file cannot be removed; `ERR_READ_ONLY` on a view.
    */
   delete(): void {
     this.#writer.assertWritable('delete');
     this.#writer.remove();
   }
 
-  /** The verdict on one line. */
+  /** The verdict as one line, by {@link formatVerdict}. */
   toString(): string {
     return formatVerdict(this.verdict());
   }
 }
 
-/** What `Timestamp.byRef` makes: a view without a limit of its own, so that the file's own limit counts. */
+/** The view that `Timestamp.byRef` makes: it judges by the limit that the file states. */
 class StatedTimestamp extends Timestamp {
   /** The limit that the file states, in milliseconds; Infinity if it states none. */
   get maximumAge(): number {
     return this.verdict().limit ?? Infinity;
   }
 }
-Object.defineProperty(StatedTimestamp, 'name', { value: 'Timestamp' }); // as its users read it in messages
+Object.defineProperty(StatedTimestamp, 'name', { value: 'Timestamp' }); // its name in messages
 
-/** One promise in the place of another: `then` is called once, as on a lazy query a second call would run it again. */
-async function endedBy(result: PromiseLike<unknown>, task: Task | undefined): Promise<unknown> {
+/** Ends the task when `result` settles. Calls `then` only once: a second call runs a lazy query again. */
+async function endWhenSettled(result: PromiseLike<unknown>, task: Task | undefined): Promise<unknown> {
   try {
     return await result;
   } finally {

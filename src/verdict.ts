@@ -11,8 +11,8 @@ export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 
  *
  * - `missing`: there is no heartbeat file, or a process directory lacks its `pid` or `error`.
  * - `unreadable`: something is there, but not a regular file that may be read.
- * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none; a pid or error that
- *   is no number.
+ * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none; a pid or error
+ *   that is no number.
  * - `gone`: the process has ended, is a zombie, was replaced, or beat before the last boot.
  * - `failed`: the process directory's error is not 0.
  * - `future`: the last beat lies more than 2 s ahead of the clock.

@@ -1,4 +1,5 @@
-// The writing side, for Timestamp, ProcessTimestamp and the command line: who beats, how often a beat is written, and who may.
+// The writer of a heartbeat, for Timestamp, ProcessTimestamp and the command line. It counts beats and tasks, writes
+// the record, and refuses a path that another living writer beats.
 
 import { isAbsolute } from 'node:path';
 import { formatLimit, milliseconds, type Duration } from './duration';
@@ -16,9 +17,9 @@ import { instant } from './verdict';
 
 export interface WriterOptions {
   readonly clock?: Clock | undefined;
-  /** Whose beats they are. Default: those of the calling thread. */
+  /** The process and thread that the record names. Default: the calling ones. */
   readonly identify?: (() => Identity) | undefined;
-  /** Names this writer, whoever it beats for: 32 bits in hex. Default: random. */
+  /** Tells this writer's records from others': 32 bits in hex. Default: random. */
   readonly nonce?: string | undefined;
   /** What the first beat may replace. Default: {@link FIRST_BEAT}. */
   readonly rule?: Rule | undefined;
@@ -28,6 +29,7 @@ export interface WriterOptions {
 
 /** How old a beat may become. */
 interface Limit {
+  /** As the caller gave it. */
   readonly given: number | Duration;
   readonly step: boolean;
   /** In milliseconds. */
@@ -38,7 +40,7 @@ function isSame(a: Limit | undefined, b: Limit): boolean {
   return a?.value === b.value && a.step === b.step;
 }
 
-/** What is recorded: the loop's last beat, or the task that would be dead before it. Milliseconds, by the monotonic clock. */
+/** What the record states: the loop's last beat, or a task. Times are milliseconds of the monotonic clock. */
 interface Item {
   readonly since: number;
   readonly limit: number;
@@ -46,15 +48,15 @@ interface Item {
   readonly task?: Entry | undefined;
 }
 
-/** A failed write is not tried again for this long, so that a hot loop does not spend its time on a broken disk. */
+/** The pause after a failed write, so that a fast loop does not spend its time on a broken disk. */
 const RETRY_MS = 10;
 
-/** How often we look whether we are still who we were: a checkpoint that is restored changes start time and boot. */
+/** How often we read our identity again: restoring a checkpoint changes start time and boot id. */
 const IDENTITY_MS = 1000;
 
 let viewing = false;
 
-/** Every writer made by `make` only reads. A constructor that beats would vouch for a service that is not there. */
+/** Makes a view: its writer refuses to write. A probe must not beat, even if a subclass's constructor tries to. */
 export function asViews<T>(make: () => T): T {
   const before = viewing;
   try {
@@ -68,7 +70,7 @@ export function asViews<T>(make: () => T): T {
 /** Records the beats of one loop at one path. */
 export class Writer {
   readonly path: string;
-  /** Where `path` led when this was made: a later chdir must not move it. */
+  /** `path` as an absolute path, so that a later chdir does not move it. */
   readonly absolute: string;
   readonly #place: Place;
   readonly #clock: Clock;
@@ -79,18 +81,18 @@ export class Writer {
   #nonce: string | undefined;
   #file: HeartbeatFile | undefined;
 
-  // The loop's last beat, and the work in hand.
+  // The loop and the tasks.
   #beats = 0;
   #beatAt: number | undefined;
   #limit: Limit | undefined;
   readonly #tasks = new Tasks();
-  /** Whether the loop has beaten by itself: if not, the end of the last task stands as its beat. */
+  /** Whether the loop itself has beaten. If not, the end of the last task counts as a beat. */
   #hasLoop = false;
   #longestGap = 0;
   #longestTask = 0;
   #failedWrites = 0;
 
-  // What stands in the file.
+  // The file.
   #written: (Item & { readonly wall: number }) | undefined;
   #writtenLimit: Limit | undefined;
   #writtenAt = 0;
@@ -100,9 +102,8 @@ export class Writer {
   #warnedOfOther = false;
   readonly #overdue: OverdueWatch;
   #gate: AskingGate | undefined;
-  #lives = 0;
+  #generation = 0;
 
-  /** Neither reads nor writes. */
   constructor(place: Place, path: string, options: WriterOptions = {}) {
     const { clock = systemClock, identify = self, nonce, rule, everyBeat = false } = options;
     this.path = path;
@@ -137,25 +138,28 @@ export class Writer {
     return this.#writtenAt;
   }
 
-  /** The longest time that a task was in hand without a refresh. */
   get longestTask(): number {
     return this.#longestTask;
   }
 
-  /** Whether a beat was written, and the path not freed since. */
+  /** Whether a beat was written since the start or the last `remove()`. */
   get hasBeaten(): boolean {
     return this.#written !== undefined;
   }
 
-  /** How often the path was freed: what was begun before is inert. */
-  get lives(): number {
-    return this.#lives;
+  /** Counts the calls of `remove()`: a handler that was wrapped before the last one must not write again. */
+  get generation(): number {
+    return this.#generation;
   }
 
-  /** One beat; it is written if the last written one is older than its window, or stated another limit. */
-  refresh(given: number | Duration, step: boolean, what: string): void {
+  /**
+   * Beats. The beat is written unless the last written one states the same limit and is younger than its window.
+   *
+   * @param limitName the limit's name in an error message.
+   */
+  refresh(given: number | Duration, step: boolean, limitName: string): void {
     const last = this.#limit;
-    const limit = last?.step === step && Object.is(last.given, given) ? last : this.#limitOf(given, step, what);
+    const limit = last?.step === step && Object.is(last.given, given) ? last : this.#limitOf(given, step, limitName);
     const now = this.#clock.monotonic();
     const goesOn = this.#hasLoop && this.#beatAt !== undefined;
     const gap = goesOn && !last?.step ? now - (this.#beatAt ?? now) : 0;
@@ -165,32 +169,32 @@ export class Writer {
     this.#hasLoop = true;
     this.#limit = limit;
     if (goesOn && this.#written && isSame(this.#writtenLimit, limit) && now - this.#writtenAt < this.#windowOf(limit.value)) return;
-    this.#limit = this.#limitOf(given, step, what); // anew, as a Duration may have been changed in place
+    this.#limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
-      this.#beats--; // it did not happen
+      this.#beats--;
       this.#beatAt = undefined;
       this.#hasLoop = false;
     });
   }
 
   /**
-   * Takes a piece of work in hand. It is no beat: it is written only if it would be dead before what is recorded.
+   * Begins a task. That is no beat: it is written only if its deadline is nearer than the recorded one.
    *
-   * @param own the loop's own limit, which counts when no task is in hand.
+   * @param own the loop's own limit, which applies when no task is in hand.
    */
-  begin(name: string, limit: number, own: number | Duration, what: string): Entry {
+  begin(name: string, limit: number, own: number | Duration, limitName: string): Entry {
     const now = this.#clock.monotonic();
-    this.#limit ??= this.#limitOf(own, false, what);
-    if (!this.#hasLoop) this.#beatAt = undefined; // while a task is in hand, the end of an earlier one counts for nothing
+    this.#limit ??= this.#limitOf(own, false, limitName);
+    if (!this.#hasLoop) this.#beatAt = undefined; // the end of an earlier task counts only while no task is in hand
     const entry = this.#tasks.begin(name, limit, now);
     const written = this.#written;
-    const stands = written && (written.task ? isInHand(written.task) : this.#hasLoop);
-    if (!stands || now + limit < written.since + written.limit) this.#write(now, () => { this.#tasks.end(entry); });
+    const isCurrent = written && (written.task ? isInHand(written.task) : this.#hasLoop);
+    if (!isCurrent || now + limit < written.since + written.limit) this.#write(now, () => { this.#tasks.end(entry); });
     this.#overdue.expect(now + limit);
     return entry;
   }
 
-  /** A beat of that task. */
+  /** Counts as a beat of that task, not of the loop. */
   refreshTask(entry: Entry): void {
     if (!isInHand(entry)) return;
     const now = this.#clock.monotonic();
@@ -211,17 +215,17 @@ export class Writer {
     if (this.#written?.task === entry) this.#write(now);
   }
 
-  /** The work in hand, nearest to its deadline first. */
+  /** The work in hand, the nearest deadline first. */
   tasks(): Entry[] {
     return this.#tasks.all();
   }
 
-  /** Beats as long as a check says yes. One gate at a time: two would vouch for each other. */
+  /** Starts the timer of `refreshWhile()`. Only one at a time: one check's beats would hide that another says no. */
   gate(check: GateCheck, every: number, beat: () => void): AskingGate {
     if (this.#gate?.isOpen) {
       throw new LivenessError(
         'ERR_ARGUMENT',
-        'refreshWhile expected no other check that still runs; put both into one, as in () => a() && b(), or stop() the first',
+        'refreshWhile expected no other running check; join both, as in () => a() && b(), or stop() the first',
         this.path,
       );
     }
@@ -232,13 +236,13 @@ export class Writer {
     return isInHand(entry) ? this.#clock.monotonic() - entry.since : 0;
   }
 
-  /** Whether the beat that stands there is this writer's; undefined if none stands there. */
-  standsThere(): boolean | undefined {
+  /** Whether the record in the file is this writer's; undefined if there is no record. */
+  hasOurRecord(): boolean | undefined {
     const record = recordIn(this.#line());
     return record && !this.#isOthers(record);
   }
 
-  /** Takes up the count of a predecessor that beat for the same process under the same nonce. */
+  /** Continues the counts of an earlier writer for the same process with the same nonce. */
   resume(): void {
     const record = recordIn(this.#line());
     const { pid, start } = this.#identify();
@@ -251,7 +255,7 @@ export class Writer {
     if (record.uptime !== undefined && uptime !== undefined) this.#beatAt = this.#clock.monotonic() - (uptime - record.uptime * 10);
   }
 
-  /** Throws unless this may write: it is no view. */
+  /** Throws if this is a view. */
   assertWritable(method: string): void {
     if (!this.#readOnly) return;
     throw new LivenessError(
@@ -261,29 +265,24 @@ export class Writer {
     );
   }
 
-  /** Throws if another living writer beats there. */
+  /** Throws if another living writer beats here. */
   assertFree(): void {
     this.#heartbeatFile();
     this.#refuseLivingWriter(this.#line());
   }
 
-  /** Makes the next beat a first one: written at once, and thrown if it cannot be. */
-  startAnew(): void {
+  /** Makes the next beat a first one: it is written at once, and throws if that fails. */
+  expectFirstBeat(): void {
     this.#written = this.#beatAt = this.#failed = this.#identity = undefined;
     this.#hasLoop = false;
   }
 
-  /** Lets go of all work in hand: what is begun is inert from now on, and every gate is stopped. */
-  letGo(): void {
-    this.#lives++;
+  /** Ends all tasks and the check, and removes the heartbeat unless it is another writer's. */
+  remove(): void {
+    this.#generation++;
     this.#tasks.clear();
     this.#gate?.stop();
     this.#overdue.stop();
-  }
-
-  /** Removes what stands there, unless it is another writer's, and frees the path. */
-  remove(): void {
-    this.letGo();
     const hasBeaten = this.hasBeaten;
     try {
       this.#heartbeatFile().remove((line) => {
@@ -293,34 +292,34 @@ export class Writer {
         return false;
       }, this.#place.companions(this.absolute));
     } catch (error) {
-      throw this.wrapped(error, `cannot remove the ${this.#place.noun} at`);
+      throw this.asWriteError(error, `cannot remove the ${this.#place.noun} at`);
     }
-    this.startAnew();
+    this.expectFirstBeat();
   }
 
-  /** What failed, and what to do about it. */
-  wrapped(error: unknown, what: string): LivenessError {
+  /** An error that says what failed, why, and what to do about it. */
+  asWriteError(error: unknown, failure: string): LivenessError {
     if (error instanceof LivenessError) return error;
     const cause = error instanceof Error ? error : new Error(String(error));
     const remedy = cause instanceof Refusal || !this.#place.remedy ? '' : `; ${this.#place.remedy}`;
-    const message = `${what} ${this.path}: ${cause.message}${remedy}`;
+    const message = `${failure} ${this.path}: ${cause.message}${remedy}`;
     return new LivenessError('ERR_HEARTBEAT_WRITE', message, this.path, { cause });
   }
 
-  #limitOf(given: number | Duration, step: boolean, what: string): Limit {
-    const value = milliseconds(given, what);
+  #limitOf(given: number | Duration, step: boolean, limitName: string): Limit {
+    const value = milliseconds(given, limitName);
     if (step && value === Infinity) {
-      throw new LivenessError('ERR_MAXIMUM_AGE', 'the maximumAge of a step must end; got Infinity', this.path);
+      throw new LivenessError('ERR_MAXIMUM_AGE', 'the maximumAge of a step must be finite; got Infinity', this.path);
     }
     return { given, step, value };
   }
 
-  /** How long beats with this limit may stay unwritten. */
+  /** How long after a written beat with this limit the next ones may be left unwritten. */
   #windowOf(limit: number): number {
     return this.#everyBeat ? 0 : Math.min(Math.max(limit / 100, 10), 1000);
   }
 
-  /** What would be dead first: a heartbeat is never younger than the work in hand. */
+  /** The loop or the task that is nearest to its deadline. */
   #nearest(now: number): Item {
     const task = this.#tasks.nearest();
     const { value: limit, step } = this.#limit ?? { value: Infinity, step: false };
@@ -329,7 +328,11 @@ export class Writer {
     return isTask ? { since: task.since, limit: task.limit, kind: 'task', task } : { since, limit, kind: step ? 'step' : 'own' };
   }
 
-  /** @param undo takes back what a first beat that fails has changed: it throws. Later ones warn. */
+  /**
+   * Writes the record. A first beat throws if that fails; a later one warns.
+   *
+   * @param undo takes back the caller's changes before a first beat throws.
+   */
   #write(now: number, undo: () => void = () => undefined): void {
     const item = this.#nearest(now);
     const failed = this.#failed;
@@ -345,7 +348,7 @@ export class Writer {
     } catch (error) {
       if (first) {
         undo();
-        throw this.wrapped(error, this.#place.failure);
+        throw this.asWriteError(error, this.#place.failure);
       }
       this.#failedWrites++;
       if (!failed) this.#warn(`cannot record a heartbeat: ${(error as Error).message}`, 'HEARTBEAT_NOT_WRITTEN');
@@ -358,14 +361,14 @@ export class Writer {
     this.#writtenAt = now;
   }
 
-  /** When that was by the wall clock; the same from write to write, so that the probe's line stays the same. */
+  /** The item's time by the wall clock. A task keeps its first one, so that the probe's line stays the same. */
   #wallOf({ task, since }: Item, now: number): number {
     const wall = within(Math.floor(this.#clock.wall() - (now - since || 0)), LAST_WALL);
     const last = this.#written;
     return last && task && last.task === task && last.since === since && Math.abs(last.wall - wall) < 1000 ? last.wall : wall;
   }
 
-  /** The file's second line: words for people. */
+  /** The file's second line, for people. */
   #note({ task }: Item): string {
     const named = task ?? this.#tasks.oldest();
     return named ? `${this.#tasks.count} in hand, ${named.name}` : '';
@@ -377,11 +380,11 @@ export class Writer {
       const since = instant(new Date(within(this.#clock.wall() - (now - task.since), LAST_WALL)));
       this.#warn(`${task.name} has been in hand since ${since}, longer than its limit of ${formatLimit(task.limit)}`, 'TASK_OVERDUE');
     }
-    // The end of the recorded task may not have been written, on a full disk.
+    // On a full disk the end of the recorded task may still be unwritten.
     if (this.#written?.task && !isInHand(this.#written.task)) this.#write(now);
   }
 
-  /** Only what our own parser takes, whatever the clocks say. */
+  /** Our own parser must accept it, whatever the clocks say. */
   #record(now: number, item: Item, wall: number): HeartbeatRecord {
     if (this.#identity === undefined || !(now - this.#identifiedAt < IDENTITY_MS)) {
       this.#identity = this.#identify();
@@ -407,7 +410,7 @@ export class Writer {
 
   #heartbeatFile(): HeartbeatFile {
     if (this.path === '') {
-      throw new LivenessError('ERR_ARGUMENT', `a ${this.#place.noun} needs a path to stand at; got ''`, '');
+      throw new LivenessError('ERR_ARGUMENT', `a ${this.#place.noun} needs a path; got ''`, '');
     }
     return (this.#file ??= new HeartbeatFile(this.#place.heartbeat(this.absolute), this.#rule));
   }
@@ -417,7 +420,7 @@ export class Writer {
     return found.kind === 'line' ? found.line : '';
   }
 
-  /** By the nonce: the thread's id changes if a checkpoint is restored. */
+  /** Compares the nonce alone, because restoring a checkpoint changes the thread's id. */
   #isOthers({ writer }: HeartbeatRecord): boolean {
     return this.#nonce === undefined || !writer.endsWith(`-${this.#nonce}`);
   }
@@ -449,7 +452,7 @@ export class Writer {
   }
 }
 
-/** Not by resolve(), which drops the folder before `..` although it may be a symbolic link. */
+/** Not path.resolve(): it drops `folder/..`, which leads elsewhere if the folder is a symbolic link. */
 function absolute(path: string): string {
   if (path === '' || isAbsolute(path)) return path;
   try {
@@ -465,7 +468,7 @@ function recordIn(line: string): HeartbeatRecord | undefined {
   return parsed.kind === 'record' ? parsed.record : undefined;
 }
 
-/** From 0 to `most`; 0 for what is no number. */
+/** `value`, but at least 0 and at most `most`; 0 for NaN. */
 function within(value: number, most: number): number {
   return Math.min(Math.max(value, 0), most) || 0;
 }

@@ -133,7 +133,7 @@ class CommandDirectory {
 
   /** Removes the pid, because another process may get that number. */
   ended(code: number): void {
-    const hasOurBeat = this.#writer().standsThere();
+    const hasOurBeat = this.#writer().hasOurRecord();
     // If there is no beat, the pid tells whether the directory is still ours.
     if (!(hasOurBeat ?? this.#hasOurPid())) {
       throw new Error(
