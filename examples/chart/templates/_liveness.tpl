@@ -30,7 +30,7 @@ The service can run as any user and with a read-only root: it beats into memory.
 {{- if or (lt $limit 2) (ne (float64 .) (float64 $limit)) }}
 {{- fail (printf "maximumAgeSeconds: expected whole seconds, at least 2; got %v" .) }}
 {{- end }}
-{{- $timeout := max 1 (min 5 (div $limit 2)) }}
+{{- $timeout := min 5 (div $limit 2) }}
 {{- $period := max $timeout (min 60 (div $limit 4)) }}
 {{- $failures := int64 2 }}
 {{- $startupPeriod := max $timeout (min 5 $period) }}

@@ -100,6 +100,5 @@ readinessProbe:
 
 function timeoutOf({ timeout, period }: Wishes): string {
   if (timeout !== undefined) return `int64 ${timeout}`;
-  const rest = period === undefined ? '(div $limit 2)' : `${period} (sub $limit ${period})`;
-  return `max 1 (min ${RULE.timeout} ${rest})`;
+  return `min ${RULE.timeout} (div $limit 2)${period === undefined ? '' : ` ${period}`}`;
 }

@@ -54,7 +54,7 @@ export function numbersFor(wishes: Wishes): Numbers {
       `--timeout expected at most ${words(half)}, half of the limit, so that a probe sees every beat; got ${words(wishes.timeout)}`,
     );
   }
-  const timeout = wishes.timeout ?? timeoutFor(limit, wishes.period);
+  const timeout = wishes.timeout ?? Math.min(RULE.timeout, half, wishes.period ?? half);
   const grace = RULE.grace;
   const period = wishes.period ?? periodFor(wishes, timeout, failures);
   const liveness = {
@@ -81,10 +81,6 @@ export function numbersFor(wishes: Wishes): Numbers {
   };
   const bounds = decision(limit, liveness);
   return { limit, startup, liveness, readiness, bounds, budget: coldStart(startup).earliest };
-}
-
-function timeoutFor(limit: number, period = Math.floor(limit / 2)): number {
-  return Math.max(1, Math.min(RULE.timeout, period, Math.floor(limit - period)));
 }
 
 function periodFor({ limit, restartWithin }: Wishes, timeout: number, failures: number): number {
