@@ -54,7 +54,7 @@ function tableOf(table, all, cellOf) {
 
 /** A source in the framework: the file, as it is installed, and words that stand in it. */
 function place({ file, text }) {
-  return `\`${file}\`: \`${text}\``;
+  return `\`${file}\`: \`${text.replaceAll('|', '\\|')}\``; // a bar ends a cell, also in code
 }
 
 function sectionOf(framework, cellOf, complain) {
