@@ -7,7 +7,7 @@ import liveness from '../dist/index.js';
 import { compare, figure, quantile } from './report.mjs';
 
 const { systemClock, Timestamp } = liveness;
-const RECORD = 192;
+const RECORD = 256;
 
 class Minutes extends Timestamp {
   maximumAge = { minutes: 2 };

@@ -20,6 +20,7 @@ try {
     run(node, 'startup.mjs');
     if (index === 0) run(node, 'shell.mjs'); // a shell is the same beside every Node
     run(node, 'refresh.mjs');
+    run(node, 'tasks.mjs');
     run(node, 'many.mjs');
     print('');
   }
