@@ -168,7 +168,9 @@ export class Writer {
     this.#beatAt = now;
     this.#hasLoop = true;
     this.#limit = limit;
-    if (goesOn && this.#written && isSame(this.#writtenLimit, limit) && now - this.#writtenAt < this.#windowOf(limit.value)) return;
+    // What was written when a task began or ended may be an older beat than the time of the writing.
+    const recorded = this.#written?.task ? this.#writtenAt : this.#written?.since;
+    if (goesOn && recorded !== undefined && isSame(this.#writtenLimit, limit) && now - recorded < this.#windowOf(limit.value)) return;
     this.#limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
       this.#beats--;

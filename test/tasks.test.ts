@@ -195,6 +195,19 @@ describe('beginning and ending', () => {
     expect(recorded().uptime).toBe(uptime + 10);
   });
 
+  test.each<[string, (task: Task) => void]>([['its end', (task) => { task.end(); }], ['its refresh', (task) => { task.refresh(); }]])(
+    'a beat of the loop right after a task has been written at %s is not lost',
+    (_, act) => {
+      timestamp.refresh();
+      const task = timestamp.begin('job', 110_000);
+      clock.advance(100_000);
+      act(task); // records the loop's beat, which is 100 s old
+      timestamp.refresh();
+      clock.advance(100_000);
+      expect(verdict()).toBe('alive');
+    },
+  );
+
   test('the first write of all throws and leaves nothing in hand', () => {
     const nowhere = new Worker('/proc/no/such/place', { clock });
     expect(thrown(() => nowhere.begin('mail#1', MINUTE))).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE' });
