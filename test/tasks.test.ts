@@ -28,7 +28,7 @@ beforeEach(() => {
   });
 });
 afterEach(() => {
-  timestamp.delete(); // ends its timer, so that it warns in no later test
+  timestamp.delete(); // or its timer would warn in a later test
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
@@ -427,7 +427,7 @@ describe('wrap', () => {
   test('names each call by its arguments', async () => {
     let settle: (() => void) | undefined;
     const handle = timestamp.wrap(
-      async (job: { id: number }) => new Promise<number>((done) => { settle = () => { done(job.id); }; }),
+      async (_job: { id: number }) => new Promise<void>((done) => { settle = done; }),
       (job) => ({ name: `mail#${job.id}`, maximumAge: { minutes: 5 } }),
     );
     const done = handle({ id: 42 });
@@ -553,12 +553,13 @@ describe('refreshWhile', () => {
         readonly maximumAge = maximumAge as number;
       }
       let asked = 0;
-      const gate = new Any(`${path}.any`, { clock }).refreshWhile(() => { asked++; return true; });
+      const any = new Any(path, { clock });
+      any.refreshWhile(() => { asked++; return true; });
       await pass(every - 1, every - 1);
       expect(asked).toBe(0);
       await pass(1, 1);
       expect(asked).toBe(1);
-      gate.stop();
+      any.delete();
     },
   );
 
