@@ -40,6 +40,7 @@ export class ProcessTimestamp extends Timestamp {
     const writer = new Writer(PROCESS_DIRECTORY, directory, options);
     super(directory, options, writer);
     this.#writer = writer;
+    writer.guard = (method) => { this.#assertLoaded(method); };
   }
 
   /**
@@ -68,7 +69,7 @@ export class ProcessTimestamp extends Timestamp {
         throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
       }
       this.#writer.expectFirstBeat();
-      super.refresh();
+      this.#writer.claim(this.maximumAge, `${this.constructor.name}.maximumAge`);
       ours = true;
       removeTemporaries(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
       this.#writePid();
@@ -90,7 +91,7 @@ export class ProcessTimestamp extends Timestamp {
    *   healthy; `ERR_READ_ONLY` on a view.
    */
   set(...given: [error?: number]): this {
-    this.#assertLoaded('set');
+    this.#writer.assertReady('set');
     // `set(undefined)`, for example a missing `error.errno`, must throw, not mean healthy.
     const error: unknown = given.length === 0 ? 0 : given[0];
     if (typeof error !== 'number' || parseError(String(error)) === undefined) {
@@ -135,17 +136,10 @@ export class ProcessTimestamp extends Timestamp {
    * also restores pid and error if another program has removed or emptied them.
    */
   override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
-    this.#assertLoaded('refresh');
     const before = this.#writer.writtenAt;
     super.refresh(options);
     if (this.#writer.writtenAt !== before) this.#restore();
     return this;
-  }
-
-  /** Begins a task, as {@link Timestamp.begin} does; `ERR_NOT_LOADED` before `load()` has succeeded. */
-  override begin(name: string, maximumAge: number | Duration): Task {
-    this.#assertLoaded('begin');
-    return super.begin(name, maximumAge);
   }
 
   /** The pid in the directory; undefined if there is none. Reads the file. */
@@ -182,7 +176,6 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   #assertLoaded(method: string): void {
-    this.#writer.assertWritable(method);
     if (this.#loaded) return;
     throw new LivenessError('ERR_NOT_LOADED', `${method}() expected load() to have succeeded first, and no reset() since`, this.path);
   }

@@ -92,7 +92,7 @@ export abstract class Timestamp {
    *   stop a working loop. From any call: `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view.
    */
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
-    this.#writer.assertWritable('refresh');
+    this.#writer.assertReady('refresh');
     const step = options === undefined ? undefined : stepOf(options);
     if (step === undefined) this.#writer.refresh(this.maximumAge, false, this.#limitName);
     else this.#writer.refresh(step, true, STEP);
@@ -111,7 +111,7 @@ export abstract class Timestamp {
    *   `ERR_HEARTBEAT_IN_USE` only if it is the first write, as by `refresh()`.
    */
   begin(name: string, maximumAge: number | Duration): Task {
-    this.#writer.assertWritable('begin');
+    this.#writer.assertReady('begin');
     assertDescription({ name, maximumAge });
     const limit = milliseconds(maximumAge, TASK);
     if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
@@ -150,8 +150,8 @@ export abstract class Timestamp {
   ): (this: This, ...args: Arguments) => Result {
     if (typeof handler !== 'function') throw new LivenessError('ERR_ARGUMENT', `wrap expected a function; got ${shown(handler)}`);
     if (typeof describe !== 'function') assertDescription(describe);
-    this.#writer.assertWritable('wrap');
-    if (!this.#writer.hasBeaten) this.refresh();
+    this.#writer.assertReady('wrap');
+    this.#claim();
     const { generation } = this.#writer;
     const begin = (args: Arguments): Task | undefined => {
       if (this.#writer.generation !== generation) return undefined; // after delete() a late call must not write
@@ -189,7 +189,7 @@ export abstract class Timestamp {
    * @throws LivenessError as {@link Timestamp.refresh} does; `ERR_ARGUMENT` while another check runs.
    */
   refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
-    this.#writer.assertWritable('refreshWhile');
+    this.#writer.assertReady('refreshWhile');
     if (typeof check !== 'function') {
       throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`);
     }
@@ -200,7 +200,7 @@ export abstract class Timestamp {
     }
     const gate = this.#writer.gate(check, every, () => { this.refresh(); });
     try {
-      if (!this.#writer.hasBeaten) this.refresh();
+      this.#claim();
     } catch (error) {
       gate.stop();
       throw error;
@@ -278,6 +278,11 @@ export abstract class Timestamp {
   delete(): void {
     this.#writer.assertWritable('delete');
     this.#writer.remove();
+  }
+
+  /** A bad path is loud at start-up, not in the first job. */
+  #claim(): void {
+    if (!this.#writer.hasBeaten) this.#writer.claim(this.maximumAge, `${this.constructor.name}.maximumAge`);
   }
 
   /** The verdict as one line, by {@link formatVerdict}. */

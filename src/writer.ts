@@ -72,6 +72,8 @@ export class Writer {
   readonly path: string;
   /** `path` as an absolute path, so that a later chdir does not move it. */
   readonly absolute: string;
+  /** Throws while no beat may be made, as before `load()` of a ProcessTimestamp. */
+  guard: ((method: string) => void) | undefined;
   readonly #place: Place;
   readonly #clock: Clock;
   readonly #readOnly = viewing;
@@ -179,6 +181,18 @@ export class Writer {
     });
   }
 
+  /** Makes the first beat, so that a bad path is loud at start-up. It is no sign of a loop: see `begin`. */
+  claim(own: number | Duration, limitName: string): void {
+    const now = this.#clock.monotonic();
+    this.#limit = this.#limitOf(own, false, limitName);
+    this.#beats++;
+    this.#beatAt = now;
+    this.#write(now, () => {
+      this.#beats--;
+      this.#beatAt = undefined;
+    });
+  }
+
   /**
    * Begins a task. That is no beat: it is written only if its deadline is nearer than the recorded one.
    *
@@ -265,6 +279,12 @@ export class Writer {
       `${method}() needs a Timestamp made by new; this one was made by byRef and only reads ${this.path}`,
       this.path,
     );
+  }
+
+  /** Throws if this is a view, or may not beat yet. */
+  assertReady(method: string): void {
+    this.assertWritable(method);
+    this.guard?.(method);
   }
 
   /** Throws if another living writer beats here. */

@@ -413,6 +413,19 @@ describe('wrap', () => {
     expect(thrown(() => new Worker('/proc/no/such/place').wrap(() => 1, one))).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE' });
   });
 
+  test('its first beat is no sign of a loop: where all work is tasks, they alone count while one is in hand', () => {
+    timestamp.wrap(() => 1, one);
+    const poll = timestamp.begin('poll', MINUTE);
+    for (let second = 0; second < 300; second++) {
+      clock.advance(1000);
+      poll.refresh();
+    }
+    expect(verdict()).toBe('alive');
+    poll.end();
+    clock.advance(2 * MINUTE + 2000);
+    expect(verdict()).toBe('stale');
+  });
+
   test('keeps this, arguments, name and length, and the value of a sync handler', () => {
     const calls: unknown[] = [];
     const handle = timestamp.wrap(function processMail(this: { at: number }, job: string, token: string, signal: number) {
@@ -598,7 +611,10 @@ describe('in a process directory', () => {
     const directory = scratch();
     const unit = await new Unit(directory, { clock }).load([]);
     unit.set(0);
-    expect(() => new Unit(directory, { clock }).begin('early', 1000)).toThrow(/expected load\(\)/);
+    const early = new Unit(scratch(), { clock });
+    for (const act of [() => early.begin('early', 1000), () => early.wrap(() => 1, { name: 'a', maximumAge: 1 }), () => early.refreshWhile(() => true)]) {
+      expect(act).toThrow(/expected load\(\)/);
+    }
     unit.begin('mail#1', MINUTE);
     expect(String(unit)).toMatch(/^alive: mail#1 in hand since /);
     clock.advance(MINUTE + 2000);
