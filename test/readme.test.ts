@@ -6,10 +6,12 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
 import { coldStart, decision, seesEveryBeat } from '../src/kubelet';
+import { serialise } from '../src/record';
 import { blocksOf } from './support/markdown';
 import { WIDE } from './support/need';
 import { SHELLS } from './support/readers';
-import { aged, directoryOf, fileOf, record, scratch } from './support/records';
+import { aged, beforeRemoval, directoryOf, fileOf, record, scratch } from './support/records';
+import { until } from './support/until';
 
 const readme = readFileSync('README.md', 'utf8');
 const TSC = resolve('node_modules/typescript/bin/tsc');
@@ -125,11 +127,15 @@ describe('README', () => {
   const transcripts = blocks.filter(({ language, note }) => language === 'console' && note !== 'cli');
 
   test('shows transcripts', () => {
-    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale', 'directory: error 1']);
+    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale', 'heartbeat: overdue', 'directory: error 1']);
   });
 
   test.each(transcripts.map((block) => [block.note, block.code] as const))('transcript of a %s is what a user sees', (note, code) => {
-    const heartbeat = note.endsWith('alive') ? fileOf(record({ limit: 12_000 })) : fileOf(aged(12_200, { limit: 12_000 }));
+    const heartbeats: Record<string, string | undefined> = {
+      'heartbeat: alive': fileOf(record({ limit: 12_000 })),
+      'heartbeat: overdue': fileOf(serialise(aged(30_200, { kind: 'task', limit: 30_000 }), '10 in hand, mail#42')),
+    };
+    const heartbeat = heartbeats[note] ?? fileOf(aged(12_200, { limit: 12_000 }));
     const directory = directoryOf({ pid: process.pid, error: 1, timestamp: record({ limit: 6_000 }) });
     const folder = project();
     for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {
@@ -178,6 +184,97 @@ describe('README', () => {
     } finally {
       service.kill('SIGKILL');
     }
+  });
+
+  interface Yours {
+    /** What a service leaves to its reader, and its types. */
+    readonly yours: string;
+    readonly declared: string;
+  }
+
+  /** Starts one of README's services. One that hangs has a limit of a second. */
+  function start(name: string, { declared, yours }: Yours, { hangs = false } = {}) {
+    const folder = project();
+    const bullmq = join(folder, 'node_modules', 'bullmq');
+    mkdirSync(bullmq);
+    writeFileSync(join(bullmq, 'index.d.ts'), FAKE_BULLMQ_TYPES);
+    writeFileSync(join(bullmq, 'index.js'), FAKE_BULLMQ);
+    writeFileSync(join(folder, 'timestamp.ts'), snippet('// timestamp.ts'));
+    writeFileSync(join(folder, 'liveness.ts'), snippet('// liveness.ts'));
+    const code = snippet(`// ${name}.ts`);
+    expect(code).toMatch(/\{ minutes: \d \}/);
+    writeFileSync(join(folder, `${name}.ts`), hangs ? code.replace(/\{ minutes: \d \}/, '{ seconds: 1 }') : code);
+    writeFileSync(join(folder, 'yours.d.ts'), declared);
+    writeFileSync(join(folder, 'yours.js'), yours);
+    compile(folder);
+    const environment = { ...process.env, LIVENESS_PATH: join(folder, 'run', 'timestamp'), LOG_LEVEL: '', HANG: hangs ? '1' : '' };
+    const child = spawn(process.execPath, ['-r', './yours.js', `dist/${name}.js`], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => { said += data.toString(); });
+    const ended = new Promise((settle) => child.once('exit', settle));
+    beforeRemoval.push(() => { child.kill('SIGKILL'); });
+    return {
+      child,
+      ended,
+      said: () => said,
+      probe: () => spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env: environment, encoding: 'utf8' }).stdout,
+    };
+  }
+
+  describe('the code of a service whose loop is that of a framework', () => {
+    const code = snippet('// worker.ts');
+    const declared = `declare const connection: object; declare function handle(job: import('bullmq').Job): Promise<void>;`;
+    const yours = `globalThis.connection = {};
+      globalThis.handle = async (job) => {
+        if (process.env.HANG && job.id === '42') return new Promise(() => {});
+        await new Promise((settle) => setTimeout(settle, 20));
+        console.log('handled', job.id);
+      };`;
+
+    test('is ten lines', () => {
+      expect(code.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('//'))).toHaveLength(10);
+    });
+
+    test('compiles, runs ten jobs at a time, is alive, drains and leaves', async () => {
+      const { child, ended, said, probe } = start('worker', { declared, yours });
+      await until(() => said().includes('handled 100'));
+      await until(() => probe().startsWith('alive: '));
+      child.kill('SIGTERM');
+      expect(await ended).toBe(0);
+      expect([said().replaceAll(/handled \d+\n/g, ''), probe()]).toEqual(['', expect.stringMatching(/^dead: missing: /)]);
+    });
+
+    test('is dead by the name of the one job that hangs, while nine go on', async () => {
+      const { child, ended, said, probe } = start('worker', { declared, yours }, { hangs: true });
+      await until(() => /^dead: overdue: mail#42 in hand since .*, limit 1s /.test(probe()));
+      const before = said();
+      await until(() => said().length > before.length);
+      expect(said()).toMatch(/TASK_OVERDUE.*mail#42 has been in hand since/);
+      child.kill('SIGKILL');
+      await ended;
+    });
+  });
+
+  describe('the code of several loops that share a file', () => {
+    const declared = 'declare const stopping: boolean; declare const sendMail: () => Promise<void>; declare const sendInvoices: () => Promise<void>;';
+    const yours = `globalThis.stopping = false;
+      process.once('SIGTERM', () => { stopping = true; });
+      globalThis.sendMail = () => new Promise((settle) => setTimeout(settle, 20));
+      globalThis.sendInvoices = () => (process.env.HANG ? new Promise(() => {}) : sendMail());`;
+
+    test('compiles, is alive and leaves', async () => {
+      const { child, ended, said, probe } = start('loops', { declared, yours });
+      await until(() => /^alive: (mail|invoices) in hand since /.test(probe()));
+      child.kill('SIGTERM');
+      expect([await ended, said(), probe()]).toEqual([0, '', expect.stringMatching(/^dead: missing: /)]);
+    });
+
+    test('is dead by the name of the loop that hangs', async () => {
+      const { child, ended, probe } = start('loops', { declared, yours }, { hangs: true });
+      await until(() => probe().startsWith('dead: overdue: invoices in hand since '));
+      child.kill('SIGKILL');
+      await ended;
+    });
   });
 
   test('the daemon compiles, is unhealthy and healthy as it says, and leaves', () => {
@@ -306,7 +403,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
 
   test('names every reason in the order of judging, and every quiet LOG_LEVEL', () => {
     const reasons = [...readme.matchAll(/^\| `(\w+)` \| /gm)].map(([, reason]) => reason);
-    expect(reasons).toEqual(['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'stale']);
+    expect(reasons).toEqual(['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'overdue', 'stale']);
     const [, levels = ''] = /`LOG_LEVEL` at `warning` or above \((.*?)\) silences/s.exec(readme) ?? [];
     const heartbeat = fileOf(record());
     for (const [, LOG_LEVEL = ''] of levels.matchAll(/`(\w+)`/g)) {
@@ -327,6 +424,36 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     }
   });
 });
+
+/**
+ * Stands for BullMQ, which needs a Redis: a Worker that calls its processor for as many jobs at a time as it may, and says whether
+ * it runs. The types are the part of BullMQ's that README uses.
+ */
+const FAKE_BULLMQ_TYPES = `
+export interface Job { readonly id?: string; readonly name: string }
+type Processor = (job: Job, token?: string, signal?: AbortSignal) => Promise<unknown>;
+export class Worker {
+  constructor(queue: string, processor: Processor, options: { concurrency?: number; connection: object });
+  isRunning(): boolean;
+  isPaused(): boolean;
+  close(): Promise<void>;
+}`;
+const FAKE_BULLMQ = `
+let id = 0;
+exports.Worker = class Worker {
+  running = true;
+  constructor(name, processor, { concurrency }) {
+    this.slots = Array.from({ length: concurrency }, async () => {
+      while (this.running) await processor({ name, id: String(++id) }, 'token');
+    });
+  }
+  isRunning() { return this.running; }
+  isPaused() { return false; }
+  async close() {
+    this.running = false;
+    await Promise.all(this.slots);
+  }
+};`;
 
 /** Also that a command which begins with `env` clears what would break Node, or have it complain. */
 function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {

@@ -440,7 +440,7 @@ describe('wrap', () => {
   test('names each call by its arguments', async () => {
     let settle: (() => void) | undefined;
     const handle = timestamp.wrap(
-      async (_job: { id: number }) => new Promise<void>((done) => { settle = done; }),
+      async (job: { id: number }) => new Promise<number>((done) => { settle = () => { done(job.id); }; }),
       (job) => ({ name: `mail#${job.id}`, maximumAge: { minutes: 5 } }),
     );
     const done = handle({ id: 42 });
