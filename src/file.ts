@@ -1,4 +1,4 @@
-// The files of heartbeats and process directories: how they are read, written and removed.
+// Reads, writes and removes the files of heartbeats and process directories.
 
 import {
   closeSync,
@@ -26,7 +26,7 @@ const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK, O_NOFOLLOW } = constants;
 /** The files in a process directory. */
 export const [PID, ERROR, TIMESTAMP] = ['pid', 'error', 'timestamp'] as const;
 
-/** What stands at a path. */
+/** A file's first lines, or why they cannot be read. */
 export type Reading =
   | {
       readonly kind: 'line';
@@ -35,7 +35,9 @@ export type Reading =
       readonly more: boolean;
       /** The line after it, or a part of it that is longer than {@link NOTE_WIDTH}. */
       readonly second: string;
+      /** Whether the file has 0 bytes. */
       readonly empty: boolean;
+      /** The modification time, in milliseconds since the epoch. */
       readonly modified: number;
     }
   | Obstacle;
@@ -44,13 +46,13 @@ interface Obstacle {
   readonly detail: string;
 }
 
-/** Bytes read before a file without a newline is given up: a sparse terabyte must not hold a probe. */
+/** Bytes read at most if there is no newline, so that a sparse terabyte cannot hold a probe up. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 
 /**
- * The first line of the regular file at `path`, NUL bytes dropped as every shell drops them. Answers at once for
- * a FIFO, a device or a symlink, and reads a bounded part of anything else.
+ * Reads the first lines of the regular file at `path`, without NUL bytes, because shells drop them too. Never waits for
+ * a FIFO or a device, and follows no symlink.
  */
 export function readLine(path: string): Reading {
   return readRegular(path, (fd, stat) => ({ kind: 'line', ...firstLines(fd), empty: stat.size === 0, modified: stat.mtimeMs }));
@@ -78,12 +80,12 @@ function readRegular<T>(path: string, read: (fd: number, stat: Stats) => T): T |
 const DIRECTORY: Obstacle = { kind: 'directory', detail: 'is a directory' };
 
 function obstacle(path: string, code: string | undefined): Obstacle {
-  // One that may be entered but not listed, or the target of a symbolic link.
+  // A directory that may not be listed, or a symbolic link to a directory.
   if (code === 'EACCES' && isDirectory(path)) return DIRECTORY;
   if (code === 'ELOOP' && isDirectory(path)) return { kind: 'directory', detail: 'is a symbolic link' };
   const missing: Obstacle = { kind: 'missing', detail: 'no such file' };
   if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG') return missing;
-  // A loop among the folders above is also ELOOP; there is no file then.
+  // ELOOP also means a loop of links among the folders above; then there is no file.
   if (code === 'ELOOP') return lstat(path) ? { kind: 'unreadable', detail: 'is a symbolic link' } : missing;
   if (code === 'EACCES') return { kind: 'unreadable', detail: 'permission denied' };
   if (code === 'ENXIO') return { kind: 'unreadable', detail: 'is not a regular file' };
@@ -94,7 +96,7 @@ function isDirectory(path: string): boolean {
   return target(path)?.isDirectory() ?? false;
 }
 
-/** What a path leads to; undefined where that cannot be seen. */
+/** The file that a path leads to; undefined if it cannot be examined. */
 function target(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -103,9 +105,9 @@ function target(path: string): Stats | undefined {
   }
 }
 
-/** Reads a bounded amount, as the file may grow while we read. */
+/** Reads a bounded amount, because the file may grow while we read. */
 function firstLines(fd: number): { line: string; more: boolean; second: string } {
-  let chunk = Buffer.allocUnsafe(LONGEST_LINE); // as much as any heartbeat there is
+  let chunk = Buffer.allocUnsafe(LONGEST_LINE); // enough for any heartbeat
   let text = '';
   for (let total = 0; total < MOST_BYTES; ) {
     const count = readSync(fd, chunk, 0, chunk.length, total);
@@ -125,13 +127,13 @@ function withoutNuls(text: string): string {
   return text.includes('\0') ? text.replaceAll(/\0+/g, '') : text;
 }
 
-/** Why what stands at a path is left alone. The message says what to do, so the caller adds no advice. */
+/** A file that we refuse to replace or remove. The message says what to do, so the caller adds no advice. */
 export class Refusal extends Error {}
 
-/** @throws Refusal unless a writer may put something of its own into the place of what stands at `path`. */
+/** @throws Refusal if a writer must not replace the file at `path`. */
 export function assertReplaceable(path: string, rule: Rule): void {
   const stat = lstat(path);
-  if (!stat || !(rule.protectsOthers || isOurs(stat))) return; // where nothing can be seen, the write says why it fails
+  if (!stat || !(rule.protectsOthers || isOurs(stat))) return; // without stat there is no file, or the write will fail
   const found = readRegular(path, (fd, { size }) => {
     const head = Buffer.alloc(LONGEST_LINE);
     return { kind: 'standing' as const, size, text: withoutNuls(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0))) };
@@ -141,7 +143,7 @@ export function assertReplaceable(path: string, rule: Rule): void {
   if (!rule.takes(found)) throw new Refusal(refusal(found, rule));
 }
 
-/** @throws Refusal unless a process may keep its files in this directory. */
+/** @throws Refusal if a process must not replace the files of this directory. */
 export function assertDirectoryReplaceable(directory: string): void {
   for (const [name, rule] of [[PID, NUMBER], [ERROR, NUMBER], [TIMESTAMP, FIRST_BEAT]] as const) {
     try {
@@ -154,7 +156,7 @@ export function assertDirectoryReplaceable(directory: string): void {
 }
 
 /**
- * The writer's side of one heartbeat file: kept open, overwritten in place.
+ * A heartbeat file as its writer sees it: kept open, overwritten in place.
  *
  * @internal
  */
@@ -162,36 +164,35 @@ export class HeartbeatFile {
   readonly #path: string;
   #fd: number | undefined;
   #opened: Stats | undefined;
-  /** Whether this has written there since it was made or removed: from then on it may replace whatever stands there. */
+  /** Whether we have written here. From then on we may replace whatever comes to the path. */
   #isOurs = false;
-  /** Whether there was nothing at the path when it was looked at. */
+  /** Whether there was no file when we last looked. */
   #wasMissing = false;
   readonly #last = Buffer.alloc(RECORD_SIZE);
   readonly #found = Buffer.alloc(RECORD_SIZE);
 
   readonly #rule: Rule;
 
-  /** @param rule what the first write may replace. */
+  /** @param rule which file the first write may replace. */
   constructor(path: string, rule: Rule = FIRST_BEAT) {
     this.#path = path;
     this.#rule = rule;
   }
 
   /**
-   * Puts `record` there by one write. A file that is missing, or is not a plain file of ours, is replaced by
-   * rename and never written through.
+   * Writes `record` by one write: in place if the file is a plain one of ours, else into a new file that is renamed
+   * over the path.
    *
-   * @throws Refusal before the first one, if what stands there is no heartbeat.
-   * @param inspect sees a line that somebody else wrote, before it is overwritten; it may throw to leave it alone.
+   * @param inspect is called with another writer's line before that is overwritten; it may throw to prevent the write.
+   * @throws Refusal from the first write, if the file there is no heartbeat.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
-    // Another one may come between the look and the first write, or removeTemporaries what we are writing: then look
-    // again.
+    // Tries again if another writer created the file just now, or removeTemporaries removed our new file.
     for (let tries = 1; ; tries++) {
       if (!this.#isOurs) assertReplaceable(this.#path, this.#rule);
-      this.#look(inspect);
+      this.#inspectForeignLine(inspect);
       try {
-        this.#put(record);
+        this.#writeRecord(record);
         break;
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException;
@@ -203,17 +204,16 @@ export class HeartbeatFile {
   }
 
   /**
-   * Removes the file if a whole record stands there, unless `isOthers` says of its line that it is somebody else's, or
-   * throws; lets go of it. Anything else that somebody has put there stays.
+   * Closes the file, and removes it if it holds a whole record of ours. Any other file stays.
    *
-   * @param companions files that go before it, and stay with it. They go too where this has written and nothing can be
-   *   read.
+   * @param isOthers tells of a record's line whether it is another writer's; it may throw to prevent the removal.
+   * @param companions files to remove first: if the record is removed, or if we have written and nothing can be read.
    */
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const found = readLine(this.#path);
     const isRecord = found.kind === 'line' && parse(found.line).kind === 'record';
     if (isRecord && isOthers(found.line)) {
-      this.#letGo();
+      this.#giveUp();
       return;
     }
     const failures: unknown[] = [];
@@ -221,25 +221,25 @@ export class HeartbeatFile {
       try {
         act();
       } catch (error) {
-        failures.push(error); // the others go all the same
+        failures.push(error); // and the other files are removed all the same
       }
     };
     if (isRecord || (this.#isOurs && found.kind !== 'line')) {
       for (const path of companions) attempt(() => { assertReplaceable(path, NUMBER); remove(path); });
     }
-    this.#letGo();
+    this.#giveUp();
     if (isRecord) attempt(() => { remove(this.#path); });
     else if (found.kind === 'unreadable' || found.kind === 'directory') attempt(() => { refuse(this.#path, found.detail); });
     if (failures.length > 0) throw failures[0];
   }
 
-  #letGo(): void {
+  #giveUp(): void {
     this.#release();
     this.#isOurs = false;
   }
 
-  #look<T>(inspect: (line: string) => T): T | undefined {
-    const found = this.#takeHold();
+  #inspectForeignLine<T>(inspect: (line: string) => T): T | undefined {
+    const found = this.#findForeignLine();
     try {
       return found === undefined ? undefined : inspect(found);
     } catch (error) {
@@ -249,32 +249,32 @@ export class HeartbeatFile {
   }
 
   /**
-   * Sees to it that the descriptor is that of the file which the path names, if that one may be written in place.
-   * After an unlink or a rename over it, writes to an old descriptor would succeed into nowhere.
+   * Opens the file again if the path now names another one: writes into a file that was unlinked or renamed over
+   * succeed, but no reader sees them.
    *
-   * @returns the line that stands there, unless it is the one we wrote last.
+   * @returns the line in the file, unless it is the one we wrote last.
    */
-  #takeHold(): string | undefined {
+  #findForeignLine(): string | undefined {
     const named = this.#opened && lstat(this.#path);
     if (this.#fd !== undefined && named && isSameFile(named, this.#opened)) {
-      // Our own last record behind it also proves that nobody closed the descriptor under us.
-      const line = this.#foreignLine(this.#fd);
-      if (line === undefined || isStill(this.#fd, this.#opened)) return line;
+      // If we read our own last record, the descriptor is still ours.
+      const line = this.#readForeignLine(this.#fd);
+      if (line === undefined || isStillOpen(this.#fd, this.#opened)) return line;
     }
     this.#release();
     this.#open();
-    if (this.#fd !== undefined) return this.#foreignLine(this.#fd);
+    if (this.#fd !== undefined) return this.#readForeignLine(this.#fd);
     const found = readLine(this.#path);
     this.#wasMissing = found.kind === 'missing';
     return found.kind === 'line' ? found.line : undefined;
   }
 
-  #foreignLine(fd: number): string | undefined {
+  #readForeignLine(fd: number): string | undefined {
     let count = 0;
     try {
       count = readSync(fd, this.#found, 0, RECORD_SIZE, 0);
     } catch {
-      // Closed under us.
+      // Somebody closed our descriptor.
     }
     if (count === RECORD_SIZE && this.#found.equals(this.#last)) return undefined;
     return this.#found.toString('latin1', 0, count).split('\n', 1)[0];
@@ -283,46 +283,46 @@ export class HeartbeatFile {
   #release(): void {
     if (this.#fd !== undefined) {
       abandoned?.unregister(this);
-      closeHeld(this.#fd, this.#opened);
+      closeIfStillOpen(this.#fd, this.#opened);
     }
     this.#fd = this.#opened = undefined;
   }
 
-  /** Keeps the file open until it is released, or until this object is garbage. */
-  #hold(fd: number, opened: Stats): void {
+  /** Keeps the file open until `#release()` or garbage collection. */
+  #keepOpen(fd: number, opened: Stats): void {
     this.#fd = fd;
     this.#opened = opened;
     abandoned ??= new FinalizationRegistry((close) => { close(); });
-    abandoned.register(this, () => { closeHeld(fd, opened); }, this);
+    abandoned.register(this, () => { closeIfStillOpen(fd, opened); }, this);
   }
 
   #open(): void {
     const file = openOurs(this.#path);
     if (file?.stat.size === RECORD_SIZE) {
       makeReadable(file.fd, file.stat);
-      this.#hold(file.fd, file.stat);
+      this.#keepOpen(file.fd, file.stat);
     } else if (file) {
       closeSync(file.fd);
     }
   }
 
-  #put(record: Buffer): void {
+  #writeRecord(record: Buffer): void {
     if (this.#fd !== undefined) {
       write(this.#fd, record);
     } else if (this.#wasMissing) {
       closeSync(create(this.#path, record, placeNew));
-      this.#open(); // by its own name, which is what /proc and lsof show
+      this.#open(); // by its real name, which /proc and lsof then show
     } else {
       const fd = replace(this.#path, record);
-      this.#hold(fd, fstatSync(fd));
+      this.#keepOpen(fd, fstatSync(fd));
     }
   }
 }
 
 let abandoned: FinalizationRegistry<() => void> | undefined;
 
-/** If somebody closed our descriptor, its number may be another file's by now. */
-function isStill(fd: number, opened: Stats | undefined): boolean {
+/** Whether the descriptor is still that file's. If somebody closed it, its number may name another file now. */
+function isStillOpen(fd: number, opened: Stats | undefined): boolean {
   try {
     return isSameFile(fstatSync(fd), opened);
   } catch {
@@ -330,36 +330,36 @@ function isStill(fd: number, opened: Stats | undefined): boolean {
   }
 }
 
-function closeHeld(fd: number, opened: Stats | undefined): void {
-  if (isStill(fd, opened)) closeSync(fd);
+function closeIfStillOpen(fd: number, opened: Stats | undefined): void {
+  if (isStillOpen(fd, opened)) closeSync(fd);
 }
 
-/** Lets the file at `path` hold `text` and no more. A reader finds the old text or the new one. */
+/** Replaces the file at `path`, so that a reader finds either the old text or the new one. */
 export function replaceText(path: string, text: string): void {
   closeSync(replace(path, Buffer.from(text)));
 }
 
-/** Puts a new file into the place of what stands at `path`, and leaves it open. */
+/** Replaces the file at `path` by a new one, and returns its open descriptor. */
 function replace(path: string, bytes: Buffer): number {
   try {
     return create(path, bytes, renameSync);
   } catch (error) {
-    return inPlace(path, bytes, error);
+    return overwriteOrThrow(path, bytes, error);
   }
 }
 
 /**
- * Writes into the plain file of ours at `path`, and leaves it open: on a full disk, over quota, at a mount point or in
- * a folder that we may not write, no other file can come into its place.
+ * Overwrites our plain file at `path`, for when a new file cannot replace it: the disk or quota is full, the file is a
+ * mount point, or we may not write its folder. Returns its open descriptor.
  *
- * @throws `error`, which came before, if there is no such file.
+ * @throws `error`, the reason why no new file could be made, if there is no such file.
  */
-function inPlace(path: string, bytes: Buffer, error: unknown): number {
+function overwriteOrThrow(path: string, bytes: Buffer, error: unknown): number {
   try {
     const fd = overwrite(path, bytes);
     if (fd !== undefined) return fd;
   } catch {
-    // The first error says more.
+    // The earlier error says more.
   }
   throw (error as NodeJS.ErrnoException).code === 'EBUSY' ? new Refusal('it is a mount point: mount its folder') : error;
 }
@@ -370,7 +370,7 @@ function overwrite(path: string, bytes: Buffer): number | undefined {
   const { fd, stat } = file;
   try {
     makeReadable(fd, stat);
-    // Readers drop NULs, so they never see the end of a longer old text behind the new one.
+    // NULs cover the rest of a longer old text until it is cut off; readers drop them.
     write(fd, Buffer.concat([bytes], Math.max(bytes.length, Math.min(stat.size, LONGEST_LINE))));
     ftruncateSync(fd, bytes.length);
     return fd;
@@ -381,15 +381,15 @@ function overwrite(path: string, bytes: Buffer): number | undefined {
 }
 
 /**
- * The file at `path`, open for reading and writing, if it is regular, ours, and nobody's by another name.
+ * Opens the file at `path` for reading and writing if it is a regular file of our user with a single link.
  *
- * No O_CREAT (in a sticky directory fs.protected_regular refuses it even to root) and no O_TRUNC (an empty moment, and
- * a flush to disk). Looked at before it is opened: opening some devices does something.
+ * No O_CREAT: in a sticky directory fs.protected_regular refuses it even to root. No O_TRUNC: readers would see an
+ * empty file, and some disks flush. The lstat comes first, because opening some devices has effects.
  */
 function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   let fd: number | undefined;
   try {
-    fd = withFolderHeld(path, false, (held) => (lstat(held)?.isFile() ? openSync(held, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
+    fd = withFolderHeld(path, false, (heldPath) => (lstat(heldPath)?.isFile() ? openSync(heldPath, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
   } catch (error) {
     if (error instanceof UnsafePathError || (error as NodeJS.ErrnoException).code === undefined) throw error;
   }
@@ -404,30 +404,30 @@ function isOurs(stat: Stats): boolean {
   return stat.isFile() && stat.nlink === 1 && stat.uid === process.geteuid?.();
 }
 
-/** A new file beside `path`, put into its place: the descriptor stays open. */
+/** Makes a new file beside `path`, lets `place` move it there, and returns its open descriptor. */
 function create(path: string, bytes: Buffer, place: (temporary: string, path: string) => void): number {
-  return withFolderHeld(path, true, (held, folder) => {
-    refuseDevice(held, folder);
-    if (lstat(held)?.isDirectory()) throw new Error('it is a directory');
-    // A name that nobody can plant before us; another each time, so that a leftover is in nobody's way.
-    const temporary = `${held}.${randomHex()}.tmp`;
+  return withFolderHeld(path, true, (heldPath, folder) => {
+    refuseDevice(heldPath, folder);
+    if (lstat(heldPath)?.isDirectory()) throw new Error('it is a directory');
+    // A random name: nobody can create it before us, and a leftover cannot block the next write.
+    const temporary = `${heldPath}.${randomHex()}.tmp`;
     const fd = openSync(temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o644);
     try {
       makeReadable(fd, fstatSync(fd));
       write(fd, bytes);
-      place(temporary, held);
+      place(temporary, heldPath);
       return fd;
     } catch (error) {
       closeSync(fd);
-      tryUnlink(temporary); // what kept it from being written may keep it from being removed; the first error says more
+      tryUnlink(temporary); // this may fail for the same reason, but the first error says more
       throw error;
     }
   });
 }
 
 /**
- * Refuses a device, and a link of root's or our own to a device or through /proc or /dev: /dev/stdout may end in a
- * plain file. Another user's link is replaced, or it could block our beats.
+ * Refuses devices, and links of root's or our own that lead to a device or through /proc or /dev, such as /dev/stdout.
+ * Another user's link is replaced, or it could block our beats.
  */
 function refuseDevice(path: string, folder: string): void {
   const present = lstat(path);
@@ -438,7 +438,7 @@ function refuseDevice(path: string, folder: string): void {
   if (leadsThroughProcOrDev(folder, basename(path))) throw new Refusal('it is a symbolic link that leads through /proc or /dev');
 }
 
-/** @throws Refusal for what stands at `path` and may not be removed. */
+/** @throws Refusal with the reason why the file at `path` must not be removed. */
 function refuse(path: string, detail: string): never {
   withFolderHeld(path, false, refuseDevice);
   throw new Refusal(`what stands there is left alone: ${detail}`);
@@ -448,34 +448,34 @@ function tryUnlink(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // Litter at the most.
+    // At worst a temporary file stays.
   }
 }
 
-/** Fails with EEXIST if anything stands at `path`: of two that come at once, one must see the other. */
+/** Fails with EEXIST if there is a file at `path`, so that of two writers that start at once one sees the other. */
 function placeNew(temporary: string, path: string): void {
   try {
     linkSync(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') throw error;
-    renameSync(temporary, path); // a file system without links
+    renameSync(temporary, path); // the file system has no hard links
     return;
   }
   unlinkSync(temporary);
 }
 
-/** Removes what writers killed in the middle of a write have left beside these files. */
+/** Removes the temporary files that killed writers have left beside these files. */
 export function removeTemporaries(directory: string, names: readonly string[]): void {
   try {
-    withFolderHeld(`${directory}/.`, false, (held) => {
-      for (const entry of readdirSync(held)) {
+    withFolderHeld(`${directory}/.`, false, (heldFolder) => {
+      for (const entry of readdirSync(heldFolder)) {
         const [name = '', nonce = '', end, ...rest] = entry.split('.');
         const isTemporary = names.includes(name) && /^[0-9a-f]{1,8}$/.test(nonce) && end === 'tmp' && rest.length === 0;
-        if (isTemporary && lstat(`${held}/${entry}`)?.isFile()) tryUnlink(`${held}/${entry}`);
+        if (isTemporary && lstat(`${heldFolder}/${entry}`)?.isFile()) tryUnlink(`${heldFolder}/${entry}`);
       }
     });
   } catch {
-    // There is no directory yet, or none that may be listed.
+    // The directory is missing or may not be listed.
   }
 }
 
@@ -483,26 +483,26 @@ function makeReadable(fd: number, stat: Stats): void {
   permit(stat, 0o644, (mode) => { fchmodSync(fd, mode); });
 }
 
-/** 32 random bits. */
+/** 32 random bits, in hex. */
 export function randomHex(): string {
-  // A flag of Node takes the global away. It is tried first: the module takes 8 ms to load.
+  // A flag of Node 20 removes the global. Prefer it, because the module takes 8 ms to load.
   const source = 'crypto' in globalThis ? crypto : process.getBuiltinModule('node:crypto').webcrypto;
   return (source.getRandomValues(new Uint32Array(1))[0] ?? 0).toString(16);
 }
 
 function write(fd: number, bytes: Buffer): void {
-  if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('the write came up short');
+  if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('only a part was written');
 }
 
-/** Removes the file at `path`, if there is one. What cannot be removed is cleared: a newline is no beat, pid or error to any reader. */
+/** Removes the file at `path`, if there is one. If that fails, writes a newline, which no reader takes for a value. */
 export function remove(path: string): void {
   try {
-    withFolderHeld(path, false, (held, folder) => {
-      refuseDevice(held, folder);
-      unlinkSync(held);
+    withFolderHeld(path, false, (heldPath, folder) => {
+      refuseDevice(heldPath, folder);
+      unlinkSync(heldPath);
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') closeSync(inPlace(path, Buffer.from('\n'), error));
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') closeSync(overwriteOrThrow(path, Buffer.from('\n'), error));
   }
 }

@@ -1,4 +1,4 @@
-// How a writer reaches its file when others may write the folders above it.
+// Reaches a writer's file safely, even if other users may write to the folders above it.
 
 import {
   chmodSync,
@@ -16,22 +16,22 @@ import {
 import { dirname, isAbsolute } from 'node:path';
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
-/** Names a file without opening it: open(2). Node has no name for it; the value is that of x64, arm64 and most others. */
+/** Refers to a file without opening it: open(2). Node lacks the constant; this is its value on x64, arm64 and most others. */
 const O_PATH = 0o10000000;
 
-/** Why nothing is written: another user could lead us, and every probe, to a heartbeat of their choice. */
+/** An unsafe path: another user could lead us, and every probe, to a heartbeat of their choice. */
 export class UnsafePathError extends Error {}
 
-// As Linux itself.
+// Linux's own limits.
 const MOST_LINKS = 40;
 const LONGEST_PATH = 4095;
 
-/** What statfs says of a /proc: PROC_SUPER_MAGIC of linux/magic.h. */
-const PROC = 0x9fa0;
+/** The file system type of /proc: linux/magic.h. */
+const PROC_SUPER_MAGIC = 0x9fa0;
 
 let holds: boolean | undefined;
 
-/** Whether a folder can be held by a descriptor and reached through it: not without /proc, nor under Node's permission model. */
+/** Whether we can reach a folder through its descriptor. Impossible without /proc and under Node's permission model. */
 function canHold(): boolean {
   if (holds === undefined) {
     if (process.platform !== 'linux' || 'permission' in process) return (holds = false);
@@ -41,7 +41,7 @@ function canHold(): boolean {
       fd = openSync('/', O_PATH | O_DIRECTORY);
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException;
-      if (['EMFILE', 'ENFILE'].includes(code)) throw error; // which says nothing about the next time
+      if (['EMFILE', 'ENFILE'].includes(code)) throw error; // the next call may succeed
       return (holds = false);
     }
     holds = root !== undefined && isSameFile(root, lstat(`/proc/self/fd/${fd}/.`));
@@ -51,16 +51,16 @@ function canHold(): boolean {
 }
 
 /**
- * Does something with the file at `path`, through its folder held open: as long as one of the folders above can be
- * swapped for a symbolic link between a look at it and its use, the look is worth nothing.
+ * Does something with the file at `path` through its folder, which we hold open. Otherwise another user could replace a
+ * folder by a symbolic link after we have checked it.
  *
- * @param make makes the folders that are missing.
- * @param act is given the file's path through the held folder, and that folder's own name with a slash at its end.
+ * @param make whether to make missing folders.
+ * @param act is given the file's path through the held folder, and that folder's real path with a slash at its end.
  */
 export function withFolderHeld<T>(path: string, make: boolean, act: (path: string, folder: string) => T): T {
-  if (!isAbsolute(path)) return withFolderHeld(`${process.cwd()}/${path}`, make, act); // the walk begins at /
+  if (!isAbsolute(path)) return withFolderHeld(`${process.cwd()}/${path}`, make, act);
   const folder = dirname(path);
-  // What walks name by name would reach it all the same, and no reader would.
+  // The walk below could reach such a file, but no reader could.
   if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`the path is longer than ${LONGEST_PATH} bytes`);
   if (path.endsWith('/')) throw new Error('the path ends in a slash, as that of a directory does');
   if (!canHold()) {
@@ -73,25 +73,25 @@ export function withFolderHeld<T>(path: string, make: boolean, act: (path: strin
     follow(walk, folder, make);
     return act(`/proc/self/fd/${walk.fd}/${path.slice(folder.length).replace(/^\/+/, '')}`, walk.at);
   } catch (error) {
-    // By name, as the descriptor means nothing to who reads it.
+    // The user knows the folder by its path, not by our descriptor.
     const named = error as NodeJS.ErrnoException;
-    const held = new RegExp(`/proc/self/fd/${walk.fd}/?`, 'g');
-    named.message = named.message.replaceAll(held, walk.at);
-    if (named.path !== undefined) named.path = named.path.replaceAll(held, walk.at);
+    const heldFolder = new RegExp(`/proc/self/fd/${walk.fd}/?`, 'g');
+    named.message = named.message.replaceAll(heldFolder, walk.at);
+    if (named.path !== undefined) named.path = named.path.replaceAll(heldFolder, walk.at);
     throw error;
   } finally {
     closeSync(walk.fd);
   }
 }
 
-/** How far one has come. */
+/** The folder that a walk has reached. */
 interface Walk {
-  /** Ends in `/`. */
+  /** Its path, which ends in `/`. */
   at: string;
   fd: number;
 }
 
-/** Walks to the folder, name by name, and holds it. A link is followed only where nobody else made it or can replace it. */
+/** Walks to the folder, name by name, and holds it. Throws at a link that another user made or can replace. */
 function follow(walk: Walk, folder: string, make: boolean): void {
   const names = folder.split('/');
   for (let links = 0, name = names.shift(); name !== undefined; name = names.shift()) {
@@ -105,7 +105,7 @@ function follow(walk: Walk, folder: string, make: boolean): void {
       refuseUnsafeLink(stat, fstatSync(walk.fd), `${walk.at}${name}`);
       if (++links > MOST_LINKS) throw new Error(`too many symbolic links in ${folder}`);
       if (isProc(`/proc/self/fd/${walk.fd}`)) {
-        next = openSync(path, O_PATH | O_DIRECTORY); // the kernel's own: /proc/PID/root leads elsewhere than it says
+        next = openSync(path, O_PATH | O_DIRECTORY); // a link such as /proc/PID/root leads elsewhere than its text says
       } else {
         const target = readlinkSync(path);
         names.unshift(...target.split('/'));
@@ -137,16 +137,16 @@ function openFolder(path: string, make: boolean): number {
   }
 }
 
-/** What a umask may have taken. Not from a folder that holds something: somebody may have put it into the place of ours. */
+/** Undoes a umask on a folder that we made. Only if it is empty: otherwise another user may have put it in its place. */
 function openToAll(fd: number): void {
   const stat = fstatSync(fd);
-  const held = `/proc/self/fd/${fd}`;
-  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(held)) permit(stat, 0o755, (mode) => { chmodSync(held, mode); });
+  const heldFolder = `/proc/self/fd/${fd}`;
+  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(heldFolder)) permit(stat, 0o755, (mode) => { chmodSync(heldFolder, mode); });
 }
 
 /**
- * Gives everybody the right to read, which a umask may have taken. A refusal is borne if everybody has it already, as
- * on mounts with fixed modes; and under Node's permission model, where the umask decides.
+ * Lets everybody read, although a umask may forbid it. An error is ignored if everybody may read already, as on mounts
+ * with fixed modes; and under Node's permission model, which forbids the change.
  */
 export function permit({ mode }: Stats, wanted: 0o644 | 0o755, change: (mode: number) => void): void {
   if ((mode & 0o777) === wanted) return;
@@ -162,20 +162,22 @@ function isEmpty(folder: string): boolean {
   try {
     return readdirSync(folder).length === 0;
   } catch {
-    return true; // a umask has taken even that right
+    return true; // a umask forbids even us to list it
   }
 }
 
 function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
   if (!isTrusted(link)) throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${link.uid})`);
-  const others = (folder.mode & 0o1002) === 0o002; // may write there, and it is not sticky
-  if (!others && isTrusted(folder)) return;
-  throw new UnsafePathError(`${at} is a symbolic link that another user can replace (${others ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
+  const allMayWrite = (folder.mode & 0o1002) === 0o002; // writable for all and not sticky
+  if (!allMayWrite && isTrusted(folder)) return;
+  throw new UnsafePathError(`${at} is a symbolic link that another user can replace (${allMayWrite ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
 }
 
 /**
- * Whether the way of the link `name` in `folder`, which ends in a slash, leads through /proc or /dev: it is the
- * machine's, such as /dev/stdout. Files in /dev/shm are anybody's.
+ * Whether the symbolic link `name` leads through /proc or /dev, as /dev/stdout does. /dev/shm does not count, because
+ * users keep files there.
+ *
+ * @param folder the link's folder, with a slash at its end.
  */
 export function leadsThroughProcOrDev(folder: string, name: string): boolean {
   const names = [name];
@@ -206,24 +208,24 @@ function linkAt(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
-    return undefined; // no link
+    return undefined; // not a link
   }
 }
 
 function isProc(folder: string): boolean {
   try {
-    return statfsSync(folder).type === PROC;
+    return statfsSync(folder).type === PROC_SUPER_MAGIC;
   } catch {
     return false;
   }
 }
 
-/** Nobody else has made it. */
+/** Whether root or our own user owns it. */
 export function isTrusted({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
-/** What can be done where no folder can be held: a look at each of them before the use. */
+/** The weaker check if no folder can be held: it comes before the use, so a folder can be replaced between both. */
 function refuseStrangersLinks(folder: string): void {
   for (let at = folder; at !== dirname(at); at = dirname(at)) {
     const stat = lstat(at);
@@ -231,17 +233,17 @@ function refuseStrangersLinks(folder: string): void {
   }
 }
 
-/** Makes the folder, 0755 whatever the umask. Not by `recursive`, which never returns below a folder that was unlinked. */
+/** Makes the folder, 0755 whatever the umask. Not with `recursive`, which never returns below a folder that was removed. */
 function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
   if (makeOne(folder)) permit(lstatSync(folder), 0o755, (mode) => { chmodSync(folder, mode); });
 }
 
-/** Whether it was made, and not by another process just now. */
+/** Makes one folder. Returns false if another process made it just now. */
 function makeOne(folder: string): boolean {
   try {
-    mkdirSync(folder, 0o755); // not open to others for a moment, where there is no umask
+    mkdirSync(folder, 0o755); // not the default of 0777, which without a umask would let others write for a moment
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
@@ -249,7 +251,7 @@ function makeOne(folder: string): boolean {
   }
 }
 
-/** What stands at `path` itself; undefined where that cannot be seen. */
+/** The file at `path`, links not followed; undefined if it cannot be examined. */
 export function lstat(path: string): Stats | undefined {
   try {
     return lstatSync(path);
@@ -258,7 +260,7 @@ export function lstat(path: string): Stats | undefined {
   }
 }
 
-/** Whether both are one file. */
+/** Whether both are the same file. */
 export function isSameFile(a: Stats, b: Stats | undefined): boolean {
   return a.ino === b?.ino && a.dev === b.dev;
 }

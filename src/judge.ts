@@ -1,44 +1,43 @@
-// What a heartbeat file or a process directory means, for every reader: Timestamp, the shipped probe, and liveness.sh
-// in its own words.
+// Judges heartbeat files and process directories, for every reader in JavaScript. liveness.sh does the same in shell.
 
 import { ERROR, PID, readLine, TIMESTAMP } from './file';
 import { hasThread, presence, systemClock, type Clock } from './proc';
 import { LAST_WALL, parse, parseError, parsePid, parseWork, type HeartbeatRecord, type Work } from './record';
 import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
 
-/** Who asks. */
+/** How to judge. */
 export interface Reader {
   readonly clock: Clock;
-  /** Leave pid and boot aside and judge by wall time. */
+  /** Ignore pid and boot id, and judge by wall time. */
   readonly otherPidNamespace: boolean;
-  /** Leave a process directory's error aside. */
+  /** Ignore a process directory's error. */
   readonly ignoreError: boolean;
-  /** The path is a process directory's, whatever stands there. Else only a directory is judged as one. */
+  /** Whether to judge the path as a process directory even if it is none. A directory is always judged as one. */
   readonly isDirectory: boolean;
-  /** The reader's own limit in milliseconds, which overrules the file's unless that is a step's. */
+  /** The reader's own limit in milliseconds. It overrules the file's, but not that of a step or a task. */
   readonly limit: number | undefined;
   /** The limit for plain files, which state none. Default: `limit`. */
   readonly plainLimit?: number | undefined;
 }
 
-/** Beyond this a beat ahead of the clock is `future`: two processors' readings may differ by less. */
+/** How far ahead of the clock a beat may be: two processors' clocks may differ a little. */
 const FUTURE_CS = 200;
 
 /** Reads of a torn record, or of an empty pid or error, before we call it malformed. */
 const READS = 25;
 
-/** How many of them a patient reader makes before it waits. */
+/** Reads before a patient reader waits. */
 const EAGER_READS = 5;
 
-/** How long a patient reader waits for writers, in milliseconds and for all its paths together. */
+/** How long a patient reader waits for writers: milliseconds, for all its paths together. */
 const PATIENCE = 250;
 
 /** Waits a moment for a writer to finish. False when the time is used up. */
 let wait: (() => boolean) | undefined;
 
 /**
- * Judges as a probe does, which may wait for a writer that is held up in the middle of its work. Without this nothing
- * waits, because a service's loop must not stand still for a reader in it.
+ * Runs `ask` as a probe, which may wait for a writer in the middle of a write. A verdict inside a service never waits,
+ * because it would block the loop.
  */
 export function patiently<T>(ask: () => T, now = systemClock.monotonic, sleep = pause): T {
   let end: number | undefined;
@@ -55,7 +54,7 @@ export function patiently<T>(ask: () => T, now = systemClock.monotonic, sleep = 
   }
 }
 
-/** May a file be read again after so many reads? */
+/** Whether a file may be read again after so many reads. Waits a moment if that is allowed. */
 function mayReadAgain(reads: number): boolean {
   if (wait === undefined) return reads < READS;
   return reads < EAGER_READS || wait();
@@ -63,34 +62,34 @@ function mayReadAgain(reads: number): boolean {
 
 const NO_LIMIT = 'a plain file states no limit';
 
-/** Times that something dead is judged again because something newer stood there. */
+/** How often a dead heartbeat is judged at most, if it changes each time. */
 const JUDGEMENTS = 5;
 
-/** Is the loop that beats into `path` making progress? Never throws for what stands there. */
+/** Is the loop that beats into `path` making progress? Does not throw, whatever the file holds. */
 export function judge(path: string, reader: Reader): Verdict {
   return examine(path, reader).verdict;
 }
 
-/** A verdict, and what stood there when it was found. */
+/** A verdict, and the facts behind it. */
 export interface Examined {
   readonly verdict: Verdict;
-  /** The last beat, unless it is a plain file's. */
+  /** The record of the last beat; a plain file has none. */
   readonly record: HeartbeatRecord | undefined;
   /** The work in hand at that beat. */
   readonly work: Work | undefined;
   /** A process directory's error. */
   readonly error: number | undefined;
-  /** Milliseconds until the beat is too old, negative if it is; not finite if no beat is awaited. */
+  /** Milliseconds until the beat is too old, negative if it is; not finite without a limit. */
   readonly left: number;
 }
 
-/** {@link judge}, for who wants to describe what it looked at. */
+/** The same as {@link judge}, with the facts behind the verdict. */
 export function examine(path: string, reader: Reader): Examined {
   let found = findEvidence(path, reader);
   for (let judgement = 1; ; judgement++) {
     const verdict = judgeEvidence(path, found, reader);
-    if (verdict.alive || !mayPass(verdict.reason, found)) return examined(verdict, found);
-    // If this process was held up between file and clock, or between two files, what is there now tells.
+    if (verdict.alive || !mayBeMomentary(verdict.reason, found)) return examined(verdict, found);
+    // If this process was paused between two reads, the files have changed: judge again.
     const again = findEvidence(path, reader);
     if (judgement === JUDGEMENTS || JSON.stringify(again) === JSON.stringify(found)) return examined(verdict, found);
     found = again;
@@ -104,17 +103,17 @@ function examined(verdict: Verdict, found: Found): Examined {
   return { verdict, record, work, error: found.error, left };
 }
 
-/** Whether a living service may look dead for that reason for a moment. */
-function mayPass(reason: DeathReason, found: Found): boolean {
+/** Whether a living service may look dead for this reason for a moment, while it writes. */
+function mayBeMomentary(reason: DeathReason, found: Found): boolean {
   return reason === 'stale' || reason === 'overdue' || reason === 'future' || (reason === 'gone' && 'pid' in found);
 }
 
-/** What stands at a path, or why there is nothing to judge. */
+/** What a path holds, or why there is nothing to judge. */
 type Found = Evidence | Obstacle;
 interface Evidence {
   readonly obstacle?: undefined;
   readonly beat?: Beat | undefined;
-  /** What a process directory names. */
+  /** The pid and error of a process directory. */
   readonly pid?: number | undefined;
   readonly error?: number | undefined;
 }
@@ -150,35 +149,35 @@ function obstacle(obstacle: Obstacle['obstacle'], detail: string): Obstacle {
   return { obstacle, detail };
 }
 
-/** The heartbeat at `path`, unless that is a directory. */
+/** Reads the heartbeat at `path`, unless that is a directory. */
 function readHeartbeat(path: string): FoundBeat | Obstacle | Directory {
   for (let reads = 1; ; reads++) {
     const reading = readLine(path);
     if (reading.kind === 'directory') return { kind: 'directory', detail: reading.detail };
     if (reading.kind !== 'line') return obstacle(reading.kind, reading.detail);
-    // A file that was only touched: its modification time is the beat.
+    // An empty file is a touch file: its modification time is the beat.
     if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
     if (parsed.kind === 'plain') return { beat: parsed };
     if (parsed.kind === 'record') return { beat: { ...parsed, work: parseWork(reading.second) } };
-    // What stays as it is was not caught in the middle of a write.
+    // A torn record becomes whole when its writer goes on; one that stays as it is, is malformed.
     if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return obstacle('malformed', parsed.detail);
   }
 }
 
-/** The process directory at `path`. */
+/** Reads the process directory at `path`. */
 function readDirectory(path: string, reader: Reader): Found {
-  const pid = inFile(PID, readPid(path, mayReadAgain));
-  const error = inFile(ERROR, reader.ignoreError ? {} : readError(path, mayReadAgain));
-  const beat = inFile(TIMESTAMP, readDirectoryBeat(`${path}/${TIMESTAMP}`, reader));
+  const pid = withFileName(PID, readPid(path, mayReadAgain));
+  const error = withFileName(ERROR, reader.ignoreError ? {} : readError(path, mayReadAgain));
+  const beat = withFileName(TIMESTAMP, readDirectoryBeat(`${path}/${TIMESTAMP}`, reader));
   for (const reason of REASONS) {
     for (const found of [pid, error, beat]) if (found.obstacle === reason) return found;
   }
   return { ...(beat as Evidence), pid: (pid as FoundNumber).value, error: (error as FoundNumber).value };
 }
 
-/** Lets an obstacle say which file it is about. */
-function inFile<T extends object>(name: string, found: T | Obstacle): T | Obstacle {
+/** Puts the file's name before an obstacle's detail. */
+function withFileName<T extends object>(name: string, found: T | Obstacle): T | Obstacle {
   return 'obstacle' in found ? { ...found, detail: `${name} file: ${found.detail}` } : found;
 }
 
@@ -186,7 +185,8 @@ function readDirectoryBeat(path: string, reader: Reader): Evidence | Obstacle {
   let found = readHeartbeat(path);
   if ('kind' in found) found = obstacle('unreadable', found.detail);
   const { otherPidNamespace } = reader;
-  // Others write none. But a reader with a limit asks about a loop; and in another pid namespace the pid says nothing.
+  // Other writers write no beats, so it may be missing: unless the reader has a limit, or its pid namespace is another
+  // one, in which the pid says nothing.
   if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
   if (found.obstacle) return found;
   const { record } = recordOf(found.beat);
@@ -203,7 +203,7 @@ interface FoundNumber {
 type MayReadAgain = (reads: number) => boolean;
 const never: MayReadAgain = () => false;
 
-/** @param again whether an empty file is read again: writers other than ours empty it before they write it. */
+/** @param again whether to read an empty file again: other writers empty the file before they write it. */
 export function readPid(directory: string, again: MayReadAgain = never): FoundNumber | Obstacle {
   return readNumber(directory, PID, again, parsePid, 'holds no pid');
 }
@@ -247,8 +247,8 @@ function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
   const task = record?.kind === 'task' ? (work?.name ?? 'a task') : undefined;
   const pid = found.pid ?? record?.pid;
   const limit = beat ? limitOf(record, reader) : Infinity;
-  const { gone, isCertain = false } = reader.otherPidNamespace ? {} : identify(found, record, limit, reader.clock);
-  // Last of all: everything read before it is at least as old as the clock says.
+  const { gone, isCertain = false } = reader.otherPidNamespace ? {} : findWriter(found, record, limit, reader.clock);
+  // The clock is read last, so that a beat never looks younger than it is.
   const { clock, age } = elapsed(beat, isCertain, reader);
   const value = beat && new Date(wallOf(beat));
   const facts = {
@@ -264,13 +264,13 @@ function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
   };
   if (limit === undefined) return { alive: false, reason: 'malformed', detail: NO_LIMIT, limit, ...facts };
   const isTooOld = value !== undefined && age > allowance(limit, record?.window ?? 0);
-  const others = work ? `, ${work.count} in hand, ${work.name} the oldest` : '';
+  const tasksInHand = work ? `, ${work.count} in hand, ${work.name} the oldest` : '';
   const objections: Partial<Record<DeathReason, string | false | undefined>> = {
     gone,
     failed: found.error !== undefined && found.error !== 0 && `error ${found.error}`,
     future: value !== undefined && age < -FUTURE_CS && `last beat ${instant(value)}, ahead of the clock`,
     overdue: isTooOld && task !== undefined && lastBeat(value, limit, clock, task),
-    stale: isTooOld && lastBeat(value, limit, clock) + others,
+    stale: isTooOld && lastBeat(value, limit, clock) + tasksInHand,
   };
   for (const reason of REASONS) {
     const detail = objections[reason];
@@ -279,7 +279,7 @@ function judgeEvidence(path: string, found: Found, reader: Reader): Verdict {
   return { alive: true, limit, ...facts };
 }
 
-/** The limit of a step or task first, else the reader's own, else the one in the file. */
+/** The limit that applies: a step's or task's own, else the reader's, else the file's. */
 function limitOf(record: HeartbeatRecord | undefined, reader: Reader): number | undefined {
   if (!record) return reader.plainLimit ?? reader.limit;
   return record.kind !== 'own' ? record.limit * 10 : (reader.limit ?? record.limit * 10);
@@ -289,19 +289,19 @@ function inMs(cs: number | undefined): number | undefined {
   return cs === undefined ? undefined : cs * 10;
 }
 
-/** How old a beat may be, in centiseconds: its limit, the time a writer may leave a beat unwritten, and one tick of the clock. */
+/** The greatest age of a living beat, in centiseconds: its limit, its window, and one tick of the clock. */
 function allowance(limit: number, window: number): number {
   return Math.ceil(limit / 10) + window + 1;
 }
 
-interface Identified {
-  /** What says that the process that beat, or that the directory names, is not there. */
+interface FoundWriter {
+  /** Why the process is not there: the one that beat, or that the directory names. */
   readonly gone?: string;
-  /** It is there with the start that the record gives: so this is the boot in which it beat. */
+  /** Whether it is there with the start that the record states. Then it has beaten in this boot. */
   readonly isCertain?: boolean;
 }
 
-function identify(evidence: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): Identified {
+function findWriter(evidence: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): FoundWriter {
   const boot = clock.bootId();
   if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return { gone: 'beat in another boot' };
   const pid = evidence.pid ?? record?.pid;
@@ -309,23 +309,23 @@ function identify(evidence: Evidence, record: HeartbeatRecord | undefined, limit
   if (record?.pid !== undefined && record.pid !== pid) return { gone: `process ${pid} is not the one that beat` };
   const found = presence(pid, record?.start);
   if (found.state === 'gone') return { gone: found.detail + (isElsewhere(record, boot, found.start) ? ELSEWHERE : '') };
-  // A fresh beat vouches for a process that cannot be seen; a pid alone does not.
-  const vouched = evidence.pid === undefined || limit !== Infinity;
-  if (found.state === 'unknown' && !vouched) return { gone: `process ${pid} has ended or is hidden` };
+  // For a process that we cannot see, a fresh beat is evidence enough; a pid alone is not.
+  const isVouchedFor = evidence.pid === undefined || limit !== Infinity;
+  if (found.state === 'unknown' && !isVouchedFor) return { gone: `process ${pid} has ended or is hidden` };
   return { isCertain: found.state === 'present' && record?.start !== undefined };
 }
 
 const ELSEWHERE = '; use --other-pid-namespace for another container';
 
-/** Did it beat after the process that has its pid here had started? Then it has that pid in another pid namespace. */
+/** Whether it beat while another process already had its pid here. Then the writer is in another pid namespace. */
 function isElsewhere(record: HeartbeatRecord | undefined, boot: string | undefined, start: number | undefined): boolean {
   if (record?.uptime === undefined || record.boot === undefined || record.boot !== boot) return false;
   return start !== undefined && record.uptime - start > 100;
 }
 
 /**
- * Whether the writer of a record that stands at a path still lives: then it must not be taken over. A leftover must not
- * keep a new container from starting, so doubt counts as dead, unless the beat is fresh.
+ * Whether the writer of a record still lives, so that no other may take its file over. If that is unknown, a fresh beat
+ * counts as alive and an old one as dead: a leftover file must not keep a new container from starting.
  */
 export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
   const boot = clock.bootId();
@@ -337,7 +337,7 @@ export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
   return record.limit !== Infinity && age >= -2000 && age <= (record.limit + record.window) * 10;
 }
 
-/** Centiseconds since the beat, and the clock that says so. */
+/** The age of the beat in centiseconds, and the clock that measured it. */
 function elapsed(
   beat: Beat | undefined,
   isCertain: boolean,

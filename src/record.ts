@@ -1,47 +1,48 @@
-// The heartbeat file's two lines, as docs/heartbeat-file.md publishes it. Pure: no clock, no file system.
+// The two lines of a heartbeat file: serialises and parses them, as docs/heartbeat-file.md says. Pure: no clock, no
+// files.
 
 import { printable } from './verdict';
 
-/** One beat as it is recorded. Times are centiseconds unless they say otherwise. */
+/** A beat or task in the file. Times are centiseconds unless the comment says otherwise. */
 export interface HeartbeatRecord {
   /** How many beats the writer has made. */
   readonly beat: number;
-  /** Time since boot at the beat. */
+  /** Time since boot at the beat, or when the task was begun or refreshed. */
   readonly uptime: number | undefined;
   /** How old the beat may become; Infinity without a limit. */
   readonly limit: number;
   /**
-   * `own`: the loop's beat; a reader's own limit overrules its limit. `step`: a beat with a limit of its own. `task`: a
-   * piece of work in hand, which would be dead before the loop; the times are those of its beginning.
+   * `own`: a beat of the loop, whose limit a reader's own limit overrules. `step`: a beat with a limit of its own.
+   * `task`: a task in hand that is nearer to its deadline than the loop; times and limit are the task's.
    */
   readonly kind: (typeof KINDS)[number];
-  /** How long the writer may leave a beat unwritten; every reader adds it to the limit. */
+  /** How long the writer may leave beats unwritten; every reader adds it to the limit. */
   readonly window: number;
   readonly pid: number | undefined;
   /** When that process started: field 22 of /proc/PID/stat, in clock ticks since boot. */
   readonly start: number | undefined;
   /** /proc/sys/kernel/random/boot_id. */
   readonly boot: string | undefined;
-  /** Milliseconds since the epoch at the beat. */
+  /** Milliseconds since the epoch, at the same moment as `uptime`. */
   readonly wall: number;
   /** The longest time between two beats so far. */
   readonly gap: number | undefined;
-  /** The longest time that a task was in hand. */
+  /** The longest time so far that a task was in hand without a refresh. */
   readonly longestTask: number | undefined;
-  /** Which instance beat: its thread's id and a random number, as two hex groups. */
+  /** The writer that beat: its thread's id and a random number, as two hex groups. */
   readonly writer: string;
 }
 
 /** Bytes of a heartbeat file as we write it: two lines. A leftover of this size can be reused on a full disk. */
 export const RECORD_SIZE = 256;
 
-/** Characters of a line that a reader looks at; a longer one is malformed. */
+/** Characters of the longest line that a reader accepts. */
 export const LONGEST_LINE = 4096;
 
-/** The last millisecond of the year 9999: dates stay four-digit in every reader. */
+/** The last millisecond of the year 9999, so that every reader shows four-digit years. */
 export const LAST_WALL = 253_402_300_799_999;
 
-/** The largest number of 15 digits; above it some are written with an exponent. */
+/** The largest number of 15 digits, the most that a field holds. */
 export const LARGEST = 999_999_999_999_999;
 
 const MAGIC = 'k8s-liveness/1';
@@ -55,16 +56,16 @@ export const NOTE_WIDTH = 50;
 /** How a kind of field is written, read and summed. */
 interface Shape<T> {
   readonly write: (value: T) => string;
-  /** WRONG if no writer writes such a text. */
+  /** The value; WRONG for a text that no writer writes. */
   readonly read: (text: string) => T | typeof WRONG;
-  /** What the field adds to the checksum. */
+  /** The numbers that the field adds to the checksum. */
   readonly numbers: (value: T) => readonly number[];
 }
 const WRONG = Symbol('wrong');
 
 /**
- * The fields in their order in the line. Columns are fixed: between two beats only digits change, so a torn read keeps
- * its shape, and the checksum decides.
+ * The fields in the order of the line. Their columns are fixed, so that a torn line keeps its shape and only the
+ * checksum fails.
  */
 const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> } } = {
   beat: { width: 15, shape: whole(0) },
@@ -82,12 +83,12 @@ const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: numb
 };
 const NAMES = Object.keys(FIELDS) as (keyof HeartbeatRecord)[];
 
-/** The table's rows, with the types of the values left out. */
+/** A row of the table, without the type of its values. */
 function fieldOf(name: keyof HeartbeatRecord): { readonly width: number; readonly shape: Shape<unknown> } {
   return FIELDS[name] as { readonly width: number; readonly shape: Shape<unknown> };
 }
 
-/** A decimal of at most 15 digits, just as it would be written. */
+/** A decimal of at most 15 digits, without leading zeros. */
 function whole(least: number, most = LARGEST): Shape<number> {
   return {
     write: String,
@@ -99,7 +100,7 @@ function whole(least: number, most = LARGEST): Shape<number> {
   };
 }
 
-/** The same, or `-`, which stands for `none` and counts as 0. */
+/** The same, or `-` for `none`, which the checksum counts as 0. */
 function orNone<T, N>({ write, read, numbers }: Shape<T>, none: N): Shape<T | N> {
   return {
     write: (value) => (value === none ? NONE : write(value as T)),
@@ -116,9 +117,9 @@ function oneOf<T extends string>(words: readonly T[]): Shape<T> {
   };
 }
 
-/** That many groups of 1 to 12 lower-case hex digits joined by `-`. */
+/** `count` groups of 1 to 12 lower-case hex digits, joined by `-`. */
 function hex(count: number): Shape<string> {
-  // Without regular expressions: a process's first ones take 0.2 ms, and a probe does this first.
+  // No regular expressions: a process's first ones take 0.2 ms, which a probe can save.
   const isGroup = (group: string): boolean =>
     group.length <= 12 && parseInt(group, 16).toString(16).padStart(group.length, '0') === group;
   return {
@@ -131,7 +132,7 @@ function hex(count: number): Shape<string> {
   };
 }
 
-/** `s = (s * 31 + n) mod (2^31 - 1)` over the fields as numbers: what a shell can compute with builtin arithmetic. */
+/** `s = (s * 31 + n) mod (2^31 - 1)` over the numbers of the fields, which a shell can compute too. */
 function checksum(record: HeartbeatRecord, later: readonly number[]): number {
   let sum = 1; // the version
   for (const name of NAMES) for (const number of fieldOf(name).shape.numbers(record[name])) sum = (sum * 31 + number) % PRIME;
@@ -139,7 +140,7 @@ function checksum(record: HeartbeatRecord, later: readonly number[]): number {
   return sum;
 }
 
-/** @param note the second line: words, in printable ASCII, cut to fit. */
+/** @param note the second line: printable ASCII, cut to fit. */
 export function serialise(record: HeartbeatRecord, note = ''): Buffer {
   let line = MAGIC;
   for (const name of NAMES) {
@@ -150,7 +151,7 @@ export function serialise(record: HeartbeatRecord, note = ''): Buffer {
   return Buffer.from(`${first}${note.slice(0, NOTE_WIDTH).padEnd(NOTE_WIDTH)}\n`, 'latin1');
 }
 
-/** What a file's first line is. A `torn` line is worth another read: a writer may have been in the middle of it. */
+/** A file's first line. Read a `torn` one again, because a writer may be in the middle of writing it. */
 export type Parsed =
   | { readonly kind: 'record'; readonly record: HeartbeatRecord }
   | { readonly kind: 'plain'; readonly wall: number }
@@ -177,21 +178,21 @@ export function parse(line: string): Parsed {
   return { kind: 'record', record };
 }
 
-/** A field that a later version of the format may add before the sum. */
+/** A field that a later version of the format may add before the checksum. */
 const ANY = orNone(whole(0), undefined);
 
 function malformed(detail: string, torn = false): Parsed {
   return { kind: 'malformed', torn, detail };
 }
 
-/** The work in hand as the second line tells it. */
+/** The tasks in hand, by the second line of a heartbeat file. */
 export interface Work {
   readonly count: number;
-  /** The task that is recorded, or the oldest. */
+  /** The task that the record states, else the oldest. */
   readonly name: string;
 }
 
-/** As `3 in hand, mail#42`; undefined for anything else. */
+/** Parses a second line such as `3 in hand, mail#42`; undefined for any other text. */
 export function parseWork(line: string): Work | undefined {
   const [digits = '', ...rest] = printable(line, 'latin1').trim().split(' in hand, ');
   const name = rest.join(' in hand, ');
@@ -199,22 +200,22 @@ export function parseWork(line: string): Work | undefined {
   return line.length <= NOTE_WIDTH && name !== '' && count !== WRONG ? { count, name } : undefined;
 }
 
-/** What a process directory's `pid` holds: a decimal of 1 or more. */
+/** Parses a process directory's `pid`: a decimal, at least 1. */
 export function parsePid(text: string): number | undefined {
   const pid = whole(1).read(text);
   return pid === WRONG ? undefined : pid;
 }
 
-/** What a process directory's `error` holds: any integer of at most 15 digits, just as it would be written. */
+/** Parses a process directory's `error`: an integer of at most 15 digits, without leading zeros. */
 export function parseError(text: string): number | undefined {
   const digits = whole(0).read(text.startsWith('-') ? text.slice(1) : text);
   return digits === WRONG || text === '-0' ? undefined : Number(text);
 }
 
-/** Seconds since the epoch, with at most nine digits of a fraction, as Python's k8s-liveness and `date +%s` write them. */
+/** Parses seconds since the epoch, with at most nine decimals, as Python's `time.time()` and `date +%s` write them. */
 function parseEpoch(text: string): number | undefined {
   if (!/^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?$/.test(text)) return undefined;
-  // By its digits: as a floating-point number the last nanosecond of the year 9999 is the year 10000.
+  // Split at the point: a floating-point number would round the last nanosecond of the year 9999 up to the year 10000.
   const [seconds, fraction = ''] = text.split('.');
   const wall = Number(seconds) * 1000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
   return wall <= LAST_WALL ? wall : undefined;

@@ -1,18 +1,18 @@
 import { formatLimit } from './duration';
 
 /**
- * The reasons in the order of judging: the first that applies is the verdict's. The most specific come first, so that a
- * crashed process, which is both gone and stale, is `gone`.
+ * The reasons in the order of judging: the first that applies is the verdict's. The most specific come first: a crashed
+ * process is both gone and stale, so its verdict is `gone`.
  */
 export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'overdue', 'stale'] as const;
 
 /**
- * Why a verdict is dead.
+ * Why a verdict is dead, in the order of judging: the first reason that applies.
  *
  * - `missing`: there is no heartbeat file, or a process directory lacks its `pid` or `error`.
- * - `unreadable`: something is there, but not a regular file that may be read.
- * - `malformed`: a file, but not a heartbeat, or one that states no limit where the reader has none; a pid or error
- *   that is no number.
+ * - `unreadable`: there is something else than a regular file, or a file that we may not read.
+ * - `malformed`: the file is no heartbeat; or it is a plain file and the reader has no limit; or a pid or error is no
+ *   number.
  * - `gone`: the process has ended, is a zombie, was replaced, or beat before the last boot.
  * - `failed`: the process directory's error is not 0.
  * - `future`: the last beat lies more than 2 s ahead of the clock.
@@ -28,15 +28,15 @@ export type Verdict =
       /** The heartbeat file or process directory that was judged. */
       readonly path: string;
       /**
-       * `uptime` does not move when the wall clock is set; `wall` is the fallback where uptime or boot is unknown;
-       * undefined without a beat.
+       * The clock that measured the age: `uptime`, which ignores changes of the wall clock, or `wall` if uptime or boot
+       * id is unknown; undefined without a beat.
        */
       readonly clock: 'uptime' | 'wall' | undefined;
-      /** When the last beat was, by the writer's wall clock; undefined in a process directory that holds only pid and error. */
+      /** The time of the last beat by the writer's wall clock; undefined if a process directory holds only pid and error. */
       readonly value: Date | undefined;
-      /** How long ago that was, in milliseconds; Infinity without a beat. */
+      /** The age of the last beat in milliseconds; Infinity without a beat. */
       readonly age: number;
-      /** The limit that counted, in milliseconds; Infinity where there is none. */
+      /** The limit that was applied, in milliseconds; Infinity for none. */
       readonly limit: number;
       /** The longest time between two beats so far, in milliseconds; steps are left out. */
       readonly longestGap: number | undefined;
@@ -44,16 +44,16 @@ export type Verdict =
       readonly longestTask: number | undefined;
       /** The process that beat, or that the process directory names. */
       readonly pid: number | undefined;
-      /** The task in hand that would be dead first, if that is before the loop: `value`, `age` and `limit` are its own. */
+      /** The name of the task that the record states; then `value`, `age` and `limit` are the task's. Else undefined. */
       readonly task: string | undefined;
-      /** How many tasks were in hand at the beat that was written last. */
+      /** How many tasks were in hand when the record was written. */
       readonly inHand: number;
     }
   | {
       readonly alive: false;
-      /** Which of the eight it is. */
+      /** Why it is dead. */
       readonly reason: DeathReason;
-      /** The reason in words, the same from probe to probe as long as nothing changes. */
+      /** The reason in words. It stays the same from probe to probe while nothing changes. */
       readonly detail: string;
       readonly path: string;
       readonly clock: 'uptime' | 'wall' | undefined;
@@ -68,8 +68,8 @@ export type Verdict =
     };
 
 /**
- * The verdict on one line of less than 200 bytes of printable ASCII. It says when the last beat was, not how
- * long ago: the kubelet folds events into one only while their text stays the same.
+ * Formats a verdict as one line of printable ASCII, under 200 bytes. The line states the time of the last beat, not its
+ * age, because the kubelet folds events into one only while their text stays the same.
  */
 export function formatVerdict(verdict: Verdict): string {
   const words = verdict.alive ? `alive: ${evidence(verdict)}` : `dead: ${verdict.reason}: ${verdict.detail}`;
@@ -78,7 +78,7 @@ export function formatVerdict(verdict: Verdict): string {
   return `${words} (${path.length > room ? `...${path.slice(3 - room)}` : path})`;
 }
 
-/** One line for several verdicts: the first dead one, and how many are. */
+/** One line for several verdicts: the first dead one, and how many are dead. */
 export function formatVerdicts(verdicts: readonly Verdict[]): string {
   const [first] = verdicts;
   if (first && verdicts.length === 1) return formatVerdict(first);
@@ -92,15 +92,15 @@ function evidence({ value, limit, clock, pid, task }: Verdict & { readonly alive
   return value ? lastBeat(value, limit, clock, task) : `process ${pid ?? '(unknown)'}`;
 }
 
-/** When the last beat was, or since when a task has been in hand, beside its limit. */
+/** The time of the last beat, or since when a task has been in hand; and the limit. */
 export function lastBeat(value: Date, limit: number, clock: Verdict['clock'], task?: string): string {
   const what = task === undefined ? 'last beat' : `${task} in hand since`;
   return `${what} ${instant(value)}, limit ${formatLimit(limit)}${clock === 'wall' ? ', by wall clock' : ''}`;
 }
 
-/** To the second, in UTC. */
+/** A time in UTC, in seconds: `2026-11-20T10:03:12Z`. */
 export function instant(value: Date): string {
-  // Not toISOString: the first one in a process takes 0.2 ms and 0.9 MiB. howardhinnant.github.io/date_algorithms.html
+  // Not toISOString: its first call takes 0.2 ms and 0.9 MiB. From howardhinnant.github.io/date_algorithms.html
   const seconds = Math.floor(value.getTime() / 1000);
   const days = Math.floor(seconds / 86_400) + 719_468;
   const era = Math.floor(days / 146_097);
@@ -122,8 +122,8 @@ function two(number: number): string {
 }
 
 /**
- * Text as printable ASCII, a `?` for each other byte: a control character in a path could forge a second line in the
- * kubelet's events or reach an operator's terminal.
+ * Text in printable ASCII, with a `?` for each other byte: a control character in a path could forge a second line in
+ * the kubelet's events or change an operator's terminal.
  */
 export function printable(text: string, encoding: BufferEncoding = 'utf8'): string {
   let ascii = '';
