@@ -463,7 +463,7 @@ describe('run', () => {
   test('says so where nothing is left of its directory', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; exit 3`]);
-    expect([code, err, existsSync(directory)]).toEqual([3, `k8s-liveness run: ${directory} is not this command's any more: the exit code 3 is not recorded\n`, false]);
+    expect([code, err, existsSync(directory)]).toEqual([3, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`, false]);
   });
 
   test('starts the command over whatever stands in its directory', async () => {
@@ -484,7 +484,7 @@ describe('run', () => {
   test('without a beat that tells, leaves alone what names another pid', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`]);
-    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} is not this command's any more: the exit code 3 is not recorded\n`]);
+    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`]);
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('0');
   });
 
@@ -502,7 +502,7 @@ describe('run', () => {
     mkdirSync(directory);
     for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
     const { code, err } = await running;
-    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} is not this command's any more: the exit code 7 is not recorded\n`]);
+    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 7 is not recorded\n`]);
     expect((await cli(['check', directory])).code).toBe(0);
   });
 

@@ -3,9 +3,9 @@ import { HEARTBEAT_FILE } from '../place';
 import { Writer, type WriterOptions } from '../writer';
 
 /**
- * A writer that beats for another process.
+ * Makes a writer that beats for another process.
  *
- * @param pidOf whose loop beats; undefined if the record shall have no identity.
+ * @param pidOf returns that process's pid; undefined for a record without identity.
  */
 export function writerFor(
   path: string,
@@ -21,7 +21,7 @@ export function writerFor(
   };
   const identify = (): Identity => {
     const pid = pidOf();
-    // As the thread of that process, so that whoever finds the record can tell whether its writer lives.
+    // The first thread's id is the pid. With it in the record, another writer can tell whether this one lives.
     return { pid, start: pid === undefined ? undefined : startOf(pid), thread: pid ?? 0 };
   };
   return new Writer(place, path, { ...options, clock, identify, everyBeat: true });

@@ -9,7 +9,7 @@ export interface Style {
   readonly now: number;
 }
 
-/** Each report as people read it: the path, and a line for each fact that is known. */
+/** Formats each report for people: the path, and a line for each known fact. */
 export function blocks(reports: readonly Report[], style: Style): string {
   return reports.map((report) => block(report, style)).join('\n');
 }
@@ -48,7 +48,7 @@ function factsOf(
   };
 }
 
-/** How near to its end the loop ever was. A step's limit says nothing about it, and a task's neither. */
+/** The longest gap and its share of the loop's limit. Not of a step's or task's limit, because gaps leave those out. */
 function gap({ beats, longestGapMs, limitMs, step, task }: Report['fields']): string | null {
   if (longestGapMs === null || beats === 1) return null; // no gap yet
   const words = inWords(longestGapMs);
@@ -65,11 +65,11 @@ function fromNow(ms: number): string {
   return ms < 0 ? `passed ${inWords(-ms)} ago` : `in ${inWords(ms)}`;
 }
 
-/** A length of time by its two largest units, or to a hundredth: `1 minute 34 seconds`. */
+/** A length of time in its two largest units, `1 minute 34 seconds`; below 10 seconds with hundredths. */
 function inWords(ms: number): string {
   const hundredths = Math.floor(Math.max(ms, 0) / 10) / 100;
   if (hundredths < 10) return formatDuration({ seconds: hundredths }, { zero: true });
-  // Not date-fns' intervalToDuration: in its days, those of a time zone, an hour may be missing.
+  // Not date-fns' intervalToDuration, whose days may have 23 hours, by the time zone.
   const seconds = Math.floor(hundredths);
   const words = formatDuration({
     days: Math.floor(seconds / 86_400),

@@ -26,7 +26,7 @@ Exit codes: 0 all alive, 1 one is dead (its line says why), 2 could not ask.
 In a probe use dist/liveness.sh or dist/liveness.js: they start several times faster.`,
       ),
   handler: (args, { stdout, clock }) => {
-    const all = patiently(() => reports(args, clock)); // as a probe
+    const all = patiently(() => reports(args, clock));
     if (args.json === true) stdout.write(`${toJson(all)}\n`);
     else if (args.quiet !== true) {
       for (const { verdict } of all) stdout.write(`${formatVerdict(verdict)}\n`);

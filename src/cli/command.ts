@@ -3,23 +3,23 @@ import { LIMIT_FORMS, parseLimit } from '../duration';
 import { shown } from '../errors';
 import type { Context } from './context';
 
-/** One command, mostly in yargs' words. */
+/** A command, described as yargs expects it. */
 export interface Command {
   readonly command: string;
   /** What follows the command's name. */
   readonly usage: string;
   readonly describe: string;
   readonly builder: (yargs: Argv) => Argv;
-  /** Does it, and returns the exit code. */
+  /** Runs the command and returns the exit code. */
   readonly handler: (args: Arguments, context: Context) => number | Promise<number>;
   /** The exit code if the handler throws anything but a UsageError. */
   readonly failure: number;
 }
 
-/** A command line that makes no sense: exit 2. */
+/** A wrong command line: exit 2. */
 export class UsageError extends Error {}
 
-/** An option without a value. `nargs` 0 refuses `--json=3` and leaves the path of `--json true`. */
+/** An option without a value. `nargs` 0 refuses `--json=3`, and takes `true` in `--json true` for a path. */
 export function flag(describe: string): Options {
   return { type: 'boolean', nargs: 0, describe };
 }
@@ -34,7 +34,7 @@ export function requiredLimit(describe: string): Options {
   return value(`${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M`, { demandOption: true });
 }
 
-/** A `--maximum-age` in milliseconds. Not a yargs `coerce`, which also runs while completing. */
+/** Parses `--maximum-age` to milliseconds. Not by yargs' `coerce`, which also runs during completion. */
 export function limitOf(text: unknown): number {
   const limit = parseLimit(String(text));
   if (limit !== undefined) return limit;
@@ -42,8 +42,7 @@ export function limitOf(text: unknown): number {
 }
 
 /**
- * The words that are no options. Not yargs' positionals, which drop a path `-`, and which can also
- * be given as options.
+ * The words that are no options. Not yargs' positionals, which drop a path `-` and accept `--path` too.
  */
 export function wordsOf(args: Arguments): { before: string[]; afterDashes: string[] } {
   return { before: args._.slice(1).map(String), afterDashes: (args['--'] ?? []) as string[] };

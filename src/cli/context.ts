@@ -1,22 +1,22 @@
 import type { Clock } from '../proc';
 
-/** What a command needs from outside: streams, clock and signals of the process, or of a test. */
+/** What a command uses of its process: streams, clock and signals. Tests pass their own. */
 export interface Context {
   readonly stdout: Output;
   readonly stderr: Pick<Output, 'write'>;
-  /** For how the output looks. Default paths come from `process.env`, not from here. */
+  /** Decides how the output looks. Default paths come from `process.env`, not from here. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
-  /** Calls the listener at every such signal, until the returned function is called. */
+  /** Calls the listener at each such signal, until the returned function is called. */
   readonly onSignal: (signal: NodeJS.Signals, listener: () => void) => () => void;
-  /** Whether the terminal sends its signals, as by Ctrl-C, to us and to the processes we start. */
+  /** Whether we are in the foreground of a terminal, so that Ctrl-C sends a signal to us and to our children. */
   readonly isInForeground: () => boolean;
   /** Stops this process until it gets a SIGCONT. */
   readonly suspend: () => void;
 }
 
 export interface Output {
-  /** Calls `done` when the text is printed, or cannot be. */
+  /** Calls `done` when the text is printed or has failed to print. */
   readonly write: (text: string, done?: (error?: Error | null) => void) => unknown;
   readonly isTTY?: boolean | undefined;
   /** The terminal's size; undefined without a terminal, 0 if the terminal does not know it. */

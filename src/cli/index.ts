@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The bin k8s-liveness.
+// The command k8s-liveness.
 
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../proc';
@@ -9,7 +9,7 @@ import { main } from './main';
 export { main };
 
 if (require.main === module) {
-  // A full disk or a closed pipe changes no answer: the exit code is the answer.
+  // If a disk is full or a pipe closed, the exit code still answers.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const context: Context = {
     stdout: process.stdout,
@@ -24,7 +24,7 @@ if (require.main === module) {
     suspend: () => process.kill(process.pid, 'SIGSTOP'),
   };
   void main(process.argv.slice(2), context).then((code) => {
-    // Not process.exit(), which loses output that a pipe has not taken yet.
+    // Not process.exit(), which loses output that is still on its way into a pipe.
     process.exitCode = code;
   });
 }
@@ -36,6 +36,6 @@ function isInForeground(): boolean {
     const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return group !== undefined && group === foreground;
   } catch {
-    return false; // without /proc nobody can tell
+    return false; // unknown without /proc
   }
 }

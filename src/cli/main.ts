@@ -10,7 +10,7 @@ import { touch } from './touch';
 
 declare const VERSION: string;
 
-/** A new command is one file, and one entry here. */
+/** For a new command, add a file and an entry here. */
 const COMMANDS: readonly Command[] = [check, touch, run, status, manifest];
 const COMPLETION = 'completion';
 const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
@@ -33,7 +33,7 @@ export async function main(words: readonly string[], context: Context): Promise<
   }
 }
 
-/** What a command line asks for. */
+/** Parses a command line into the action that it asks for. */
 async function parse(
   argv: readonly string[],
   context: Context,
@@ -43,7 +43,7 @@ async function parse(
   const end = argv.indexOf('--');
   const options = end < 0 ? argv : argv.slice(0, end);
   const asksHelp = !isCompleting && options.some((word) => /^--?h(elp)?$/.test(word));
-  // yargs would look for a command further on, and take the first path for the value of an option.
+  // yargs would take a later word for the command.
   if (![...NAMES, '--version', '--help', '-h'].includes(first) && !isCompleting) {
     throw new UsageError(`expected a command: ${NAMES.join(', ')}; got ${first}`);
   }
@@ -51,22 +51,22 @@ async function parse(
 
   const { default: yargs } = await import('yargs');
   let action: (() => number | Promise<number>) | undefined;
-  // With a folder: otherwise yargs asks for the working directory, which may be deleted.
+  // The folder keeps yargs from asking for the working directory, which may have been deleted.
   const cli: Argv = yargs([], '/')
     .scriptName('k8s-liveness')
     .usage('$0 COMMAND\n\nIs the main loop behind a heartbeat file still making progress?')
-    .locale('en') // otherwise messages follow the system's language
+    .locale('en') // not the system's language
     .parserConfiguration({
-      'boolean-negation': false, // --no-json is a mistake
+      'boolean-negation': false, // refuse --no-json
       'camel-case-expansion': false,
-      'dot-notation': false, // --json.x too
+      'dot-notation': false, // refuse --json.x
       'parse-positional-numbers': false, // a path may be 1e3
       'populate--': true,
     })
     .exitProcess(false)
     .strictOptions()
     .version(VERSION)
-    .help(asksHelp) // otherwise yargs answers `check help` with help, although help may be a path
+    .help(asksHelp) // if always on, `check help` would print help, but help may be a path
     .option('help', { ...flag('Show help'), alias: 'h' })
     .hide('h') // from completion
     .check(refuseRepeated)
@@ -75,7 +75,7 @@ async function parse(
     .epilogue('k8s-liveness COMMAND --help explains a command.')
     .wrap(Math.min(sizeOf(context.stdout).columns, 100))
     .fail((message: string | null, error: Error | undefined) => {
-      if (isCompleting) return; // the line is not finished yet
+      if (isCompleting) return; // the user is still typing
       throw error instanceof UsageError
         ? error
         : new UsageError(`${message ?? error?.message ?? ''}; see --help`);
@@ -95,7 +95,7 @@ async function parse(
     'Print a script that completes commands and options in the shell that $SHELL names',
     (yargs) =>
       yargs
-        .strict() // completes for $SHELL, so `completion zsh` would be ignored
+        .strict() // refuse `completion zsh`, because only $SHELL counts
         .example(`source <($0 ${COMPLETION})`, 'In ~/.bashrc or ~/.zshrc')
         .epilogue('Exit codes: 0 printed, 2 bad usage.'),
     () => {
@@ -116,14 +116,14 @@ async function parse(
 }
 
 /**
- * Whether the last of these words, which is being completed, is a path or the value of an option.
- * For those we offer nothing, and the shell offers its files.
+ * Whether the last word, which is being completed, is a path or the value of an option. For those we offer nothing, so
+ * that the shell offers files.
  */
 function isPath(words: readonly string[]): boolean {
   return words.length > 1 && !(words.at(-1) ?? '').startsWith('-');
 }
 
-/** yargs makes a list of an option that comes twice. */
+/** Refuses an option that comes twice, of which yargs makes a list. */
 function refuseRepeated(args: Arguments): boolean {
   for (const [name, value] of Object.entries(args)) {
     if (!Array.isArray(value) || name === '_' || name === '--') continue;

@@ -17,17 +17,17 @@ export const READING = {
   process: flag(
     'The default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
   ),
-  'ignore-error': flag('Leave the error of process directories aside, as liveness does'),
+  'ignore-error': flag('Ignore the error of process directories, as for liveness'),
   'other-pid-namespace': flag(
-    'The writer is in another container: leave its pid and boot aside and judge by wall time',
+    'The writer is in another container: ignore its pid and boot id, and judge by wall time',
   ),
   'maximum-age': value(
-    'Judge plain files too, touched or holding an epoch, which state no limit; a heartbeat keeps its own',
+    'The limit of plain files, which state none: touch files and epochs. A heartbeat keeps its own limit',
   ),
   json: flag('Print JSON on one line (docs/cli.md describes it)'),
 };
 
-/** A report on each path that the command line names, or on the default paths if it names none. */
+/** Judges each path of the command line, or the default paths if there is none. */
 export function reports(
   args: Arguments,
   clock: Clock,
@@ -56,7 +56,7 @@ function report(path: string, reader: Reader): Report {
   return { verdict, work, fields: fieldsOf(examined, reader.clock) };
 }
 
-/** What is known beside the verdict: version 1 of a heartbeat in docs/cli.md's JSON. */
+/** The facts that `--json` prints about one path: version 1 of docs/cli.md's format. */
 function fieldsOf({ verdict, record, error, left }: Examined, clock: Clock) {
   const now = clock.wall();
   const awaitsBeat = verdict.alive || verdict.reason === 'stale' || verdict.reason === 'overdue';
@@ -88,7 +88,7 @@ function finite(value = NaN): number | null {
   return Number.isFinite(value) ? value : null;
 }
 
-/** Null for NaN, Infinity, and times that no Date can hold, some hundred thousand years away. */
+/** Null for NaN, Infinity, and times too far away for a Date. */
 function date(ms: number): Date | null {
   const date = new Date(ms);
   return finite(date.getTime()) === null ? null : date;
@@ -98,7 +98,7 @@ export function allAlive(all: readonly Report[]): boolean {
   return all.every(({ verdict }) => verdict.alive);
 }
 
-/** What `--json` prints, on one line. */
+/** The line that `--json` prints. */
 export function toJson(all: readonly Report[]): string {
   const heartbeats = all.map(({ fields }) => fields);
   return JSON.stringify({ version: 1, alive: allAlive(all), heartbeats });

@@ -10,7 +10,7 @@ import { writerFor } from './beat';
 import { limitOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
 import type { Context } from './context';
 
-/** What `env`, `timeout` and shells exit with if it is not the command that failed. */
+/** The exit codes of `env`, `timeout` and shells for failures that are not the command's own. */
 const NOT_KEPT = 125;
 const NOT_STARTED = 126;
 const NOT_FOUND = 127;
@@ -30,9 +30,9 @@ export const run: Command = {
       })
       .example('$0 run --maximum-age 1h -- node report.js', 'A CronJob that may take an hour')
       .epilogue(
-        `While the command runs, the directory holds its pid, error 0 and one beat, made at its start; when it has ended, no pid, and its exit code as the error. The probe is liveness.sh --process.
-SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on; but not in the foreground of a terminal what that sends to the command itself, such as SIGINT.
-Exit codes: the command's, or 128 + the number of the signal that ended it; 127 no such command, 126 it cannot be started, 125 the directory cannot be kept (then it is not started), 2 bad usage.`,
+        `While the command runs, the directory holds its pid, error 0 and one beat, made at its start. After its end there is no pid, and the error is its exit code. The probe is liveness.sh --process.
+SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on to the command, but not if a terminal sends them to the command itself, as SIGINT by Ctrl-C.
+Exit codes: the command's, or 128 + the number of the signal that ended it; 127 no such command, 126 it cannot be started, 125 the directory cannot be written (then the command is not started), 2 bad usage.`,
       ),
   handler: (args, context) => {
     const { before, afterDashes } = wordsOf(args);
@@ -48,7 +48,7 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 127 
 };
 
 const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
-/** A terminal sends these to the command too. Many programs give up at once if one comes twice. */
+/** A terminal sends these to the command too. Many programs quit at once if such a signal comes twice. */
 const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const;
 
 async function runIn(
@@ -60,7 +60,7 @@ async function runIn(
   const complain = (message: string): void => {
     stderr.write(`k8s-liveness run: ${printable(message)}\n`);
   };
-  // If the directory can no longer be written, the job is still done: its exit code stays.
+  // If we can no longer write the directory, the command still runs, and its exit code counts.
   const attempt = (write: () => void): void => {
     try {
       write();
@@ -102,7 +102,7 @@ async function runIn(
   return code;
 }
 
-/** The process directory that we keep for a command. */
+/** The process directory that we write for a command. */
 class CommandDirectory {
   readonly #nonce = randomHex();
   #pid = process.pid;
@@ -117,16 +117,16 @@ class CommandDirectory {
   claim(): void {
     assertDirectoryReplaceable(this.directory);
     this.#beat();
-    this.#write(ERROR, undefined); // a predecessor's 0 must not stand beside our pid
+    this.#write(ERROR, undefined); // an earlier process's 0 beside our pid would look healthy
     removeTemporaries(this.directory, [PID, ERROR, TIMESTAMP]);
     this.#write(PID, String(this.#pid));
   }
 
   started(pid: number): void {
     try {
-      this.#name(pid);
+      this.#setPid(pid);
     } catch (error) {
-      this.#name(process.pid); // files that contradict each other are dead, but the command lives
+      this.#setPid(process.pid); // a pid file and a beat of two processes would look dead, but the command lives
       throw error;
     }
   }
@@ -134,14 +134,14 @@ class CommandDirectory {
   /** Removes the pid, because another process may get that number. */
   ended(code: number): void {
     const hasOurBeat = this.#writer().hasOurRecord();
-    // If there is no beat, the pid tells whether the directory is still ours.
+    // Without a beat, the pid file tells whether the directory is still ours.
     if (!(hasOurBeat ?? this.#hasOurPid())) {
       throw new Error(
-        `${this.directory} is not this command's any more: the exit code ${code} is not recorded`,
+        `${this.directory} no longer belongs to this command: its exit code ${code} is not recorded`,
       );
     }
     this.#write(PID, undefined);
-    // Without our beat another service may be loading here: a 0 would call it healthy too soon.
+    // Without our beat, another service may be loading here: a 0 would make it look healthy too soon.
     if (hasOurBeat || code !== 0) this.#write(ERROR, String(code));
   }
 
@@ -150,14 +150,14 @@ class CommandDirectory {
     return pid.kind === 'line' && pid.line === String(this.#pid);
   }
 
-  #name(pid: number): void {
+  #setPid(pid: number): void {
     this.#pid = pid;
     this.#beat();
     this.#write(PID, String(pid));
     this.#write(ERROR, '0');
   }
 
-  /** A new one for each beat, so that each is a first one, which is loud. */
+  /** A new writer for each beat, so that each is a first beat, which throws if it fails. */
   #writer(): Writer {
     return writerFor(this.#path(TIMESTAMP), () => this.#pid, this.clock, { nonce: this.#nonce });
   }

@@ -8,17 +8,17 @@ import { watch } from './watch';
 export const status: Command = {
   command: 'status',
   usage: '[PATH...]',
-  describe: 'Describe them for people: how old, how near to a restart',
+  describe: 'Describe heartbeats for people: how old, how near to a restart',
   failure: 2,
   builder: (yargs) =>
     yargs
       .options({
         ...READING,
-        watch: flag('Draw it anew each second until Ctrl-C'),
+        watch: flag('Draw again each second until Ctrl-C'),
         'no-color': flag('No colours; NO_COLOR in the environment does the same'),
       })
       .conflicts('watch', 'json')
-      .example('$0 status', 'What stands where a service beats by default')
+      .example('$0 status', 'The default heartbeat and process directory')
       .example('$0 status --watch /run/liveness/*', 'All loops of a service, live')
       .epilogue(
         `Without a PATH: the default heartbeat and the default process directory.
@@ -36,7 +36,7 @@ Exits 0 whatever it finds: describing is not judging. For an exit code there is 
   },
 };
 
-/** A service may have only one of the two. But the kubelet asks about what LIVENESS_PATH names. */
+/** A service may have only a heartbeat or only a process directory. If LIVENESS_PATH is set, the kubelet asks about it. */
 function defaultPaths(): string[] {
   const directory = processDirectory();
   if (!exists(directory)) return [TIMESTAMP_PATH];
@@ -48,6 +48,6 @@ function exists(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    return true; // something we may not look at
+    return true; // we may not look
   }
 }

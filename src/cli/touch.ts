@@ -15,15 +15,15 @@ export const touch: Command = {
       .options({
         'maximum-age': requiredLimit('How old this beat may become'),
         pid: value(
-          'Whose loop beats, such as $$: when that process ends, the heartbeat is dead at once. Without it the record has no identity, and only its age counts',
+          'The process that beats, such as $$: when it ends, the heartbeat is dead at once. Without --pid only the age counts',
         ),
       })
       .example('$0 touch /run/jobs --maximum-age 2m --pid $$', 'In a shell loop, on each turn')
       .example('$0 touch /run/backup --maximum-age 25h', 'After a daily job')
       .epilogue(
-        `PATH is the heartbeat file; its folder is made if need be.
+        `PATH is the heartbeat file. Missing folders are made.
 There is no --every, on purpose: a beat from a timer proves that the timer runs, and keeps a hung loop alive for ever. Beat where the work is done.
-Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
+Exit codes: 0 recorded, 1 not recorded (the line says why), 2 bad usage.`,
       ),
   handler: (args, { clock }) => {
     const [path, ...more] = pathsOf(args);
@@ -34,7 +34,7 @@ Exit codes: 0 recorded, 1 could not be (the line says why), 2 bad usage.`,
     }
     const limit = limitOf(args['maximum-age']);
     const pid = args.pid === undefined ? undefined : pidOf(args.pid as string);
-    // The nonce is the loop's, so that its next touch counts as the same writer. 0 without a loop.
+    // One nonce per process, so that its next touch counts as the same writer.
     const nonce = (pid ?? 0).toString(16);
     const writer = writerFor(path, () => pid, clock, { nonce, rule: touchAt(clock.wall()) });
     writer.resume();

@@ -3,24 +3,24 @@ import { stripVTControlCharacters } from 'node:util';
 import { UsageError } from './command';
 import { sizeOf, type Context, type Output } from './context';
 
-/** The alternate screen without a cursor, and back to what stood on the terminal before. */
+/** Shows the alternate screen without a cursor; and the screen before it again. */
 const OPEN = '\x1b[?1049h\x1b[?25l';
 const CLOSE = '\x1b[?25h\x1b[?1049l';
 const CLEAR = '\x1b[H\x1b[J';
 
-/** Exit codes: Ctrl-C is the expected end, the others are as a shell tells them. */
+/** The exit codes: 0 for Ctrl-C, which is the expected end; for other signals, those that a shell reports. */
 const ENDS = { SIGINT: 0, SIGHUP: 129, SIGQUIT: 131, SIGTERM: 143 };
 
-/** Draws each second until a signal, or the loss of the terminal, ends it. */
+/** Draws once a second until a signal comes or the terminal is closed. */
 export async function watch(draw: () => string, context: Context): Promise<number> {
   const { stdout, env, onSignal, suspend } = context;
   if (stdout.isTTY !== true || env.TERM === 'dumb') {
     const got = stdout.isTTY === true ? 'TERM=dumb' : 'a file or a pipe, for which there is --json';
     throw new UsageError(`--watch expected a terminal to draw on; got ${got}`);
   }
-  draw(); // refuses bad usage, so before we take the terminal
+  draw(); // throws for bad usage before we change the terminal
   const ending = new AbortController();
-  const ignore = [
+  const listening = [
     ...Object.entries(ENDS).map(([name, code]) =>
       onSignal(name as keyof typeof ENDS, () => {
         ending.abort(code);
@@ -36,18 +36,18 @@ export async function watch(draw: () => string, context: Context): Promise<numbe
   try {
     while (!ending.signal.aborted) {
       stdout.write(screen(draw(), stdout), (error) => {
-        if (error) ending.abort(ENDS.SIGHUP); // the terminal is gone, and no SIGHUP came
+        if (error) ending.abort(ENDS.SIGHUP); // the terminal was closed without a SIGHUP
       });
       await pause(1000, undefined, { signal: ending.signal }).catch(() => undefined);
     }
   } finally {
     stdout.write(CLOSE);
-    for (const stopListening of ignore) stopListening();
+    for (const stopListening of listening) stopListening();
   }
   return ending.signal.reason as number;
 }
 
-/** As many lines as there is room for. The terminal wraps a line that is longer than a row. */
+/** Keeps as many lines as fit. A line that is longer than a row takes several rows. */
 function screen(text: string, stdout: Output): string {
   const { columns, rows } = sizeOf(stdout);
   const rowsOf = (line: string): number =>

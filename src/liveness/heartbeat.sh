@@ -1,11 +1,11 @@
-# The verdict on a heartbeat: reads it, looks for its process, asks the clock.
+# Judges a heartbeat: reads it, looks for its process, compares its time with the clock.
 
-# Reads k_file into k_line, or k_reason and k_detail; and its second line into k_note_line if that is shown.
+# Reads k_file -> k_line, or k_reason and k_detail; also -> k_note_line, the second line, if the answer may show it.
 k_read() {
   k_line=
   k_note_line=
   if [ -f "$k_file" ] && [ ! -L "$k_file" ] && [ -r "$k_file" ] && [ -s "$k_file" ]; then
-    # The last line may lack its newline: read says 1 and has set the variable.
+    # If the newline is missing, read fails but sets the variable.
     {
       IFS= read -r k_line || :
       case $k_shows$k_line in yes* | *' task '*) IFS= read -r k_note_line || : ;; esac
@@ -15,8 +15,8 @@ k_read() {
   fi
 }
 
-# Is the process that beat, or that the process directory names, gone? -> k_detail; and k_certain if it was found by its
-# start.
+# Is the process gone that beat, or that the process directory names? -> k_detail; k_certain if its start is the
+# record's.
 k_gone() {
   if [ "$k_boot" != - ] && [ -n "$k_this_boot" ] && [ "$k_boot" != "$k_this_boot" ]; then
     k_detail='beat in another boot'
@@ -28,15 +28,15 @@ k_gone() {
   fi
   [ "$k_pid" != - ] || return
   k_stat=
-  # Asked before it is opened: a redirection of the complaint takes eight system calls, this one.
+  # Test first: that takes one system call, while to redirect the error message takes eight.
   [ -r "/proc/$k_pid/stat" ] && k_read_stat <"/proc/$k_pid/stat"
   case $k_stat in
     *')'*) ;;
     *)
       k_detail="process $k_pid has ended"
-      # Absence counts only where every process is visible.
-      [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! $k_rarely k_hiding </proc/self/mounts && return
-      # A fresh beat vouches for a process that cannot be seen; a pid alone does not.
+      # Absence counts only if every process is visible.
+      [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! $k_rarely k_is_hidepid </proc/self/mounts && return
+      # For a process that we cannot see, a fresh beat is evidence enough; a pid alone is not.
       [ -n "$k_named" ] && [ "$k_limit" = - ] || return
       [ -L /proc/self ] || k_cannot_ask "expected /proc, to look for process $k_pid; there is none"
       k_detail="process $k_pid has ended or is hidden"
@@ -49,14 +49,14 @@ k_gone() {
   # A process whose first thread has ended is shown as Z too while its others work.
   case $1 in [ZXx]) [ "${18}" -gt 1 ] || return 0 ;; esac
   k_detail="process $k_pid is a thread of another"
-  # Field 38, what its parent is sent at its end: -1 in a thread that leads no group, by the kernel's own definition.
+  # Field 38, the signal to its parent at its end: the kernel sets -1 for a thread that is not the first of its process.
   case ${36-} in -1) return ;; esac
   case $k_start in
     -) return 1 ;;
     "${20}") k_certain=yes && return 1 ;;
   esac
   k_detail="process $k_pid is not the one that beat"
-  # The beat came when that pid was in use here already: so the writer has it in another pid namespace.
+  # If another process already had the pid here at the beat, the writer is in another pid namespace.
   k_comparable && [ $((k_uptime - ${20})) -gt 100 ] && k_detail="$k_detail; use --other-pid-namespace for another container"
   return 0
 }
@@ -70,8 +70,8 @@ k_read_stat() {
   while IFS= read -r k_part || [ -n "$k_part" ]; do k_stat=$k_stat$k_part; done
 }
 
-# The fields of k_stat begin after the last ): a comm may hold newlines and ") ". Split there: ${k_stat##*\)} tries
-# every end of the text.
+# Keeps the fields of k_stat after the last ), because the process name may contain newlines and ") ". Not by
+# ${k_stat##*\)}, which is slow: it tries every end of the text.
 k_split_stat() {
   IFS=')'
   set -- $k_stat
@@ -80,7 +80,8 @@ k_split_stat() {
   k_stat=${1-}
 }
 
-# Is $1 a regular file that may be read? What is bound over files of /proc may be neither, and the complaint would be printed.
+# Is $1 a regular file that we may read? A container may mount something else over files of /proc, and the shell would
+# print an error.
 k_readable() {
   [ -f "$1" ] && [ -r "$1" ]
 }
@@ -95,13 +96,13 @@ k_uptime_now() {
     *) return 1 ;;
   esac
   k_number "${k_now%.*}" || return 1
-  # 1.08 is 108: by its digits, and 08 alone would be a bad octal number.
+  # 1.08 is 108. The 1 before the digits is there because 08 would be a bad octal number.
   k_now=$((${k_now%.*} * 100 + 1${k_now#*.} - 100))
 }
 
-# The record in k_line, which parsed, if k_beat, and a process directory's k_named and k_error -> k_reason and k_detail,
-# empty when alive.
-k_weigh() {
+# Judges the parsed record, if there is one (k_beat), and a process directory's k_named and k_error -> k_reason, empty
+# if alive, and k_detail.
+k_judge_beat() {
   if [ -z "$k_other" ]; then
     [ -n "$k_this_boot" ] || [ ! -r /proc/sys/kernel/random/boot_id ] || read -r k_this_boot </proc/sys/kernel/random/boot_id
     k_certain=
@@ -118,8 +119,8 @@ k_weigh() {
       ;;
   esac
   [ -n "$k_beat" ] || return 0
-  # The clock is read last: everything read before is at least as old as it says.
-  # It may be behind, and never ahead: a beat must not look older than it is.
+  # The clock is read last, so that a beat never looks younger than it is.
+  # A clock may be behind but not ahead: a beat must not look older than it is.
   k_by=
   k_behind=0
   if [ -z "$k_other" ] && k_comparable && { k_uptime_now || $k_rarely k_own_start; }; then
@@ -142,7 +143,7 @@ k_weigh() {
   fi
 }
 
-# Reads the heartbeat k_file, again while it is torn -> k_line and its fields, or k_reason and k_detail.
+# Reads the heartbeat k_file, several times if it is torn -> k_line and its fields, or k_reason and k_detail.
 k_read_beat() {
   k_reads=0
   k_still=0
@@ -153,8 +154,8 @@ k_read_beat() {
     [ -z "$k_reason" ] || return 0
     k_parse
     [ -n "$k_reason" ] && [ -n "$k_torn" ] || return 0
-    # A writer was in the middle of it. Without a pause between, only many reads outlast one that never pauses; but what
-    # stays as it is, is wrong.
+    # A writer was in the middle of a write. A shell cannot pause, so it reads many times; if the line does not change,
+    # it is malformed.
     if [ "$k_line" = "$k_previous" ]; then k_still=$((k_still + 1)); else k_still=0 k_previous=$k_line; fi
     k_reads=$((k_reads + 1))
     [ $k_still -lt 25 ] || break
@@ -163,10 +164,10 @@ k_read_beat() {
   k_tried=yes
 }
 
-# Judges k_path -> k_reason (empty when alive) and k_detail.
+# Judges k_path -> k_reason, empty if alive, and k_detail.
 k_judge() {
   if [ -d "$k_path" ]; then
-    # What stands if this is read no further than for heartbeats, and the path became a directory just now.
+    # The answer if the rest of the script is not read, because the path became a directory just now.
     k_reason=unreadable k_detail='is a directory'
     k_judge_directory
     return
@@ -178,10 +179,10 @@ k_judge() {
   while :; do
     k_read_beat
     [ -z "$k_reason" ] || return
-    k_weigh
+    k_judge_beat
     case $k_reason in stale | overdue | future) ;; *) return ;; esac
     k_shows=yes
-    # Confirmed by the same record twice, or by five verdicts in a row.
+    # The same record twice, or five verdicts in a row, confirm it.
     k_judgements=$((k_judgements + 1))
     [ "$k_line" != "$k_before" ] && [ $k_judgements -lt 5 ] || return
     k_before=$k_line

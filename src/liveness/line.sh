@@ -1,6 +1,6 @@
-# The line that a probe prints, and the end of most of them.
+# Prints a probe's line, and ends most probes.
 
-# k_wall as 2026-11-20T10:03:12Z -> k_when. Days to a date: howardhinnant.github.io/date_algorithms.html
+# Formats k_wall as 2026-11-20T10:03:12Z -> k_when. From howardhinnant.github.io/date_algorithms.html
 k_instant() {
   k_z=$((k_wall / 86400000 + 719468))
   k_t=$((k_wall / 1000 % 86400))
@@ -9,7 +9,7 @@ k_instant() {
   k_yoe=$(((k_doe - k_doe / 1460 + k_doe / 36524 - k_doe / 146096) / 365))
   k_doy=$((k_doe - (365 * k_yoe + k_yoe / 4 - k_yoe / 100)))
   k_mp=$(((5 * k_doy + 2) / 153))
-  # Each of two digits, behind a 1 that is cut off again.
+  # 100 is added for two digits each, and its 1 is cut off below.
   k_day=$((k_doy - (153 * k_mp + 2) / 5 + 101))
   k_month=$((k_mp < 10 ? k_mp + 103 : k_mp + 91))
   k_hour=$((k_t / 3600 + 100)) k_minute=$((k_t / 60 % 60 + 100)) k_second=$((k_t % 60 + 100))
@@ -17,7 +17,7 @@ k_instant() {
   k_when=$k_year-${k_month#1}-${k_day#1}T${k_hour#1}:${k_minute#1}:${k_second#1}Z
 }
 
-# The work in hand by k_note_line, such as `3 in hand, mail#42` -> k_in_hand and k_task, empty for any other text.
+# Parses k_note_line, such as `3 in hand, mail#42` -> k_in_hand and k_task, which is empty for any other text.
 k_work() {
   k_task=
   [ ${#k_note_line} -le 50 ] || return 0
@@ -31,7 +31,7 @@ k_work() {
   k_task=$k_shown
 }
 
-# -> k_last: when the last beat was, or since when a task has been in hand, beside its limit.
+# The time of the last beat, or since when a task has been in hand; and the limit -> k_last
 k_last_beat() {
   k_instant
   k_work
@@ -52,7 +52,7 @@ k_last_beat() {
   k_last="$k_what $k_when, limit $k_words$k_by"
 }
 
-# $1 in printable ASCII, its last $2 characters at most: it must not forge a second line -> k_shown
+# The last $2 characters of $1 at most, in printable ASCII, so that it cannot forge a second line -> k_shown
 k_show() {
   k_shown=
   k_rest=$1
@@ -68,7 +68,7 @@ k_show() {
   k_shown=...$k_shown
 }
 
-# The line that says $1 of k_path, at most 180 characters -> k_line_out
+# The line with verdict $1 and k_path, at most 180 characters -> k_line_out
 k_say() {
   k_room=$((177 - ${#1}))
   [ $k_room -le 80 ] || k_room=80
@@ -76,7 +76,7 @@ k_say() {
   k_line_out="$1 ($k_shown)"
 }
 
-# Counts the verdict on k_path, and keeps the line of the first dead one.
+# Counts the verdict on k_path. The first dead one makes the line.
 k_count() {
   k_total=$((k_total + 1))
   [ -n "$k_reason" ] || return 0
@@ -85,7 +85,7 @@ k_count() {
   k_say "dead: $k_reason: $k_detail"
 }
 
-# Judges every path, says what it found and exits. Returns if the rest of the script is needed for it.
+# Judges every path, prints the line and exits. Returns if it needs the rest of the script.
 k_conclude() {
   for k_path; do
     k_judge
@@ -125,8 +125,9 @@ case " $*" in *' -'*) k_left=$# ;; esac
 [ $# -gt 0 ] || set -- "$k_default"
 k_rest=
 for k_path; do [ ! -d "$k_path" ] || k_rest=yes; done
-# A shell reads a script command by command. Most probes of heartbeats end here and need not read the rest. What follows is
-# called by `$k_rarely k_name`, which until then only says that it is needed.
+# A shell reads a script command by command, so most probes of heartbeats end here without the rest. Functions of the
+# rest are called as `$k_rarely k_name`. Until the rest has been read, that calls k_read_on, which fails and says so in
+# k_unread.
 k_unread=
 k_read_on() {
   k_unread=yes

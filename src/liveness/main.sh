@@ -1,8 +1,8 @@
-# The whole script has been read: its options, and any kind of path.
+# Options and process directories. The shell has read the whole script when it comes here.
 
 k_version=@VERSION@
 
-# The same text as that of liveness.js.
+# Prints the same help as liveness.js.
 k_help() {
   k_text=
   while IFS= read -r k_line; do
@@ -11,7 +11,7 @@ k_help() {
   done <<'END'
 @HELP@
 END
-  # By one write: the reader may be `head`.
+  # By one write, because the reader may be `head`.
   printf '%s' "$k_text"
 }
 
@@ -23,7 +23,7 @@ k_ignore=
 k_process=
 k_answer=
 while [ $k_left -gt 0 ]; do
-  # Each word is taken from the front, and what is a path put back behind.
+  # Takes each word from the front, and appends it again if it is a path.
   k_word=$1
   shift
   k_left=$((k_left - 1))

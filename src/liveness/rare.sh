@@ -1,6 +1,6 @@
-# What a living heartbeat does not need.
+# Functions that the probe of a living heartbeat does not need.
 
-# Is $1 seconds since the epoch, with at most nine digits of a fraction?
+# Is $1 seconds since the epoch, with at most nine decimals?
 k_is_epoch() {
   case $1 in
     *.*.* | *. | .*) return 1 ;;
@@ -9,7 +9,7 @@ k_is_epoch() {
   k_number "${1%.*}" && [ "${1%.*}" -le 253402300799 ]
 }
 
-# Why k_file cannot be read -> k_reason and k_detail.
+# Finds out why k_file cannot be read -> k_reason and k_detail.
 k_obstacle() {
   if [ -L "$k_file" ]; then
     k_reason=unreadable k_detail='is a symbolic link'
@@ -22,12 +22,12 @@ k_obstacle() {
   elif [ ! -r "$k_file" ]; then
     k_reason=unreadable k_detail='permission denied'
   else
-    # A touched file. Its age would take a fork to learn, and it states no limit.
+    # A touch file. A shell needs a fork to read its age, and the file states no limit.
     k_reason=malformed k_detail='a plain file states no limit'
   fi
 }
 
-# Nothing at k_file: missing, unless a folder above keeps us from looking.
+# There is no k_file: it is missing, or a folder above forbids us to look.
 k_absent() {
   k_reason=missing k_detail='no such file'
   k_above=$k_file
@@ -38,14 +38,14 @@ k_absent() {
   [ ! -d "$k_above" ] || [ -x "$k_above" ] || k_reason=unreadable k_detail='permission denied'
 }
 
-# PID 1 is visible under hidepid too where it is the asking user's own.
-k_hiding() {
+# Does /proc hide other users' processes? A visible PID 1 does not rule that out: it may be our own user's.
+k_is_hidepid() {
   while IFS= read -r k_part; do case $k_part in *' /proc '*hidepid=*) return ;; esac; done
   return 1
 }
 
-# Centiseconds since boot, if /proc/uptime does not tell: when this very shell started. On a starved node that was some time
-# ago -> k_now, and k_behind: how far it may be behind.
+# Centiseconds since boot without /proc/uptime: when this shell started, which may be a while ago on a busy node ->
+# k_now, and k_behind: how far it may be behind.
 k_own_start() {
   k_stat=
   k_readable /proc/self/stat && k_read_stat </proc/self/stat
@@ -56,7 +56,7 @@ k_own_start() {
 
 # Centiseconds since the epoch -> k_now and k_behind
 k_wall_now() {
-  # Without /proc nothing tells who beat, so no clock is enough.
+  # Without /proc we cannot see which processes live, so a clock alone is not enough.
   if [ -L /proc/self ]; then
     k_epoch_seconds && return
     k_boot_time_now && return
@@ -64,13 +64,13 @@ k_wall_now() {
   k_cannot_ask 'expected a clock in /proc/uptime and /proc/stat; neither tells'
 }
 
-# The same by the clock of bash and busybox. It takes no value from us, which an inherited variable would.
+# The same by EPOCHSECONDS of bash and busybox. The assignment empties an inherited variable, but not the shell's clock.
 k_epoch_seconds() {
   EPOCHSECONDS=
   k_number "$EPOCHSECONDS" && k_now=$((EPOCHSECONDS * 100)) k_behind=100
 }
 
-# The same by boot time and uptime.
+# The same by boot time plus uptime.
 k_boot_time_now() {
   k_behind=100
   k_boot_time=
@@ -78,7 +78,7 @@ k_boot_time_now() {
   k_number "$k_boot_time" || return 1
   k_up=0
   k_uptime_now && k_up=$k_now
-  # Of the two the later one: lxcfs tells a container's own uptime, but the machine's boot time.
+  # The later one of both, because under lxcfs /proc/uptime is the container's but the boot time is the machine's.
   k_own_start || return 1
   [ "$k_now" -ge "$k_up" ] || k_now=$k_up k_behind=100
   k_now=$((k_boot_time * 100 + k_now))

@@ -1,11 +1,12 @@
-# The record in the file: a line, its fields and its checksum.
+# Parses the record: its fields and its checksum.
 
-# Is $1 a decimal of at most 15 digits without a leading zero? Asked before any arithmetic: bash runs a[$(cmd)] there.
+# Is $1 a decimal of at most 15 digits without a leading zero? Ask before any arithmetic, where bash would run
+# a[$(cmd)].
 k_number() {
   case $1 in '' | *[!0-9]* | 0?* | ????????????????*) return 1 ;; esac
 }
 
-# Folds a number, or - for none, into k_sum.
+# Adds $1, a number or - for none, to the checksum k_sum.
 k_fold() {
   case $1 in
     -) k_sum=$((k_sum * 31 % 2147483647)) ;;
@@ -14,7 +15,7 @@ k_fold() {
   esac
 }
 
-# Folds $2, which must be $1 groups of 1 to 12 hex digits joined by -.
+# Adds $2 to the checksum: $1 groups of 1 to 12 hex digits, joined by -.
 k_fold_hex() {
   case $2 in *[!0-9a-f-]* | -* | *- | *--*) return 1 ;; esac
   k_groups=$1
@@ -28,7 +29,7 @@ k_fold_hex() {
   done
 }
 
-# The record in k_line -> k_uptime k_limit k_kind k_window k_pid k_start k_boot k_wall, or k_reason and k_detail.
+# Parses k_line -> k_uptime k_limit k_kind k_window k_pid k_start k_boot k_wall, or k_reason and k_detail.
 k_parse() {
   k_reason=malformed
   k_torn=
