@@ -6,7 +6,6 @@ import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
 import { parseError } from './record';
-import type { Task } from './task';
 import { assertArguments, type TimestampOptions } from './options';
 import { Timestamp } from './timestamp';
 import { PROCESS_DIRECTORY } from './place';
