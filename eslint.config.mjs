@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-// The source files from the ground up: each imports from its own floor and from the floors below it.
+// The files of src, the lowest floor first. A file imports from its own floor and from lower floors.
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable', 'kubelet'], // the contract, and the kubelet as arithmetic
   ['defaults', 'proc', 'held-folder', 'file'], // the machine
@@ -20,7 +20,7 @@ function floor(names, at) {
     patterns.push({ regex: `^\\.\\.?/(?:${above.join('|')})$`, message: 'It is on a floor above this file.' });
     patterns.push({
       regex: PACKAGES,
-      message: 'Only the command line uses packages: they make a probe slow to start.',
+      message: 'Only the command line may import packages, because they make a probe start slowly.',
     });
   }
   const files = names.map((name) => `src/${name.replace('.+', '**/*')}.ts`);
@@ -48,7 +48,7 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '', message: 'Give this file its floor in eslint.config.mjs.' }] },
+        { patterns: [{ regex: '', message: 'Add this file to a floor in eslint.config.mjs.' }] },
       ],
     },
   },

@@ -1,12 +1,12 @@
-/** @type {import('jest').Config} What `npm test` runs. */
+/** @type {import('jest').Config} The tests of `npm test`. */
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
   testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/wide/', '<rootDir>/test/faults/'], // npm run test:all
-  // tsconfig.json's isolatedModules: types are checked once for all files, by tsc in `pretest`.
+  // tsconfig.json has isolatedModules, because `pretest` has checked the types of all files.
   transform: { '\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.json' }] },
   moduleNameMapper: { '^k8s-liveness$': '<rootDir>/src/index.ts' },
-  maxWorkers: '100%', // most of the time goes to the processes that tests start
+  maxWorkers: '100%', // not one less: the tests mostly wait for the processes that they start
   workerGracefulExitTimeout: 60_000, // half a second is too little on a busy machine
-  testTimeout: 600_000, // ends what hangs: no test depends on how fast a machine is
+  testTimeout: 600_000, // only for a test that hangs: no test depends on the machine's speed
 };

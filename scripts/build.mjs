@@ -12,7 +12,7 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 // The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
 const ESBUILD = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
-// yargs looks for translations beside import.meta.url. There are none, so it speaks English.
+// yargs looks for translations beside import.meta.url. Here are none, so it speaks English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
 
 rmSync('dist', { recursive: true, force: true });
@@ -26,19 +26,20 @@ const notices = [...new Set(bundled.flat().map(notice).sort())];
 writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));
 writeFileSync('dist/liveness.sh', shell(), { mode: 0o755 });
 
-// One declaration file, and in node_modules/.cache the report of the public API, which `npm run check` compares with etc.
+// Makes one declaration file, and in node_modules/.cache the API report, which `npm run check` compares with that in
+// etc.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' });
 const messageCallback = (message) => (message.handled = message.logLevel !== 'error');
 const extractor = ExtractorConfig.loadFileAndPrepare('src/api-extractor.json');
 if (Extractor.invoke(extractor, { messageCallback }).errorCount > 0) process.exitCode = 1;
-appendFileSync('dist/index.d.ts', readFileSync('src/dispose.d.ts')); // the extractor drops what is global
+appendFileSync('dist/index.d.ts', readFileSync('src/dispose.d.ts')); // the extractor drops global declarations
 rmSync('dist/types', { recursive: true });
 
 /** Returns the folders of the packages that are in the file. */
 async function bundle(entry, outfile, options) {
   const define = { VERSION: JSON.stringify(version), 'import.meta.url': NOWHERE };
   const { outputFiles, metafile } = await build({ ...ESBUILD, ...options, define, entryPoints: [entry], outfile });
-  // ES modules have no `require`. Without it the file runs, and can be bundled, as CommonJS and as an ES module.
+  // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
   const text = outputFiles[0].text.replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule');
   writeFileSync(outfile, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   return Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
@@ -50,7 +51,7 @@ function notice(folder) {
   return `${'-'.repeat(80)}\n${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
 }
 
-/** Joins the files and drops comments and indentation from line 6 on: dash would read them at every probe. */
+/** Joins the shell files. Drops comments and indentation from line 6 on: dash would read them at every probe. */
 function shell() {
   const source = SHELL.map((name) => readFileSync(`src/liveness/${name}.sh`, 'utf8')).join('');
   const lines = source.replace('@VERSION@', version).split('\n');

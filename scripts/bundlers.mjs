@@ -1,5 +1,5 @@
-// npm run bundlers [-- NAME...]: bundles README's three files, and a daemon that loads a health check, by each bundler, runs
-// them, and prints a table. Exits 1 if a cell is not "yes".
+// npm run bundlers [-- NAME...]: bundles README's three files and a daemon that loads a health check, with each
+// bundler. Runs them and prints a table. Exits 1 if a cell is not "yes".
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
@@ -32,7 +32,7 @@ const TOOLS = {
 };
 const PROGRAMS = ['main', 'liveness', 'daemon'];
 
-// What README leaves to the user, and a program that loads a health check by its path.
+// The code that README leaves to the user, and the daemon.
 const QUEUE = `const queue = { poll: () => new Promise((settle) => setTimeout(settle, 50)) };\nconst handle = async () => undefined;\n`;
 const DAEMON = `import { ProcessTimestamp } from 'k8s-liveness';
 new ProcessTimestamp(process.env.LIVENESS_PATH).load(['./check.mjs']).then((unit) => {
@@ -45,7 +45,7 @@ new ProcessTimestamp(process.env.LIVENESS_PATH).load(['./check.mjs']).then((unit
 const folder = mkdtempSync(join(tmpdir(), 'liveness-bundlers-'));
 const source = (name) => join(folder, 'src', `${name}.js`);
 
-/** By the name of a bundler: makes the programs, and returns what starts each. */
+/** For each bundler: makes the programs, and returns a function from a program's name to the command that starts it. */
 const BUNDLERS = {
   'esbuild, CommonJS': (out) => esbuild(out, 'cjs', 'cjs'),
   'esbuild, ES module': (out) => esbuild(out, 'esm', 'mjs'),
@@ -128,12 +128,12 @@ function webpack(name, out) {
 const started = (extension, out) => (name) => [process.execPath, `${out}/${name}.${extension}`];
 const tool = (path, ...args) =>
   execFileSync(process.execPath, [join('node_modules', path), ...args], { cwd: folder, stdio: 'pipe' });
-// The packages bun and deno get their binaries by install scripts, which may be off.
+// The packages bun and deno install their binaries by scripts, which we do not run.
 const bun = () => binary('@oven', `bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/bin/bun`);
 const deno = () => binary('@deno', `linux-${process.arch}-glibc/deno`);
 const binary = (scope, path) => join(folder, 'node_modules', scope, path);
 
-/** What works: each cell is "yes", or what was said instead. */
+/** A row of the table: each cell is "yes", or the output. */
 async function tried(name, at) {
   const row = { bundler: name };
   let command;

@@ -1,5 +1,5 @@
-// npm run types: compiles test/types/user.ts against the packed declaration file under each TypeScript that users have and
-// each way to resolve modules, and checks every declaration. Prints a table; exits 1 if a cell is not "yes".
+// npm run types: compiles test/types/user.ts against the packed declaration file with several versions of TypeScript
+// and each way to resolve modules, and checks every declaration. Prints a table; exits 1 if a cell is not "yes".
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

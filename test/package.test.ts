@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import * as door from '../src';
 import { fileOf, record, scratch } from './support/records';
@@ -109,6 +109,13 @@ describe('the package', () => {
       encoding: 'utf8',
     });
     expect([status, stdout]).toEqual([0, '']);
+  });
+
+  test('CONTRIBUTING.md names each file of src once, and no other', () => {
+    const rows = readFileSync('CONTRIBUTING.md', 'utf8').matchAll(/^\| [^|]*\| `([^`]+)` \| [^|]+ \|$/gm);
+    const files = readdirSync('src', { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const names = files.map(({ parentPath, name }) => relative('src', join(parentPath, name)));
+    expect(Array.from(rows, ([, name]) => name).sort()).toEqual(names.sort());
   });
 
   test('its lock file names no registry', () => {

@@ -1,6 +1,6 @@
 const suite = require('../../jest.config');
 
-process.env.LIVENESS_WIDE = '1'; // for the workers: nothing is left out
+process.env.LIVENESS_WIDE = '1'; // jest's workers inherit it: the fast tests leave nothing out
 
-/** Everything but test/faults: the fast tests without what they leave out, and test/wide. */
+/** All tests but those of test/faults. */
 module.exports = { ...suite, rootDir: '../..', testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/'] };
