@@ -51,7 +51,7 @@ async function costs(sandbox) {
       container.write('memory/memory.kmem.max_usage_in_bytes', 0);
       const burnt = Number(container.read('cpuacct/cpuacct.usage'));
       const before = { charge: usage('usage'), kernel: usage('kmem.usage') };
-      const { code, milliseconds } = await container.exec(COMMANDS[name]);
+      const { code, milliseconds } = await container.exec(COMMANDS[name]).ended;
       if (code !== 0) throw new Error(`${name} exited ${code}`);
       if (round < 0) continue; // the first two warm the page cache
       time.push(milliseconds);
@@ -83,7 +83,7 @@ async function limits(sandbox) {
     await container.says(0, BUSYBOX);
     const taken = names.map(() => []);
     for (let round = 0; round < rounds; round++) {
-      for (const [index, probe] of names.entries()) taken[index].push((await container.exec(PROBES[probe])).milliseconds);
+      for (const [index, probe] of names.entries()) taken[index].push((await container.exec(PROBES[probe]).ended).milliseconds);
     }
     row(name, ...taken.map((times) => `${median(times).toFixed(0)} (${Math.max(...times).toFixed(0)}) ms`));
     await container.kill();
@@ -99,7 +99,7 @@ async function fit(sandbox) {
       const container = await sandbox.runc({ memory: 64 * MIB });
       await until(() => container.heartbeat !== '');
       for (let round = 0; probe && round < OF; round++) {
-        const { code } = await container.exec(probe);
+        const { code } = await container.exec(probe).ended;
         if (code !== 0) throw new Error(`${name} exited ${code}`);
       }
       const usage = (name) => `${(Number(container.read(`memory/memory.${name}_in_bytes`)) / MIB).toFixed(1)} MiB`;
@@ -119,7 +119,7 @@ async function headroom(sandbox, command, resource, { most, step }) {
       await container.says(0, BUSYBOX);
       container.leave({ [resource]: spare });
       for (let round = 0; round < OF; round++) {
-        const { code } = await container.exec(command, { patience: 10 });
+        const { code } = await container.exec(command, 10).ended;
         if (code !== 0 || container.outOfMemory > 0) return false;
       }
       return container.isRunning();

@@ -1,7 +1,9 @@
 // What redis-cli exits with when Redis answers an error, or nothing.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Container, until } from './container';
+import type { Container, Sandbox } from './container';
+import { HostContainer } from './host-container';
+import { until } from './until';
 import { PING, PONG, REDIS } from './zombies';
 
 const DEBUG = ['--enable-debug-command', 'yes'];
@@ -49,20 +51,22 @@ const STATES: State[] = [
     command: [...REDIS, '--lua-time-limit', '100'],
     by: (redis) => redis.exec(['redis-cli', 'eval', 'while true do end', '0']),
   },
-  { about: 'hangs', by: (redis) => { redis.signal('redis-server', 'SIGSTOP'); } },
+  { about: 'hangs', by: (redis) => { redis.signal('SIGSTOP'); } },
   { about: 'is not there', command: ['sleep', 'infinity'] },
 ];
 
 /** Prints a row per state, a column per probe. */
-export async function compareAnswers(): Promise<void> {
+export async function compareAnswers(sandbox: Sandbox): Promise<void> {
   console.log('\nWhat probes exit with:');
   print('Redis', 'answers', Object.keys(PROBES));
   for (const { about, answer, command = REDIS, by } of STATES) {
-    const redis = await Container.start(command, command.includes('redis-server') ? PING : undefined);
+    const ready = command.includes('redis-server') ? PING : undefined;
+    const redis = await HostContainer.start(sandbox, command, ready);
     await by?.(redis);
-    if (answer) await until(`the answer ${answer}`, async () => (await redis.exec(PING).ended).output.startsWith(answer));
+    const answers = async (begin: string) => (await redis.exec(PING).ended).output.startsWith(begin);
+    if (answer) await until(() => answers(answer), `the answer ${answer}`);
     print(about, answer ?? '-', await Promise.all(Object.values(PROBES).map((probe) => exitCode(redis, probe))));
-    await redis.remove();
+    await redis.kill();
   }
 }
 

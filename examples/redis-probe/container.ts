@@ -1,291 +1,302 @@
-// Real containers by runc alone: namespaces and cgroups of their own, over this machine's programs.
+// Containers by runc. They end with the process that started them, however it ends: their namespaces are its sandbox's.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { basename, join } from 'node:path';
+import { PATIENCE, until } from './until';
 
-/** Much longer than anything takes on an idle machine. */
-const PATIENCE_SECONDS = 60;
+/** The folder of all cgroups. In version 1 each controller has one; any will do. */
+const CGROUPS = existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
 
-/** Much longer than a reaper needs. */
-const REAPING_SECONDS = 1;
+// Ends when its input closes, so when our process ends. With the first process of a PID namespace all others end, and with
+// them the mounts. Then only the cgroups and our folder are left to remove.
+const KEEPER = `
+unshare --mount --pid --fork --kill-child --mount-proc sh -c 'echo ready; cat; :'
+for group in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
+  while [ -d "$group" ] && ! find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do sleep 0.05; done
+done
+rm -rf "$2"
+`;
 
-const ROOT = join(__dirname, '..', '..', '..'); // this repository
+export class Sandbox {
+  readonly folder = mkdtempSync(join(tmpdir(), `containers-${process.pid}-`));
+  /** Its cgroups have this name too. */
+  readonly name = basename(this.folder);
+  /** The root folder of its containers. */
+  readonly image = join(this.folder, 'image');
+  readonly #keeper: ChildProcess;
+  #first = 0;
+  #closing = false;
 
-const folder = mkdtempSync(join(tmpdir(), 'redis-probe-'));
-const containers: Container[] = [];
-const starting = new Set<Promise<void>>();
-const running = new Set<ChildProcess>();
-let ending = false;
+  constructor() {
+    mkdirSync(this.image);
+    // Detached: else Ctrl-C would end it before it has cleaned up.
+    const args = ['-c', KEEPER, 'sh', this.name, this.folder];
+    this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  }
 
-/** However it ends: done, failed, or by Ctrl-C. What fails then for want of its container is not told. */
-export async function end(code: number, message = ''): Promise<void> {
-  if (ending) return;
-  ending = true;
-  if (message !== '') console.error(message);
-  await Promise.allSettled(starting); // half started, a container cannot be removed
-  await Promise.all(containers.map((container) => container.remove()));
-  await until('an end of every runc', () => running.size === 0);
-  rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 50 });
-  process.exit(code);
+  /** Settles when its namespaces are there. */
+  async open(): Promise<this> {
+    const keeper = this.#keeper;
+    await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
+    if (keeper.exitCode !== null) throw new Error('expected unshare to make namespaces; it did not');
+    const [unshare = 0] = childrenOf(keeper.pid ?? 0);
+    [this.#first = 0] = childrenOf(unshare);
+    return this;
+  }
+
+  /** Ends every container, and waits until nothing is left. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#keeper.stdin?.end();
+    if (this.#keeper.exitCode === null) await once(this.#keeper, 'close');
+  }
+
+  /** Starts a process in the sandbox's namespaces. */
+  spawn(command: readonly string[]): ChildProcess {
+    this.refuseIfClosing();
+    const args = ['--target', String(this.#first), '--mount', '--pid', '--', ...command];
+    const { PATH } = process.env;
+    // Detached: Ctrl-C is for our process alone, which then closes the sandbox.
+    return spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
+  }
+
+  /** Call this before you write into the folder: a file that is written after the removal would be left over. */
+  refuseIfClosing(): void {
+    if (this.#closing) throw new Error('the sandbox is closing');
+  }
 }
-for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
-  process.on(signal, () => void end(code));
+
+export interface Spec {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** The id of its user and of its group. */
+  readonly user: number;
+  readonly mounts: readonly object[];
+  readonly resources?: object;
+  /** The container whose PID namespace it joins. */
+  readonly pause?: Container | undefined;
 }
 
-/** What began after the removal would be left over. */
-function refuseAtTheEnd(): void {
-  if (ending) throw new Error('it is about to end');
-}
-
-function runc(args: string[], output: 'ignore' | 'pipe' | number): ChildProcess {
-  // Detached: Ctrl-C is for us alone, who clean up in order.
-  const child = spawn('runc', ['--root', join(folder, 'state'), ...args], { stdio: ['ignore', output, output], detached: true });
-  running.add(child);
-  return child.on('close', () => running.delete(child));
-}
+let containers = 0;
 
 export class Container {
-  readonly #id = `redis-probe-${process.pid}-${containers.push(this)}`;
-  readonly #bundle = join(folder, this.#id);
+  protected readonly id = `container-${++containers}`;
   #runner: ChildProcess | undefined;
+  #output = () => '';
+  /** The pid of its first process, as this machine knows it. */
   #pid = 0;
-  /** What runs in its PID namespace without any probe. */
-  #own: number[] = [];
-  #zombies = 0;
+  #execs = 0;
+
+  constructor(
+    protected readonly sandbox: Sandbox,
+    protected readonly runtime: readonly string[] = ['runc', '--root', join(sandbox.folder, 'state')],
+  ) {}
+
+  /** Starts it with runc, and settles when its program runs. */
+  async run(spec: Spec): Promise<this> {
+    this.sandbox.refuseIfClosing();
+    const bundle = join(this.sandbox.folder, this.id);
+    mkdirSync(bundle);
+    writeFileSync(join(bundle, 'config.json'), JSON.stringify(this.#configuration(spec)));
+    return this.launch([...this.runtime, 'run', '--bundle', bundle, this.id]);
+  }
+
+  protected async launch(command: readonly string[]): Promise<this> {
+    this.#runner = this.sandbox.spawn(command);
+    this.#output = outputOf(this.#runner);
+    await until(() => this.isRunning() && (this.#pid = this.#find()[0] ?? 0) > 0, 'a container');
+    return this;
+  }
+
+  isRunning(): boolean {
+    if (this.#runner && !hasEnded(this.#runner)) return true;
+    throw new Error(`the container ended: ${this.#output() || 'it printed nothing'}`);
+  }
+
+  /** Kills its first process if it still runs, and waits for the end of the container. */
+  async kill(): Promise<void> {
+    killed(this.#pid);
+    await until(() => !this.#runner || hasEnded(this.#runner), 'an end of a container');
+  }
 
   /**
-   * Starts a container.
+   * Runs a command beside the container's own, as exec probes are run.
    *
-   * @param ready a probe whose success to wait for
-   * @param pause the container whose PID namespace it joins
+   * @param patience seconds until it is given up
    */
-  static async start(command: string[], ready?: string[], pause?: Container): Promise<Container> {
-    refuseAtTheEnd();
-    const container = new Container();
-    const start = container.#start(command, pause);
-    starting.add(start);
-    await start.finally(() => starting.delete(start));
-    if (ready) await until('readiness', async () => container.#isRunning() && (await container.exec(ready).ended).code === 0);
-    container.#own = container.#processes().alive;
-    return container;
+  exec(command: readonly string[], patience = PATIENCE / 1000): Exec {
+    const mark = `MARK=${++this.#execs}`;
+    const whole = [...this.runtime, 'exec', `--env=${mark}`, this.id, ...command];
+    return new Exec(
+      () => this.sandbox.spawn(whole),
+      () => this.#find(mark),
+      command.join(' '),
+      patience,
+    );
   }
 
-  async #start(command: string[], pause?: Container): Promise<void> {
-    mkdirSync(join(this.#bundle, 'rootfs'), { recursive: true });
-    const config = configuration(this.#id, command, pause ? pause.#pid : 0);
-    writeFileSync(join(this.#bundle, 'config.json'), JSON.stringify(config));
-    const pidFile = join(this.#bundle, 'pid');
-    const log = openSync(join(this.#bundle, 'log'), 'w');
-    this.#runner = runc(['run', '--bundle', this.#bundle, '--pid-file', pidFile, this.#id], log);
-    closeSync(log);
-    await until('a container', () => this.#isRunning() && (this.#pid = pidIn(pidFile)) > 0);
-  }
-
-  #isRunning(): boolean {
-    if (this.#runner && !hasEnded(this.#runner)) return true;
-    throw new Error(`the container ended: ${textOf(join(this.#bundle, 'log')) || 'it printed nothing'}`);
-  }
-
-  /** Runs a command beside the container's own, as exec probes are run. */
-  exec(command: string[]): Exec {
-    refuseAtTheEnd();
-    return new Exec(this.#id, command);
-  }
-
-  /** How many more zombies than last time there are when all that probes have started has ended, and nobody reaps them. */
-  async newZombies(): Promise<number> {
-    await until('an end of what probes have started', () => this.#processes().alive.every((pid) => this.#own.includes(pid)));
-    const deadline = performance.now() + REAPING_SECONDS * 1000;
-    const more = () => this.#processes().zombies - this.#zombies;
-    while (more() > 0 && performance.now() < deadline) await sleep(2);
-    const added = more();
-    this.#zombies += added;
-    return added;
-  }
-
-  /** What its own /proc shows. */
-  #processes(): { alive: number[]; zombies: number } {
-    const proc = `/proc/${this.#pid}/root/proc`;
-    const alive: number[] = [];
-    let zombies = 0;
-    for (const pid of readdirSync(proc).filter((name) => /^\d+$/.test(name))) {
-      const state = stateIn(join(proc, pid));
-      if (state === 'Z') zombies++;
-      else if (state !== undefined) alive.push(Number(pid));
-    }
-    return { alive, zombies };
-  }
-
-  /** Signals a program of the container. From outside: inside, nobody can stop PID 1. */
-  signal(program: string, signal: NodeJS.Signals): void {
-    const pid = tree(this.#pid).find((pid) => textOf(`/proc/${pid}/comm`) === `${program}\n`);
+  /** Signals its first process, or the named program. From outside: inside, PID 1 cannot be stopped or killed. */
+  signal(signal: NodeJS.Signals, program?: string): void {
+    const pid = program ? this.#find().find((pid) => textOf(`/proc/${pid}/comm`) === `${program}\n`) : this.#pid;
     if (pid === undefined) throw new Error(`expected ${program} in its container; it is not there`);
     process.kill(pid, signal);
   }
 
-  async remove(): Promise<void> {
-    // Again, where another Ctrl-C has hit what was not detached yet.
-    await until('an end of a container', async () => {
-      await once(runc(['delete', '--force', this.#id], 'ignore'), 'close');
-      return !this.#runner || hasEnded(this.#runner);
-    });
+  /** What the container's own /proc shows beside PID 1. A zombie stays there until somebody reaps it. */
+  others(): { pid: number; state: string }[] {
+    const proc = this.path('/proc');
+    return readdirSync(proc)
+      .filter((name) => /^\d+$/.test(name) && name !== '1')
+      .flatMap((pid) => {
+        const state = stateIn(join(proc, pid));
+        return state === undefined ? [] : [{ pid: Number(pid), state }];
+      });
+  }
+
+  /** Where this machine sees a file of the container. */
+  protected path(file: string): string {
+    return `/proc/${this.#pid}/root${file}`;
+  }
+
+  /** The path of its cgroup. */
+  protected get group(): string {
+    return join(this.sandbox.name, this.id);
+  }
+
+  /**
+   * The pids that this machine knows the container's processes by, the first one first. Leaves out runc, which becomes one.
+   *
+   * @param mark of the exec that started them; without it, the container's own
+   */
+  #find(mark?: string): number[] {
+    const pids = (textOf(join(CGROUPS, this.group, 'cgroup.procs')).match(/\d+/g) ?? []).map(Number);
+    return pids
+      .sort((one, other) => one - other)
+      .filter((pid) => {
+        const [program = ''] = textOf(`/proc/${pid}/cmdline`).split('\0');
+        if (program === '' || basename(program) === 'runc') return false;
+        return (
+          textOf(`/proc/${pid}/environ`)
+            .split('\0')
+            .find((variable) => variable.startsWith('MARK=')) === mark
+        );
+      });
+  }
+
+  /** https://github.com/opencontainers/runtime-spec/blob/main/config.md */
+  #configuration({ command, env, user, mounts, resources = {}, pause }: Spec): object {
+    // runc runs in the sandbox, where this process has another pid.
+    const [, paused] = /^NSpid:\t\d+\t(\d+)/m.exec(textOf(`/proc/${pause ? pause.#pid : 0}/status`)) ?? [];
+    return {
+      ociVersion: '1.0.2',
+      root: { path: this.sandbox.image, readonly: true },
+      process: {
+        args: command,
+        cwd: '/',
+        user: { uid: user, gid: user },
+        env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+        capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
+        noNewPrivileges: true,
+      },
+      mounts: [
+        { destination: '/proc', source: 'proc', type: 'proc' },
+        { destination: '/dev', source: 'tmpfs', type: 'tmpfs', options: ['size=64k'] },
+        ...mounts,
+      ],
+      linux: {
+        cgroupsPath: `/${this.group}`,
+        namespaces: [
+          { type: 'pid', ...(pause && { path: `/proc/${paused ?? ''}/ns/pid` }) },
+          ...['mount', 'network', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
+        ],
+        resources,
+      },
+    };
   }
 }
 
-let execs = 0;
+export interface Run {
+  readonly code: number | null;
+  readonly output: string;
+  /** From the runtime's start to its end. */
+  readonly milliseconds: number;
+}
 
 export class Exec {
-  readonly ended: Promise<{ code: number | null; output: string }>;
+  /** Settles when nothing that it has started holds its output any more. */
+  readonly ended: Promise<Run>;
   readonly #child: ChildProcess;
-  readonly #pidFile = join(folder, `exec-${++execs}`);
+  readonly #find: () => number[];
 
-  constructor(id: string, command: string[]) {
-    const child = runc(['exec', '--pid-file', this.#pidFile, id, ...command], 'pipe');
+  constructor(start: () => ChildProcess, find: () => number[], command: string, patience: number) {
+    const begun = performance.now();
+    const child = start();
+    const output = outputOf(child);
     this.#child = child;
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
-    }
-    this.ended = new Promise((settle, reject) => {
-      const timer = setTimeout(() => {
-        this.kill();
-        child.kill('SIGKILL');
-        reject(new Error(`expected ${command.join(' ')} to end within ${PATIENCE_SECONDS} s; it did not`));
-      }, PATIENCE_SECONDS * 1000);
-      child.on('close', (code) => {
-        clearTimeout(timer);
-        settle({ code, output: output.trim() });
-      });
-    });
-    this.ended.catch(() => undefined); // of one that nobody waits for
+    this.#find = find;
+    this.ended = once(child, 'close', { signal: AbortSignal.timeout(patience * 1000) }).then(
+      () => ({ code: child.exitCode, output: output().trim(), milliseconds: performance.now() - begun }),
+      () => {
+        throw new Error(`expected ${command} to end within ${patience} s; it did not: ${output()}`);
+      },
+    );
+    this.ended.catch(() => undefined); // nobody may be waiting
   }
 
   get hasEnded(): boolean {
     return hasEnded(this.#child);
   }
 
-  /** Whether it, or what it has started, is this command by now and has come so far: at first it is runc itself. */
-  reaches(command: string[], point: (pid: number) => boolean): boolean {
-    const commandLine = command.map((word) => `${word}\0`).join('');
-    return tree(pidIn(this.#pidFile)).some((pid) => textOf(`/proc/${pid}/cmdline`) === commandLine && point(pid));
+  /** Whether it, or what it has started, runs by now and passes the test. */
+  reaches(test: (pid: number) => boolean = () => true): boolean {
+    return this.#find().some(test);
   }
 
-  /** Kills the command's first process alone: so does containerd at a probe's timeout. False if there is none any more. */
+  /** Kills the command's first process alone, as containerd does at a probe's timeout. False if it has ended. */
   kill(): boolean {
-    const pid = pidIn(this.#pidFile);
-    try {
-      return pid > 0 && !this.hasEnded && process.kill(pid, 'SIGKILL');
-    } catch {
-      return false;
-    }
+    const [pid = 0] = this.#find();
+    return !this.hasEnded && killed(pid);
   }
+}
+
+function outputOf(child: ChildProcess): () => string {
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  return () => output;
 }
 
 function hasEnded(child: ChildProcess): boolean {
   return (child.exitCode ?? child.signalCode) !== null;
 }
 
-/** A process, if it is there, and its children, and theirs. */
-function tree(pid: number): number[] {
-  const children = textOf(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? [];
-  return existsSync(`/proc/${pid}`) ? [pid, ...children.flatMap((child) => tree(Number(child)))] : [];
-}
-
-/** By a process's folder in /proc; undefined if it has gone. */
-function stateIn(folder: string): string | undefined {
-  return /.*\) (.)/s.exec(textOf(join(folder, 'stat')))?.[1];
-}
-
-/** Connected, and asleep: it waits for the answer. */
-export function awaitsAnswer(pid: number): boolean {
-  const connections = textOf(`/proc/${pid}/net/tcp`).split('\n').map((line) => line.trim().split(/\s+/));
-  const established = connections.filter(([, , , state]) => state === '01').map((fields) => `socket:[${fields[9] ?? ''}]`);
-  return stateIn(`/proc/${pid}`) === 'S' && openIn(pid).some((link) => established.includes(link));
-}
-
-/** V8 has started its workers. */
-export function hasThreads(pid: number): boolean {
-  return /^Threads:\t(?!1$)/m.test(textOf(`/proc/${pid}/status`));
-}
-
-/** The first thing that liveness.sh does. */
-export function hasLimitedItself(pid: number): boolean {
-  return /^Max cpu time +\d+ /m.test(textOf(`/proc/${pid}/limits`));
-}
-
-function openIn(pid: number): string[] {
-  const folder = `/proc/${pid}/fd`;
+/** False if it has just gone. */
+function killed(pid: number): boolean {
   try {
-    return readdirSync(folder).map((name) => readlinkSync(join(folder, name)));
+    return pid > 0 && process.kill(pid, 'SIGKILL');
   } catch {
-    return []; // it has just gone, or closed one
+    return false;
   }
 }
 
-/** 0 until runc has written it. */
-function pidIn(file: string): number {
-  return Number(textOf(file));
+function childrenOf(pid: number): number[] {
+  return (textOf(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? []).map(Number);
 }
 
-/** Empty where there is no such file, as for a process that has just gone. */
-function textOf(file: string): string {
+/** By a process's folder in /proc; undefined if it has gone. */
+export function stateIn(folder: string): string | undefined {
+  return /.*\) (.)/s.exec(textOf(join(folder, 'stat')))?.[1];
+}
+
+/** Empty if there is no such file, as for a process that has just gone. */
+export function textOf(file: string): string {
   try {
     return readFileSync(file, 'latin1');
   } catch {
     return '';
   }
-}
-
-/** https://github.com/opencontainers/runtime-spec/blob/main/config.md */
-function configuration(id: string, args: string[], pause: number): object {
-  const readOnly = (source: string, destination = source) => ({ source, destination, type: 'bind', options: ['rbind', 'ro'] });
-  const programs = ['/usr', '/bin', '/sbin', '/lib', '/lib64'].filter((path) => existsSync(path));
-  return {
-    ociVersion: '1.0.2',
-    root: { path: 'rootfs', readonly: true },
-    process: { args, cwd: '/', user: { uid: 0, gid: 0 }, env: ['PATH=/opt:/usr/local/bin:/usr/bin:/bin'] },
-    mounts: [
-      { destination: '/proc', source: 'proc', type: 'proc' },
-      { destination: '/dev', source: 'tmpfs', type: 'tmpfs', options: ['size=64k'] },
-      { destination: '/tmp', source: 'tmpfs', type: 'tmpfs', options: ['size=8m'] },
-      ...programs.map((path) => readOnly(path)),
-      readOnly(process.execPath, '/opt/node'),
-      readOnly(ROOT, '/app'),
-    ],
-    linux: {
-      cgroupsPath: `/${id}`,
-      namespaces: [
-        { type: 'pid', ...(pause > 0 && { path: `/proc/${pause}/ns/pid` }) },
-        ...['mount', 'network', 'ipc', 'uts'].map((type) => ({ type })),
-      ],
-    },
-  };
-}
-
-/** Waits for something to become true, no longer than anybody should, also where the question itself hangs. */
-export async function until(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  const late = new AbortController();
-  const timer = setTimeout(() => { late.abort(); }, PATIENCE_SECONDS * 1000);
-  const deadline = once(late.signal, 'abort').then(() => false);
-  try {
-    while (!late.signal.aborted && !(await Promise.race([isTrue(), deadline]))) await sleep(2);
-  } finally {
-    clearTimeout(timer);
-  }
-  if (late.signal.aborted) throw new Error(`expected ${what} within ${PATIENCE_SECONDS} s; it did not come`);
 }

@@ -2,24 +2,46 @@
 
 import { spawnSync } from 'node:child_process';
 import { compareAnswers } from './answers';
-import { end } from './container';
+import { Sandbox } from './container';
 import { timeSaves } from './saving';
 import { countZombies } from './zombies';
 
 const { PROBES = '50' } = process.env;
-const NEEDED = ['runc', 'redis-server', 'redis-cli', 'tini', 'busybox'];
+const NEEDED = ['unshare', 'nsenter', 'runc', 'redis-server', 'redis-cli', 'tini', 'busybox'];
 
-async function main(): Promise<void> {
+async function run(sandbox: Sandbox): Promise<void> {
+  await sandbox.open();
+  await countZombies(sandbox, Number(PROBES));
+  await timeSaves(sandbox, Number(PROBES));
+  await compareAnswers(sandbox);
+}
+
+function main(): void {
   const missing = NEEDED.filter((program) => spawnSync(program, ['--version']).error !== undefined);
   if (process.geteuid?.() !== 0) missing.unshift('root');
   if (missing.length > 0) {
-    const remedy = 'as root: apt-get install runc redis-server tini busybox-static';
-    return end(2, `Not run: missing ${missing.join(', ')} (${remedy})`);
+    const remedy = 'as root: apt-get install runc redis-server tini busybox-static util-linux';
+    console.error(`Not run: missing ${missing.join(', ')} (${remedy})`);
+    process.exitCode = 2;
+    return;
   }
-  await countZombies(Number(PROBES));
-  await timeSaves(Number(PROBES));
-  await compareAnswers();
-  await end(0);
+  const sandbox = new Sandbox();
+  let ending = false;
+  /** However it ends: done, failed, or by Ctrl-C. What fails then for want of its container is not told. */
+  const end = async (code: number, message = ''): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    if (message !== '') console.error(message);
+    await sandbox.close();
+    process.exit(code);
+  };
+  for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
+    process.on(signal, () => void end(code));
+  }
+  run(sandbox).then(
+    () => end(0),
+    (error: unknown) => end(1, `Not as it should be: ${error instanceof Error ? error.message : String(error)}`),
+  );
 }
 
-main().catch((error: unknown) => end(1, `Not as it should be: ${error instanceof Error ? error.message : String(error)}`));
+main();

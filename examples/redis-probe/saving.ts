@@ -1,11 +1,13 @@
 // What zombies cost a Redis that is PID 1. While a child of it saves, it asks ten times a second which child has ended, and is
 // told of a zombie each time, until there is none left.
 
-import { Container, until } from './container';
+import type { Container, Sandbox } from './container';
+import { HostContainer } from './host-container';
+import { until } from './until';
 import { BUSYBOX, PING, REDIS, succeed } from './zombies';
 
-export async function timeSaves(times: number): Promise<void> {
-  const container = await Container.start(REDIS, PING);
+export async function timeSaves(sandbox: Sandbox, times: number): Promise<void> {
+  const container = await HostContainer.start(sandbox, REDIS, PING);
   const quick = await save(container);
   await succeed(container, BUSYBOX, times);
   const zombies = await container.newZombies();
@@ -18,9 +20,9 @@ export async function timeSaves(times: number): Promise<void> {
 async function save(container: Container): Promise<string> {
   const began = performance.now();
   await container.exec(['redis-cli', 'bgsave']).ended;
-  await until('an end of the save', async () => {
+  await until(async () => {
     const { output } = await container.exec(['redis-cli', 'info', 'persistence']).ended;
     return output.includes('rdb_bgsave_in_progress:0');
-  });
+  }, 'an end of the save');
   return ((performance.now() - began) / 1000).toFixed(1);
 }

@@ -1,6 +1,9 @@
 // Who takes in what probes leave behind: zombies, counted after many runs of each probe under four kinds of PID 1.
 
-import { awaitsAnswer, Container, hasLimitedItself, hasThreads, until, type Exec } from './container';
+import type { Exec, Sandbox } from './container';
+import { HostContainer } from './host-container';
+import { awaitsAnswer, hasLimitedItself, hasThreads, runs } from './points';
+import { until } from './until';
 
 interface Arrangement {
   readonly about: string;
@@ -98,12 +101,12 @@ const SERVICES: Service[] = [
 ];
 
 /** Prints a row per probe, a column per arrangement. */
-export async function countZombies(times: number): Promise<void> {
+export async function countZombies(sandbox: Sandbox, times: number): Promise<void> {
   console.log(`Zombies that ${times} runs of an exec probe leave in a container:`);
   for (const [name, { about }] of Object.entries(ARRANGEMENTS)) console.log(`  ${name}  ${about}`);
   print('', Object.keys(ARRANGEMENTS));
   for (const service of SERVICES) {
-    const places = await Promise.all(Object.values(ARRANGEMENTS).map((arrangement) => start(service, arrangement)));
+    const places = await Promise.all(Object.values(ARRANGEMENTS).map((arrangement) => start(sandbox, service, arrangement)));
     for (const probe of service.probes) {
       const counts = await Promise.all(places.map((place) => left(place, service, probe, times)));
       print(title(probe), counts);
@@ -112,13 +115,14 @@ export async function countZombies(times: number): Promise<void> {
 }
 
 interface Place {
-  readonly container: Container;
+  readonly container: HostContainer;
   readonly around: string[];
 }
 
-async function start({ command, ready }: Service, { init = [], pause, around = [] }: Arrangement): Promise<Place> {
-  const lender = pause && (await Container.start(pause));
-  return { container: await Container.start([...init, ...command], ready, lender), around };
+async function start(sandbox: Sandbox, service: Service, { init = [], pause, around = [] }: Arrangement): Promise<Place> {
+  const lender = pause && (await HostContainer.start(sandbox, pause));
+  const container = await HostContainer.start(sandbox, [...init, ...service.command], service.ready, lender);
+  return { container, around };
 }
 
 /** How many zombies so many runs of a probe add. */
@@ -129,9 +133,9 @@ async function left({ container, around }: Place, { program }: Service, probe: P
   // Again for those that had ended by themselves before they could be killed.
   let vain = 0;
   for (let remaining = times; cut && remaining > 0; ) {
-    if (program) container.signal(program, 'SIGSTOP');
+    if (program) container.signal('SIGSTOP', program);
     const probes = await cutShort(container, whole, remaining, cut);
-    if (program) container.signal(program, 'SIGCONT');
+    if (program) container.signal('SIGCONT', program);
     const codes = (await Promise.all(probes)).map(({ code }) => code);
     vain = codes.includes(cut.code) ? 0 : vain + 1;
     if (vain === 20) throw new Error(`expected ${whole.join(' ')} to exit ${cut.code}; got ${codes.join(', ')}`);
@@ -140,7 +144,7 @@ async function left({ container, around }: Place, { program }: Service, probe: P
   return container.newZombies();
 }
 
-export async function succeed(container: Container, command: string[], times: number): Promise<void> {
+export async function succeed(container: HostContainer, command: string[], times: number): Promise<void> {
   for (let run = 0; run < times; run++) {
     const { code, output } = await container.exec(command).ended;
     if (code !== 0) throw new Error(`expected ${command.join(' ')} to exit 0; got ${String(code)}: ${output}`);
@@ -149,13 +153,14 @@ export async function succeed(container: Container, command: string[], times: nu
 
 type Ends = Exec['ended'][];
 
-async function cutShort(container: Container, command: string[], times: number, cut: Cut): Promise<Ends> {
+async function cutShort(container: HostContainer, command: string[], times: number, cut: Cut): Promise<Ends> {
   const { program, point, code } = cut;
   const ends: Ends = [];
   for (let run = 0; run < times; run++) {
     const probe = container.exec(command);
     ends.push(probe.ended); // as long as anything it has started holds its output
-    await until(`${command.join(' ')} at work`, () => probe.hasEnded || probe.reaches(program, point));
+    const reached = (pid: number): boolean => runs(pid, program) && point(pid);
+    await until(() => probe.hasEnded || probe.reaches(reached), `${command.join(' ')} at work`);
     if (code === KILLED) probe.kill();
   }
   if (code !== KILLED) await Promise.all(ends);

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BUSYBOX, type Container, DASH, HEARTBEAT, MIB, NODE, type Run, Sandbox, textOf } from '../support/containers';
 import { until } from '../support/until';
 import { canMount } from '../support/mounts';
@@ -36,14 +37,18 @@ async function run(container: Container, probe: readonly string[], total: number
   const outcome: Outcome = { answers: [], killed: [] };
   // From the runtime's start on; the shortest, as a stall would have most of them killed too late.
   const lives: number[] = [];
-  for (let one = 0; one < 3; one++) lives.push((await container.exec(long(probe))).milliseconds);
+  for (let one = 0; one < 3; one++) lives.push((await container.exec(long(probe)).ended).milliseconds);
   const life = Math.min(...lives);
   const toKill = Math.ceil(total / 3);
   const one = async (): Promise<void> => {
     while (outcome.answers.length < total - toKill || outcome.killed.length < toKill) {
       const kill = outcome.killed.length * 2 <= outcome.answers.length || outcome.answers.length >= total - toKill;
-      const done = await (kill ? container.exec(long(probe), { killAfter: Math.random() * life }) : container.exec(probe));
-      (done.killed ? outcome.killed : outcome.answers).push(done);
+      const exec = container.exec(kill ? long(probe) : probe);
+      if (kill) await until(() => exec.hasEnded || exec.reaches());
+      if (kill) await sleep(Math.random() * life);
+      const killed = kill && exec.kill();
+      const done = await exec.ended;
+      (killed && done.code === 128 + 9 ? outcome.killed : outcome.answers).push(done);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, one));
@@ -83,7 +88,7 @@ describeIf(
     const container = await sandbox[runtime](locked);
     await container.says(0, NODE);
     const shell = 'busybox cat /proc/1/cmdline /proc/self/status; echo >/x; echo >/tmp/x';
-    const { output } = await container.exec(['busybox', 'sh', '-c', shell]);
+    const { output } = await container.exec(['busybox', 'sh', '-c', shell]).ended;
     expect(output).toContain('node\0/app/service.js\0');
     expect(output).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
     for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb']) expect(output).toMatch(new RegExp(`^Cap${set}:\t0{16}$`, 'm'));
@@ -116,7 +121,7 @@ describeIf(
     });
 
     test('what a probe of somebody else leaves behind is seen here', async () => {
-      for (let run = 0; run < 3; run++) await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']);
+      for (let run = 0; run < 3; run++) await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']).ended;
       await until(() => container.others().every(({ state }) => state === 'Z'));
       expect(container.others()).toHaveLength(3);
     });
@@ -148,7 +153,7 @@ describeIf(
     const container = await sandbox.runc();
     await container.says(0, probe);
     container.leave({ memory, threads });
-    for (let run = 0; run < 20; run++) expect(await container.exec(probe)).toMatchObject({ code: 0 });
+    for (let run = 0; run < 20; run++) expect(await container.exec(probe).ended).toMatchObject({ code: 0 });
     await expectNothingLeft(container);
     await container.kill();
   });
@@ -173,7 +178,7 @@ describeIf(
     const second = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000', WAITS: 'yes' } });
     expect(second.heartbeat).toMatch(/ 60000 +own +100 1 /); // fresh, and of a PID 1
     for (const probe of EVERY_PROBE) {
-      expect(await second.exec(probe)).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
+      expect(await second.exec(probe).ended).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
     }
     second.signal('SIGHUP');
     for (const probe of EVERY_PROBE) await second.says(0, probe);
@@ -188,11 +193,11 @@ describeIf(
     for (const probe of EVERY_PROBE) {
       await sidecar.says(0, other(probe));
       // Without the option it looks for the writer among its own processes.
-      expect(await sidecar.exec(probe)).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
+      expect(await sidecar.exec(probe).ended).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
     }
     // It cannot tell that the other container has ended until the beat is too old.
     await service.kill();
-    expect(await sidecar.exec(other(BUSYBOX))).toMatchObject({ code: 0 });
+    expect(await sidecar.exec(other(BUSYBOX)).ended).toMatchObject({ code: 0 });
     for (const probe of EVERY_PROBE) expect((await sidecar.says(1, other(probe))).output).toMatch(/^dead: stale: /);
 
     const anew = await sandbox.runc({ ...locked, volume, env: { LIMIT: '5000' } });

@@ -1,14 +1,18 @@
-// Containers by runc and podman, in namespaces that end with the process which opened them, however it ends.
+// The service and its probes in containers: by runc, as in examples/redis-probe, and by podman.
 
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PATIENCE, until } from './until';
+import {
+  Container as RuncContainer,
+  Sandbox as RuncSandbox,
+  textOf,
+  type Run,
+} from '../../examples/redis-probe/container';
+import { until } from './until';
 
-export { until };
+export { textOf, until, type Run };
 
 export const NODE = ['node', '/app/dist/liveness.js'];
 export const BUSYBOX = ['busybox', 'sh', '/app/dist/liveness.sh'];
@@ -40,17 +44,6 @@ async function main() {
 main();
 `;
 
-// Ends with whoever holds the other end of its input: the first process of the PID namespace takes all others along, and
-// the mount namespace every mount. What then remains are cgroups and a folder.
-const KEEPER = `
-unshare --mount --pid --fork --kill-child --mount-proc sh -c '
-  mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm && echo ready; cat; :'
-for group in /sys/fs/cgroup/*/"$1"; do
-  while [ -d "$group" ] && ! find "$group" -depth -type d -exec rmdir {} + 2>/dev/null; do sleep 0.05; done
-done
-rm -rf "$2"
-`;
-
 export interface Spec {
   readonly command?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -63,48 +56,17 @@ export interface Spec {
   readonly volume?: string;
 }
 
-export interface Running {
-  /** Milliseconds of its life after which it is killed: itself alone, as containerd does at a probe's timeout. */
-  readonly killAfter?: number;
-  /** Seconds until it is given up. */
-  readonly patience?: number;
-}
+const SERVE = ['node', '/app/service.js'];
+const ENVIRONMENT = { PATH: '/usr/bin', LIVENESS_PATH: HEARTBEAT };
 
-export interface Run {
-  readonly code: number | null;
-  readonly output: string;
-  /** From the runtime's start to its end. */
-  readonly milliseconds: number;
-  /** Whether it still ran when we killed it. */
-  readonly killed: boolean;
-}
-
-export class Sandbox {
-  readonly folder = mkdtempSync(join(tmpdir(), 'k8s-liveness-containers-'));
-  /** Of its cgroups, too. */
-  readonly name = basename(this.folder);
-  readonly image = join(this.folder, 'image');
-  readonly #keeper: ChildProcess;
-  #first = 0;
-  #count = 0;
-
-  private constructor() {
-    // Detached: Ctrl-C is for us alone. Its input closes with us.
-    const args = ['-c', KEEPER, 'sh', this.name, this.folder];
-    this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
-  }
-
+export class Sandbox extends RuncSandbox {
   /** @param node the containers' Node. */
   static async open(node = process.execPath): Promise<Sandbox> {
-    const sandbox = new Sandbox();
-    const keeper = sandbox.#keeper;
-    await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
-    if (keeper.exitCode !== null) throw new Error('expected unshare to make namespaces; it did not');
-    const [unshare = 0] = childrenOf(keeper.pid ?? 0);
-    [sandbox.#first = 0] = childrenOf(unshare);
-    makeImage(sandbox.image, node);
+    const sandbox = await new Sandbox().open();
+    fillImage(sandbox.image, node);
     writeFileSync(join(sandbox.folder, 'containers.conf'), CONTAINERS_CONF);
     writeFileSync(join(sandbox.folder, 'storage.conf'), STORAGE_CONF);
+    await once(sandbox.spawn(['sh', '-c', 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm']), 'close'); // podman's
     return sandbox;
   }
 
@@ -114,184 +76,63 @@ export class Sandbox {
     spawnSync('sh', ['-c', script, 'sh', this.image]);
   }
 
-  /** Ends every container, and waits until nothing is left. */
-  async close(): Promise<void> {
-    this.#keeper.stdin?.end();
-    if (this.#keeper.exitCode === null) await once(this.#keeper, 'close');
-  }
-
-  /** A process in the sandbox's namespaces. */
-  spawn(command: readonly string[]): ChildProcess {
-    const env = {
-      PATH: process.env.PATH,
-      HOME: this.folder,
-      CONTAINERS_CONF: join(this.folder, 'containers.conf'),
-      CONTAINERS_STORAGE_CONF: join(this.folder, 'storage.conf'),
-    };
-    return spawn('nsenter', ['--target', String(this.#first), '--mount', '--pid', '--', ...command], { env });
-  }
-
-  /** Starts a container with runc and settles when its PID 1 is there. */
-  async runc(spec: Spec = {}): Promise<Container> {
-    const id = `runc-${++this.#count}`;
-    const bundle = join(this.folder, id);
-    mkdirSync(bundle);
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(this.#configuration(id, spec)));
-    const runc = ['runc', '--root', join(this.folder, 'state')];
-    const runner = this.spawn([...runc, 'run', '--bundle', bundle, id]);
-    return new Container(this, id, runc, runner).started();
+  /** Starts a container with runc and settles when its program runs. */
+  runc({ command = SERVE, env = {}, memory, cpu, pids, volume }: Spec = {}): Promise<Container> {
+    const liveness = volume
+      ? { source: volume, type: 'bind', options: ['bind'] }
+      : { source: 'tmpfs', type: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'size=1m', 'mode=1777'] };
+    return new Container(this).run({
+      command,
+      env: { ...ENVIRONMENT, ...env },
+      user: 1000,
+      mounts: [
+        {
+          destination: '/sys/fs/cgroup',
+          source: 'cgroup',
+          type: 'cgroup',
+          options: ['ro', 'nosuid', 'nodev', 'noexec'],
+        },
+        { destination: dirname(HEARTBEAT), ...liveness },
+      ],
+      resources: {
+        ...(memory !== undefined && { memory: { limit: memory } }),
+        ...(cpu !== undefined && { cpu: { period: 100_000, quota: cpu * 100 } }),
+        ...(pids !== undefined && { pids: { limit: pids } }),
+      },
+    });
   }
 
   /** Starts one with podman, which adds its own: the seccomp filter, masked paths. */
-  async podman(spec: Spec = {}): Promise<Container> {
-    const id = `podman-${++this.#count}`;
+  podman(spec: Spec = {}): Promise<Container> {
     const env = Object.entries({ ...ENVIRONMENT, ...spec.env });
-    const runner = this.spawn([
-      ...['podman', 'run', '--name', id, '--cgroup-parent', `/${this.name}/${id}`, '--network=none'],
-      ...['--user=1000:1000', '--cap-drop=all', '--security-opt=no-new-privileges', '--read-only', '--read-only-tmpfs=false'],
-      ...(spec.volume ? ['--volume', `${spec.volume}:${dirname(HEARTBEAT)}`] : ['--tmpfs', `${dirname(HEARTBEAT)}:rw,size=1m`]),
+    return new PodmanContainer(this).podman([
+      ...['--network=none', '--user=1000:1000', '--cap-drop=all', '--security-opt=no-new-privileges'],
+      ...['--read-only', '--read-only-tmpfs=false'],
+      ...(spec.volume
+        ? ['--volume', `${spec.volume}:${dirname(HEARTBEAT)}`]
+        : ['--tmpfs', `${dirname(HEARTBEAT)}:rw,size=1m`]),
       ...(spec.memory ? [`--memory=${spec.memory}`] : []),
       ...(spec.cpu ? [`--cpus=${spec.cpu / 1000}`] : []),
       ...(spec.pids ? [`--pids-limit=${spec.pids}`] : []),
       ...env.flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       ...['--rootfs', this.image, ...(spec.command ?? SERVE)],
     ]);
-    return new Container(this, id, ['podman'], runner).started();
-  }
-
-  /** https://github.com/opencontainers/runtime-spec/blob/main/config.md */
-  #configuration(id: string, { command = SERVE, env = {}, memory, cpu, pids, volume }: Spec): object {
-    const environment = { ...ENVIRONMENT, ...env };
-    const liveness = volume
-      ? { source: volume, type: 'bind', options: ['bind'] }
-      : { source: 'tmpfs', type: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', 'size=1m', 'mode=1777'] };
-    return {
-      ociVersion: '1.0.2',
-      root: { path: this.image, readonly: true },
-      process: {
-        args: command,
-        cwd: '/app',
-        user: { uid: 1000, gid: 1000 },
-        env: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
-        capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
-        noNewPrivileges: true,
-      },
-      mounts: [
-        { destination: '/proc', source: 'proc', type: 'proc' },
-        { destination: '/dev', source: 'tmpfs', type: 'tmpfs', options: ['size=64k'] },
-        { destination: '/sys/fs/cgroup', source: 'cgroup', type: 'cgroup', options: ['ro', 'nosuid', 'nodev', 'noexec'] },
-        { destination: dirname(HEARTBEAT), ...liveness },
-      ],
-      linux: {
-        cgroupsPath: `/${this.name}/${id}`,
-        namespaces: ['pid', 'mount', 'network', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
-        resources: {
-          ...(memory !== undefined && { memory: { limit: memory } }),
-          ...(cpu !== undefined && { cpu: { period: 100_000, quota: cpu * 100 } }),
-          ...(pids !== undefined && { pids: { limit: pids } }),
-        },
-      },
-    };
   }
 }
 
-const SERVE = ['node', '/app/service.js'];
-const ENVIRONMENT = { PATH: '/usr/bin', LIVENESS_PATH: HEARTBEAT, MARK: '0' };
-
-export class Container {
-  #output = '';
-  /** Of PID 1, as this machine knows it. */
-  #pid = 0;
-  #execs = 0;
-
-  constructor(
-    private readonly sandbox: Sandbox,
-    private readonly id: string,
-    private readonly runtime: readonly string[],
-    private readonly runner: ChildProcess,
-  ) {
-    for (const stream of [runner.stdout, runner.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
-    }
-  }
-
-  /** Settles when its program runs. */
-  async started(): Promise<this> {
-    await until(() => this.isRunning() && (this.#pid = this.#find(0)) > 0);
-    return this;
-  }
-
-  isRunning(): boolean {
-    if (hasEnded(this.runner)) throw new Error(`the container ended: ${this.#output || 'it printed nothing'}`);
-    return true;
-  }
-
-  /** Kills PID 1 if it still runs, and waits for the end of the container. */
-  async kill(): Promise<void> {
-    killed(this.#pid);
-    await until(() => hasEnded(this.runner));
-  }
-
+/** Runs the service above, within limits of cgroups v1. */
+export class Container extends RuncContainer {
   /** Waits until this probe exits with that code. */
   async says(code: number, command: readonly string[]): Promise<Run> {
     return until(async () => {
-      const run = await this.exec(command);
+      const run = await this.exec(command).ended;
       return this.isRunning() && run.code === code && run;
     });
   }
 
-  /** Runs a command beside the container's own, as exec probes are run. */
-  async exec(command: readonly string[], { killAfter, patience = PATIENCE / 1000 }: Running = {}): Promise<Run> {
-    const mark = ++this.#execs;
-    const begun = performance.now();
-    const child = this.sandbox.spawn([...this.runtime, 'exec', `--env=MARK=${mark}`, this.id, ...command]);
-    let output = '';
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.setEncoding('utf8').on('data', (text: string) => (output += text));
-    }
-    const closed = once(child, 'close', { signal: AbortSignal.timeout(patience * 1000) }).catch(() => {
-      throw new Error(`expected ${command.join(' ')} to end within ${patience} s; it did not: ${output}`);
-    });
-    const [signalled] = await Promise.all([killAfter !== undefined && this.#killAfter(killAfter, mark, child), closed]);
-    const code = child.exitCode;
-    return { code, output: output.trim(), milliseconds: performance.now() - begun, killed: signalled && code === 128 + 9 };
-  }
-
-  async #killAfter(milliseconds: number, mark: number, child: ChildProcess): Promise<boolean> {
-    let pid = 0;
-    while (!hasEnded(child) && (pid = this.#find(mark)) === 0) await sleep(1);
-    await sleep(milliseconds);
-    return this.#find(mark) === pid && killed(pid);
-  }
-
-  /** The process that was started with this mark, as this machine knows it; 0 as long as it is runc, which has not got it. */
-  #find(mark: number): number {
-    let pids: string[] = [];
-    try {
-      pids = this.read('pids/cgroup.procs').split('\n');
-    } catch {
-      // not made yet
-    }
-    return Number(pids.find((pid) => textOf(`/proc/${pid}/environ`).split('\0').includes(`MARK=${mark}`)) ?? 0);
-  }
-
-  /** Signals PID 1. From outside: inside, nobody can kill it. */
-  signal(signal: NodeJS.Signals): void {
-    process.kill(this.#pid, signal);
-  }
-
   /** What stands in its heartbeat file, seen without a process of its own. */
   get heartbeat(): string {
-    return textOf(`/proc/${this.#pid}/root${HEARTBEAT}`);
-  }
-
-  /** What the container's own /proc shows beside PID 1: zombies are among them for ever if nobody reaps them. */
-  others(): { pid: number; state: string }[] {
-    const proc = `/proc/${this.#pid}/root/proc`;
-    return readdirSync(proc).filter((name) => /^\d+$/.test(name) && name !== '1').flatMap((pid) => {
-      const state = /.*\) (.)/s.exec(textOf(join(proc, pid, 'stat')))?.[1];
-      return state === undefined ? [] : [{ pid: Number(pid), state }];
-    });
+    return textOf(this.path(HEARTBEAT));
   }
 
   /** A file of the container's cgroup, as `memory/memory.limit_in_bytes`. */
@@ -319,10 +160,25 @@ export class Container {
 
   #file(file: string): string {
     const [controller = '', name = ''] = file.split('/');
-    const group = join('/sys/fs/cgroup', controller, this.sandbox.name, this.id);
-    // podman puts one of its own into the group that it is given.
-    const [libpod = ''] = readdirSync(group).filter((entry) => /^libpod-[0-9a-f]+$/.test(entry));
-    return join(group, libpod, name);
+    return join('/sys/fs/cgroup', controller, this.group, name);
+  }
+}
+
+class PodmanContainer extends Container {
+  constructor(sandbox: Sandbox) {
+    const conf = ['CONTAINERS_CONF=containers.conf', 'CONTAINERS_STORAGE_CONF=storage.conf'];
+    super(sandbox, ['env', '--chdir', sandbox.folder, `HOME=${sandbox.folder}`, ...conf, 'podman']);
+  }
+
+  async podman(args: readonly string[]): Promise<this> {
+    return this.launch([...this.runtime, 'run', '--name', this.id, '--cgroup-parent', `/${super.group}`, ...args]);
+  }
+
+  /** One of podman's own in the group that it is given. */
+  protected override get group(): string {
+    const parent = join('/sys/fs/cgroup/pids', super.group);
+    const groups = existsSync(parent) ? readdirSync(parent) : [];
+    return join(super.group, groups.find((name) => /^libpod-[0-9a-f]+$/.test(name)) ?? '');
   }
 }
 
@@ -342,7 +198,7 @@ runroot = "/run/containers"
 `;
 
 /** A root folder with a Node, two shells, the built package and the service. */
-function makeImage(root: string, node: string): void {
+function fillImage(root: string, node: string): void {
   for (const folder of ['proc', 'dev', 'tmp', 'sys/fs/cgroup', 'etc', 'usr/bin', 'run/liveness', 'app']) {
     mkdirSync(join(root, folder), { recursive: true });
   }
@@ -362,30 +218,4 @@ function makeImage(root: string, node: string): void {
 
 function find(program: string): string {
   return spawnSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).stdout.trim();
-}
-
-function childrenOf(pid: number): number[] {
-  return (textOf(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? []).map(Number);
-}
-
-/** False if it has just gone. */
-function killed(pid: number): boolean {
-  try {
-    return pid > 0 && process.kill(pid, 'SIGKILL');
-  } catch {
-    return false;
-  }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return (child.exitCode ?? child.signalCode) !== null;
-}
-
-/** Empty where there is no such file, as for a process that has just gone. */
-export function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
 }

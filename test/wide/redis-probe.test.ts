@@ -1,7 +1,7 @@
 /** examples/redis-probe as its users run it: as a program, in real containers. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
@@ -14,31 +14,18 @@ const EXAMPLE = resolve('examples/redis-probe');
 const README = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
 const [, COMMAND = '', SHOWN = ''] = /```console\n\$ (.*)\n([^]*?)\.\.\.\n```/.exec(README) ?? [];
 const NEEDED = ['runc', 'redis-server', 'redis-cli', 'tini', 'busybox'];
+const tsc = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], { encoding: 'utf8' });
+if (tsc.status !== 0) throw new Error(`tsc: ${tsc.stdout}`);
 const present = canMount && NEEDED.every((program) => spawnSync(program, ['--version']).error === undefined) && runcWorks();
 
 /** Whether it can run one container: root in another container often cannot. */
 function runcWorks(): boolean {
-  const bundle = mkdtempSync(join(tmpdir(), 'redis-probe-test-'));
-  const id = `redis-probe-test-${process.pid}`;
-  const mounts = ['/usr', '/bin', '/lib', '/lib64'].filter((path) => existsSync(path)).map((path) => {
-    return { source: path, destination: path, type: 'bind', options: ['rbind', 'ro'] };
-  });
-  const config = {
-    ociVersion: '1.0.2',
-    root: { path: 'rootfs', readonly: true },
-    process: { args: ['/bin/true'], cwd: '/', user: { uid: 0, gid: 0 } },
-    mounts: [{ destination: '/proc', source: 'proc', type: 'proc' }, ...mounts],
-    linux: { cgroupsPath: `/${id}`, namespaces: ['pid', 'mount', 'network', 'ipc', 'uts'].map((type) => ({ type })) },
-  };
-  const runc = (...args: string[]) => spawnSync('runc', ['--root', join(bundle, 'state'), ...args], { timeout: PATIENCE });
-  try {
-    mkdirSync(join(bundle, 'rootfs'));
-    writeFileSync(join(bundle, 'config.json'), JSON.stringify(config));
-    return runc('run', '--bundle', bundle, id).status === 0;
-  } finally {
-    runc('delete', '--force', id);
-    rmSync(bundle, { recursive: true, force: true });
-  }
+  const script = `
+    const { Sandbox } = require('./dist/container');
+    const { HostContainer } = require('./dist/host-container');
+    const sandbox = new Sandbox();
+    sandbox.open().then(() => HostContainer.start(sandbox, ['sleep', '60'], ['true'])).finally(() => sandbox.close());`;
+  return spawnSync(process.execPath, ['-e', script], { cwd: EXAMPLE, timeout: PATIENCE }).status === 0;
 }
 
 interface Run {
@@ -50,12 +37,6 @@ interface Run {
 
 let folder: string;
 let run: Run | undefined;
-
-beforeAll(() => {
-  const tsc = require.resolve('typescript/bin/tsc');
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', EXAMPLE], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`tsc: ${stdout}`);
-});
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'redis-probe-test-'));
@@ -83,7 +64,7 @@ function example(probes: number, environment: NodeJS.ProcessEnv = {}): Run {
 function contained({ child }: Run): { pid: number; name: string }[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
     try {
-      const inside = readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(`/redis-probe-${child.pid ?? 0}-`);
+      const inside = readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(`/containers-${child.pid ?? 0}-`);
       return inside ? { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'latin1').trim() } : [];
     } catch {
       return []; // it has just gone
@@ -97,7 +78,7 @@ function expectNothingLeft(of: Run): void {
   expect(readFileSync('/proc/self/mountinfo', 'latin1')).not.toContain(folder);
   const groups = readdirSync('/sys/fs/cgroup', { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const names = groups.flatMap(({ name }) => [name, ...readdirSync(join('/sys/fs/cgroup', name))]);
-  expect(names.filter((name) => name.startsWith(`redis-probe-${of.child.pid ?? 0}-`))).toEqual([]);
+  expect(names.filter((name) => name.startsWith(`containers-${of.child.pid ?? 0}-`))).toEqual([]);
 }
 
 const words = (text: string): string[][] => text.trim().split('\n').map((line) => line.trim().split(/\s+/));

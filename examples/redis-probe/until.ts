@@ -1,0 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Milliseconds until we give up on what hangs. No machine is so busy that anything else takes as long. */
+export const PATIENCE = 300_000;
+
+/** Settles with what `look` sees, once that is neither false nor undefined. */
+export async function until<T>(
+  look: () => T | Promise<T>,
+  what = look.toString(),
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
+    if (performance.now() > deadline) throw new Error(`expected within ${PATIENCE / 1000} s: ${what}`);
+    await sleep(2);
+  }
+}
