@@ -1,0 +1,28 @@
+import { handle, limitOf, port, queue, type Mail } from './yours.js';
+
+// recipe
+import { SQSClient, type Message } from '@aws-sdk/client-sqs';
+import { Consumer } from 'sqs-consumer';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+const timeouts = { connectionTimeout: 1000, socketTimeout: 2000 }; // over waitTimeSeconds, below the limit; by default there are none
+const sqs = new SQSClient({ region: 'eu-west-1', maxAttempts: 1, requestHandler: timeouts });
+
+// Each call to SQS is a task: receive and delete, also those that fail. So is each message. Nothing else beats.
+sqs.middlewareStack.add(
+  (next, { commandName }) => (input) => timestamp.run(String(commandName), timestamp.maximumAge, () => next(input)),
+  { step: 'initialize' },
+);
+async function handleMessage(message: Message) {
+  const mail = JSON.parse(message.Body ?? '') as Mail;
+  await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+  return message; // deletes it
+}
+const pauses = { pollingWaitTimeMs: 100, authenticationErrorTimeout: 1000 }; // the second one is below the limit, as nothing beats in it
+const queueUrl = `http://127.0.0.1:${port}/000000000000/${queue}`;
+const consumer = Consumer.create({ queueUrl, sqs, batchSize: 10, waitTimeSeconds: 1, ...pauses, handleMessage });
+consumer.on('error', console.error).on('processing_error', console.error).start();
+// end of recipe
+
+export { consumer, sqs };
