@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { port, queue, type Mail } from './yours.js';
 
-const redis = new Redis({
+export const redis = new Redis({
   port,
   socketTimeout: 1500, // else a half-open connection is waited for until TCP gives up
   retryStrategy: () => 500,
