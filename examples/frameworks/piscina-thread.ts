@@ -1,0 +1,7 @@
+import { parentPort } from 'node:worker_threads';
+import { handle, type Mail } from './yours.js';
+
+export default async (mail: Mail): Promise<void> => {
+  await handle(mail);
+  parentPort?.postMessage({ handled: mail.id }); // for the harness
+};
