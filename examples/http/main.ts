@@ -1,0 +1,34 @@
+// The service: a loop over the lines of standard input. A line says how many milliseconds its job takes; `hang` never ends, and
+// `spin` never gives the event loop back, as a bug in your own job might.
+
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { WorkerTimestamp } from './timestamp';
+
+/** Bounded, so that an idle worker beats too. */
+const POLL_MS = 200;
+
+const timestamp = new WorkerTimestamp();
+
+async function main(): Promise<void> {
+  timestamp.refresh(); // before the thread may be asked
+  // No listener for its errors: one that cannot listen, or ends by an error, ends the service.
+  new Worker(`${__dirname}/verdict-thread.js`);
+  const lines: string[] = [];
+  const input = createInterface({ input: process.stdin }).on('line', (line) => lines.push(line));
+  for (;;) {
+    timestamp.refresh();
+    if (lines.length === 0) await once(input, 'line', { signal: AbortSignal.timeout(POLL_MS) }).catch(() => undefined);
+    await handle(lines.shift());
+  }
+}
+
+async function handle(job: string | undefined): Promise<void> {
+  if (job === 'hang') await new Promise(() => undefined);
+  while (job === 'spin');
+  await sleep(Number(job ?? 0));
+}
+
+void main();
