@@ -28,7 +28,7 @@ function floor(names, at) {
 }
 
 export default tseslint.config(
-  { ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'examples/frameworks/*.ts'] }, // their packages are not installed
+  { ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'examples/frameworks/*.ts', 'examples/metrics/*.ts'] }, // their packages are not installed
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.{js,mjs,cjs}'],

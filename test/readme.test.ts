@@ -83,9 +83,9 @@ describe('whatever is shown to a cluster', () => {
     ...pages.flatMap((page) => blocksOf(readFileSync(page, 'utf8')).filter(({ code }) => code.startsWith('apiVersion: ')).map(({ code }) => [page, code] as const)),
   ];
 
-  test('is in README, in its command line page and in five examples', () => {
+  test('is in README, in its command line page and in six examples', () => {
     expect(shown.map(([where]) => where)).toEqual([...manifests, 'README.md', 'docs/cli.md']);
-    expect(manifests).toHaveLength(5);
+    expect(manifests).toHaveLength(6);
   });
 
   test.each(shown)('%s requests CPU and says why, and no probe may take longer than its period', (_, code) => {
