@@ -1,0 +1,34 @@
+import { connect } from 'node:net';
+import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+
+/** The mock cluster tells an address of its own, and ours stands before it. */
+const dial = ({ onConnect }: { onConnect: () => void }) => connect(port, '127.0.0.1', onConnect);
+
+// recipe
+import { Kafka } from 'kafkajs';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+const join = 25_000; // how long a join may take: rebalanceTimeout, 5 s that KafkaJS adds, and some more
+let until = Date.now() + join; // when the next sign of its loop is due
+const mayTake = (ms: number) => () => (until = Date.now() + ms);
+const kafka = new Kafka({
+  brokers: [`127.0.0.1:${port}`], requestTimeout: 1500, retry: { maxRetryTime: 1000 }, // more for a longer limit
+  socketFactory(to) {
+    mayTake(join)(); // each attempt to connect is a turn, in an outage too
+    return dial(to); // yours: net.connect(to, to.onConnect), or tls.connect({ ...to, ...to.ssl }, to.onConnect)
+  },
+});
+const consumer = kafka.consumer({ groupId: queue, maxWaitTimeInMs: 1000, sessionTimeout: 15_000, rebalanceTimeout: 15_000 });
+for (const event of ['FETCH_START', 'FETCH', 'GROUP_JOIN'] as const) consumer.on(consumer.events[event], mayTake(limit));
+for (const event of ['REBALANCING', 'REQUEST_TIMEOUT'] as const) consumer.on(consumer.events[event], mayTake(join));
+await consumer.connect();
+await consumer.subscribe({ topic: queue, fromBeginning: true });
+await consumer.run({ partitionsConsumedConcurrently: 10, eachMessage({ message }) {
+  const mail = JSON.parse(`${message.value}`) as Mail;
+  return timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+} });
+timestamp.refreshWhile(() => consumer.paused().length === 0 && (timestamp.tasks.length > 0 || Date.now() < until));
+// end of recipe
+
+export { consumer, queue };
