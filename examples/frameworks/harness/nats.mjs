@@ -1,0 +1,17 @@
+// Puts mails into a stream of NATS JetStream, and deletes its consumer.
+
+export async function streamProducer({ port, queue }) {
+  const { connect } = await import('@nats-io/transport-node');
+  const { AckPolicy, jetstream, jetstreamManager } = await import('@nats-io/jetstream');
+  const nats = await connect({ port, reconnect: false });
+  const manager = await jetstreamManager(nats);
+  await manager.streams.add({ name: queue, subjects: [queue] });
+  await manager.consumers.add(queue, { durable_name: 'mailer', ack_policy: AckPolicy.Explicit, max_ack_pending: 10 });
+  const stream = jetstream(nats);
+  return {
+    add: (mail) => stream.publish(queue, JSON.stringify(mail)),
+    crashed: () => stream.publish(queue, 'no JSON'),
+    cancelled: () => manager.consumers.delete(queue, 'mailer'),
+    close: () => nats.close(),
+  };
+}
