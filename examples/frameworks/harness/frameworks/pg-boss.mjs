@@ -1,0 +1,42 @@
+/** Queries that hold these words. */
+function neverSettle(boss, words) {
+  const { pool } = boss.getDb();
+  const { query } = pool;
+  pool.query = function ask(text, ...rest) {
+    return text.includes(words) ? new Promise(() => undefined) : query.call(this, text, ...rest);
+  };
+}
+
+export default {
+  title: 'pg-boss',
+  server: 'postgres',
+  about: [
+    'Ten workers of pg-boss 12, each with a fetch loop of its own, and `getWipData()` tells of each when it fetched or failed last. In',
+    'pg-boss 10 it does not: there it names only workers with jobs in hand, a fetch that fails is silent, and an end of a job that fails is',
+    'an unhandled rejection, which ends the process in an outage.',
+  ].join(' '),
+  async produce({ port, queue }) {
+    const { PgBoss } = await import('pg-boss');
+    const boss = new PgBoss({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', max: 2, supervise: false, schedule: false });
+    boss.on('error', () => undefined);
+    await boss.start();
+    await boss.createQueue(queue);
+    return { add: (mail) => boss.send(queue, mail), close: () => boss.stop({ graceful: false }) };
+  },
+  acts: {
+    stopped: ({ boss, queue }) => boss.offWork(queue),
+    parked: ({ boss }) => neverSettle(boss, 'SKIP LOCKED'),
+    'ack-lost': ({ boss }) => neverSettle(boss, "state = 'completed'"),
+  },
+  none: {
+    paused: 'a worker is not paused, it is stopped',
+    cancelled: 'the table is asked each time, and knows no consumer',
+    crashed: 'the loop catches what fails and goes on',
+  },
+  proof: [
+    { when: 'idle', what: '`lastFetchedOn` of each worker, each `pollingIntervalSeconds`', source: { file: 'pg-boss/dist/worker.js', text: 'this.lastFetchedOn = this.clock.now();' } },
+    { when: 'busy', what: '`count`, the jobs that a worker has in hand; they and their queries are tasks', source: { file: 'pg-boss/dist/worker.js', text: 'count: this.jobs.length,' } },
+    { when: 'in an outage', what: '`lastErrorOn` of each worker, as a fetch that fails ends its turn', source: { file: 'pg-boss/dist/worker.js', text: 'this.lastErrorOn = this.clock.now();' } },
+    { when: 'at all', what: 'as many workers as were asked for; one that has stopped is not listed', source: { file: 'pg-boss/dist/manager.js', text: ".filter(i => i.state !== 'stopped' &&" } },
+  ],
+};
