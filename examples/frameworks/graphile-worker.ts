@@ -1,0 +1,27 @@
+import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+
+// recipe
+import { EventEmitter } from 'node:events';
+import { run, type Worker, type WorkerEvents } from 'graphile-worker';
+import { Pool } from 'pg';
+import { WorkerTimestamp } from './timestamp.js';
+
+const timestamp = new WorkerTimestamp();
+const turned = new Map<Worker, number>(); // when each worker's fetch loop turned last
+const events: WorkerEvents = new EventEmitter();
+for (const event of ['worker:create', 'worker:getJob:start', 'worker:getJob:error', 'job:complete'] as const) {
+  events.on(event, ({ worker }) => turned.set(worker, Date.now()));
+}
+const often = { connectionTimeoutMillis: 1500, query_timeout: 1500 }; // more for a longer limit, but never without an end
+const pgPool = new Pool({ host: '127.0.0.1', port, user: 'postgres', max: 12, maxLifetimeSeconds: 15, ...often }); // else half-open ones go back into the pool
+pgPool.on('error', console.error).on('connect', (client) => client.on('error', console.error));
+process.on('unhandledRejection', console.error); // in an outage the end of a job is one, which would end the process
+
+const runner = await run({ pgPool, events, concurrency: 10, pollInterval: 500, taskList: { async [queue](payload) {
+  const mail = payload as Mail;
+  await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+} } });
+timestamp.refreshWhile(() => [...turned].every(([worker, at]) => worker.getActiveJob() ?? Date.now() - at < limit));
+// end of recipe
+
+export { pgPool, runner };

@@ -1,0 +1,46 @@
+export default {
+  title: 'graphile-worker',
+  server: 'postgres',
+  about: [
+    'Ten workers of graphile-worker 0.17, each with a fetch loop of its own that tells each turn, in an outage too. Without',
+    '`maxLifetimeSeconds` it does no more jobs after an outage that left connections half-open, and stays alive here: it puts a',
+    'connection back into the pool although its query has failed. When the server starts (57P03) or its host is unreachable, it retries a',
+    'fetch after 3 s to 2 min without an event, so give the heartbeat a limit above that.',
+  ].join(' '),
+  async produce({ port, queue }) {
+    const { makeWorkerUtils } = await import('graphile-worker');
+    const utils = await makeWorkerUtils({ connectionString: `postgres://postgres@127.0.0.1:${port}/postgres`, maxPoolSize: 2 });
+    await utils.migrate();
+    return { add: (mail) => utils.addJob(queue, mail), close: () => utils.release() };
+  },
+  acts: {
+    stopped: ({ runner }) => runner.stop(),
+    // As another process does that migrates the tables to a newer version.
+    crashed({ pgPool }) {
+      for (const client of pgPool._clients) client.emit('notification', { channel: 'worker:migrate', payload: '{"breaking":true}' });
+    },
+    parked({ pgPool }) {
+      pgPool.connect = () => new Promise(() => undefined);
+    },
+    async 'ack-lost'() {
+      const { default: { Query } } = await import('pg');
+      const { handleReadyForQuery } = Query.prototype;
+      Query.prototype.handleReadyForQuery = function handle(...args) {
+        if (!this.text.includes('delete from')) handleReadyForQuery.apply(this, args);
+      };
+    },
+  },
+  none: {
+    paused: 'a runner is not paused, it is stopped',
+    cancelled: 'the table is asked each time, and knows no consumer',
+  },
+  lost: {
+    'ack-lost': 'the query that completes a job is not waited for, so it holds no slot: the worker goes on, and the job stays locked and runs again after four hours.',
+  },
+  proof: [
+    { when: 'idle', what: '`worker:getJob:start` of each worker, each `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:start", { ctx, worker });' } },
+    { when: 'busy', what: '`worker.getActiveJob()`, and `job:complete` after it', source: { file: 'graphile-worker/dist/worker.js', text: 'getActiveJob: () => activeJob,' } },
+    { when: 'in an outage', what: '`worker:getJob:error` of each worker, which asks again after `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:error", { ctx, worker, error: err });' } },
+    { when: 'at all', what: 'all workers that were made; one that has stopped tells nothing any more', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:create", { ctx, worker, tasks });' } },
+  ],
+};
