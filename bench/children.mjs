@@ -38,7 +38,9 @@ export function withHeartbeat(work) {
 export function costs(rounds, commands) {
   const python = ['-I', join(import.meta.dirname, 'children.py')];
   const input = JSON.stringify({ rounds, environment, commands });
-  const measured = JSON.parse(execFileSync('python3', python, { input, stdio: ['pipe', 'pipe', 'inherit'], maxBuffer: 1e9 }));
+  const measured = JSON.parse(
+    execFileSync('python3', python, { input, stdio: ['pipe', 'pipe', 'inherit'], maxBuffer: 1e9 }),
+  );
   return Object.fromEntries(
     Object.entries(measured).map(([name, { cpu, memory }]) => [
       name,

@@ -28,14 +28,21 @@ function tests() {
   const folder = mkdtempSync(join(tmpdir(), 'liveness-bench-'));
   try {
     const outfile = join(folder, 'containers.cjs');
-    buildSync({ entryPoints: [join(process.cwd(), 'test/support/containers.ts')], bundle: true, platform: 'node', outfile });
+    buildSync({
+      entryPoints: [join(process.cwd(), 'test/support/containers.ts')],
+      bundle: true,
+      platform: 'node',
+      outfile,
+    });
     return createRequire(import.meta.url)(outfile);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-const row = (name, ...cells) => { print(name.padEnd(30) + cells.map((cell) => String(cell).padStart(18)).join('')); };
+const row = (name, ...cells) => {
+  print(name.padEnd(30) + cells.map((cell) => String(cell).padStart(18)).join(''));
+};
 
 /** @param {import('../test/support/containers').Sandbox} sandbox */
 async function costs(sandbox) {
@@ -83,7 +90,8 @@ async function limits(sandbox) {
     await container.says(0, BUSYBOX);
     const taken = names.map(() => []);
     for (let round = 0; round < rounds; round++) {
-      for (const [index, probe] of names.entries()) taken[index].push((await container.exec(PROBES[probe]).ended).milliseconds);
+      for (const [index, probe] of names.entries())
+        taken[index].push((await container.exec(PROBES[probe]).ended).milliseconds);
     }
     row(name, ...taken.map((times) => `${median(times).toFixed(0)} (${Math.max(...times).toFixed(0)}) ms`));
     await container.kill();
@@ -175,9 +183,13 @@ if (majors.includes(own)) {
 row(`headroom for ${OF} of ${OF}, ${TIMES} times`, 'memory', 'threads');
 if (majors.includes(own)) await inContainers(process.execPath, (sandbox) => headrooms(sandbox, COMMANDS));
 for (const { version, path } of nodes(majors.filter((major) => major !== own))) {
-  await inContainers(path, (sandbox) => headrooms(sandbox, {
-    [`node ${version}, empty script`]: EMPTY,
-    [`liveness.js, node ${version}`]: NODE,
-  }));
+  await inContainers(path, (sandbox) =>
+    headrooms(sandbox, {
+      [`node ${version}, empty script`]: EMPTY,
+      [`liveness.js, node ${version}`]: NODE,
+    }),
+  );
 }
-print('This is runc alone. Under a kubelet leave 6 MiB for liveness.sh, 12 MiB for liveness.js: any exec takes some 3 MiB.');
+print(
+  'This is runc alone. Under a kubelet leave 6 MiB for liveness.sh, 12 MiB for liveness.js: any exec takes some 3 MiB.',
+);

@@ -36,7 +36,10 @@ function coalesced() {
     times,
   });
   const nano = (micro) => `${(micro * 1000).toFixed(0)} ns`;
-  figure('refresh() coalesced', ratio, { most: 1.5, beside: `${nano(ours)} against ${nano(theirs)}, performance.now()` });
+  figure('refresh() coalesced', ratio, {
+    most: 1.5,
+    beside: `${nano(ours)} against ${nano(theirs)}, performance.now()`,
+  });
   figure("  10⁶ beats a second, of a loop's time", ours * 100, { unit: '%' });
   return sum;
 }
@@ -77,7 +80,11 @@ function slowest() {
   const path = join(folders.memory, 'slowest');
   const kinds = [
     { name: 'refresh() p99.99, a beat', timestamp: new Minutes(path), beats: 3_000_000 },
-    { name: '  p99.99, a beat that is written', timestamp: new Minutes(`${path}-written`, { clock: hasty() }), beats: 200_000 },
+    {
+      name: '  p99.99, a beat that is written',
+      timestamp: new Minutes(`${path}-written`, { clock: hasty() }),
+      beats: 200_000,
+    },
   ];
   for (const { name, timestamp, beats } of kinds) {
     const took = new Float64Array(beats);

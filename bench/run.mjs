@@ -9,7 +9,9 @@ import { chosen, nodes } from '../test/support/nodes.mjs';
 import { print } from './report.mjs';
 
 const run = (node, file) => {
-  const { status } = spawnSync(node.path, [join(import.meta.dirname, file)], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status } = spawnSync(node.path, [join(import.meta.dirname, file)], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   if (status !== 0) process.exitCode = 1;
 };
 
@@ -25,7 +27,9 @@ try {
     print('');
   }
   const [processor] = cpus();
-  print(`${cpus().length} cores (${processor?.model.trim()}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}`);
+  print(
+    `${cpus().length} cores (${processor?.model.trim()}), Linux ${release()}, ${new Date().toISOString().slice(0, 10)}`,
+  );
 } catch (error) {
   process.stderr.write(`bench: ${error.message}\n`);
   process.exitCode = 1;

@@ -1,4 +1,3 @@
-
 declare global {
   interface SymbolConstructor {
     /** Declared for a TypeScript version or a `lib` that lacks it. */

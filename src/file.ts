@@ -17,7 +17,15 @@ import {
   type Stats,
 } from 'node:fs';
 import { basename } from 'node:path';
-import { UnsafePathError, withFolderHeld, isTrusted, leadsThroughProcOrDev, lstat, permit, isSameFile } from './held-folder';
+import {
+  UnsafePathError,
+  withFolderHeld,
+  isTrusted,
+  leadsThroughProcOrDev,
+  lstat,
+  permit,
+  isSameFile,
+} from './held-folder';
 import { LONGEST_LINE, NOTE_WIDTH, parse, RECORD_SIZE } from './record';
 import { FIRST_BEAT, NUMBER, refusal, type Rule } from './replaceable';
 
@@ -55,7 +63,12 @@ const CHUNK = 64 * 1024;
  * a FIFO or a device, and follows no symlink.
  */
 export function readLine(path: string): Reading {
-  return readRegular(path, (fd, stat) => ({ kind: 'line', ...firstLines(fd), empty: stat.size === 0, modified: stat.mtimeMs }));
+  return readRegular(path, (fd, stat) => ({
+    kind: 'line',
+    ...firstLines(fd),
+    empty: stat.size === 0,
+    modified: stat.mtimeMs,
+  }));
 }
 
 function readRegular<T>(path: string, read: (fd: number, stat: Stats) => T): T | Obstacle {
@@ -109,7 +122,7 @@ function target(path: string): Stats | undefined {
 function firstLines(fd: number): { line: string; more: boolean; second: string } {
   let chunk = Buffer.allocUnsafe(LONGEST_LINE); // enough for any heartbeat
   let text = '';
-  for (let total = 0; total < MOST_BYTES; ) {
+  for (let total = 0; total < MOST_BYTES;) {
     const count = readSync(fd, chunk, 0, chunk.length, total);
     if (count === 0) break;
     total += count;
@@ -136,7 +149,11 @@ export function assertReplaceable(path: string, rule: Rule): void {
   if (!stat || !(rule.protectsOthers || isOurs(stat))) return; // without stat there is no file, or the write will fail
   const found = readRegular(path, (fd, { size }) => {
     const head = Buffer.alloc(LONGEST_LINE);
-    return { kind: 'standing' as const, size, text: withoutNuls(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0))) };
+    return {
+      kind: 'standing' as const,
+      size,
+      text: withoutNuls(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0))),
+    };
   });
   if (found.kind === 'missing') return;
   if (found.kind !== 'standing') throw new Refusal(`what stands there is left alone: ${found.detail}`);
@@ -145,7 +162,11 @@ export function assertReplaceable(path: string, rule: Rule): void {
 
 /** @throws Refusal if a process must not replace the files of this directory. */
 export function assertDirectoryReplaceable(directory: string): void {
-  for (const [name, rule] of [[PID, NUMBER], [ERROR, NUMBER], [TIMESTAMP, FIRST_BEAT]] as const) {
+  for (const [name, rule] of [
+    [PID, NUMBER],
+    [ERROR, NUMBER],
+    [TIMESTAMP, FIRST_BEAT],
+  ] as const) {
     try {
       assertReplaceable(`${directory}/${name}`, rule);
     } catch (error) {
@@ -225,11 +246,21 @@ export class HeartbeatFile {
       }
     };
     if (isRecord || (this.#isOurs && found.kind !== 'line')) {
-      for (const path of companions) attempt(() => { assertReplaceable(path, NUMBER); remove(path); });
+      for (const path of companions)
+        attempt(() => {
+          assertReplaceable(path, NUMBER);
+          remove(path);
+        });
     }
     this.#giveUp();
-    if (isRecord) attempt(() => { remove(this.#path); });
-    else if (found.kind === 'unreadable' || found.kind === 'directory') attempt(() => { refuse(this.#path, found.detail); });
+    if (isRecord)
+      attempt(() => {
+        remove(this.#path);
+      });
+    else if (found.kind === 'unreadable' || found.kind === 'directory')
+      attempt(() => {
+        refuse(this.#path, found.detail);
+      });
     if (failures.length > 0) throw failures[0];
   }
 
@@ -292,8 +323,16 @@ export class HeartbeatFile {
   #keepOpen(fd: number, opened: Stats): void {
     this.#fd = fd;
     this.#opened = opened;
-    abandoned ??= new FinalizationRegistry((close) => { close(); });
-    abandoned.register(this, () => { closeIfStillOpen(fd, opened); }, this);
+    abandoned ??= new FinalizationRegistry((close) => {
+      close();
+    });
+    abandoned.register(
+      this,
+      () => {
+        closeIfStillOpen(fd, opened);
+      },
+      this,
+    );
   }
 
   #open(): void {
@@ -361,7 +400,9 @@ function overwriteOrThrow(path: string, bytes: Buffer, error: unknown): number {
   } catch {
     // The earlier error says more.
   }
-  throw (error as NodeJS.ErrnoException).code === 'EBUSY' ? new Refusal('it is a mount point: mount its folder') : error;
+  throw (error as NodeJS.ErrnoException).code === 'EBUSY'
+    ? new Refusal('it is a mount point: mount its folder')
+    : error;
 }
 
 function overwrite(path: string, bytes: Buffer): number | undefined {
@@ -389,7 +430,9 @@ function overwrite(path: string, bytes: Buffer): number | undefined {
 function openOurs(path: string): { fd: number; stat: Stats } | undefined {
   let fd: number | undefined;
   try {
-    fd = withFolderHeld(path, false, (heldPath) => (lstat(heldPath)?.isFile() ? openSync(heldPath, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined));
+    fd = withFolderHeld(path, false, (heldPath) =>
+      lstat(heldPath)?.isFile() ? openSync(heldPath, O_RDWR | O_NONBLOCK | O_NOFOLLOW) : undefined,
+    );
   } catch (error) {
     if (error instanceof UnsafePathError || (error as NodeJS.ErrnoException).code === undefined) throw error;
   }
@@ -434,8 +477,10 @@ function refuseDevice(path: string, folder: string): void {
   if (present?.isCharacterDevice() || present?.isBlockDevice()) throw new Error('it is a device');
   if (!present?.isSymbolicLink() || !isTrusted(present)) return;
   const end = target(path);
-  if (end && !end.isFile() && !end.isDirectory()) throw new Error('it is a symbolic link to a device, a pipe or a socket');
-  if (leadsThroughProcOrDev(folder, basename(path))) throw new Refusal('it is a symbolic link that leads through /proc or /dev');
+  if (end && !end.isFile() && !end.isDirectory())
+    throw new Error('it is a symbolic link to a device, a pipe or a socket');
+  if (leadsThroughProcOrDev(folder, basename(path)))
+    throw new Refusal('it is a symbolic link that leads through /proc or /dev');
 }
 
 /** @throws Refusal with the reason why the file at `path` must not be removed. */
@@ -480,7 +525,9 @@ export function removeTemporaries(directory: string, names: readonly string[]): 
 }
 
 function makeReadable(fd: number, stat: Stats): void {
-  permit(stat, 0o644, (mode) => { fchmodSync(fd, mode); });
+  permit(stat, 0o644, (mode) => {
+    fchmodSync(fd, mode);
+  });
 }
 
 /** 32 random bits, in hex. */

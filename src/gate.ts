@@ -28,7 +28,9 @@ export class AskingGate implements Gate {
     private readonly beat: () => void,
     private readonly warn: (message: string, code: string) => void,
   ) {
-    this.#timer = setInterval(() => { this.#ask(); }, every);
+    this.#timer = setInterval(() => {
+      this.#ask();
+    }, every);
     this.#timer.unref();
   }
 
@@ -68,8 +70,12 @@ export class AskingGate implements Gate {
       this.#answer(isYes, words);
     };
     answer.then(
-      (value) => { settle(value === true, `answered ${shown(value)}`); },
-      (error: unknown) => { settle(false, `rejected with ${shown(error)}`); },
+      (value) => {
+        settle(value === true, `answered ${shown(value)}`);
+      },
+      (error: unknown) => {
+        settle(false, `rejected with ${shown(error)}`);
+      },
     );
   }
 

@@ -141,7 +141,10 @@ function openFolder(path: string, make: boolean): number {
 function openToAll(fd: number): void {
   const stat = fstatSync(fd);
   const heldFolder = `/proc/self/fd/${fd}`;
-  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(heldFolder)) permit(stat, 0o755, (mode) => { chmodSync(heldFolder, mode); });
+  if (stat.isDirectory() && (stat.mode & 0o777) !== 0o755 && isTrusted(stat) && isEmpty(heldFolder))
+    permit(stat, 0o755, (mode) => {
+      chmodSync(heldFolder, mode);
+    });
 }
 
 /**
@@ -170,7 +173,9 @@ function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
   if (!isTrusted(link)) throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${link.uid})`);
   const allMayWrite = (folder.mode & 0o1002) === 0o002; // writable for all and not sticky
   if (!allMayWrite && isTrusted(folder)) return;
-  throw new UnsafePathError(`${at} is a symbolic link that another user can replace (${allMayWrite ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`);
+  throw new UnsafePathError(
+    `${at} is a symbolic link that another user can replace (${allMayWrite ? 'all may write its folder' : `its folder is uid ${folder.uid}'s`})`,
+  );
 }
 
 /**
@@ -182,7 +187,7 @@ function refuseUnsafeLink(link: Stats, folder: Stats, at: string): void {
 export function leadsThroughProcOrDev(folder: string, name: string): boolean {
   const names = [name];
   let at = folder;
-  for (let links = 0; links <= MOST_LINKS; ) {
+  for (let links = 0; links <= MOST_LINKS;) {
     const next = names.shift();
     if (next === undefined) return false;
     if (next === '' || next === '.') continue;
@@ -229,7 +234,8 @@ export function isTrusted({ uid }: Stats): boolean {
 function refuseStrangersLinks(folder: string): void {
   for (let at = folder; at !== dirname(at); at = dirname(at)) {
     const stat = lstat(at);
-    if (stat?.isSymbolicLink() && !isTrusted(stat)) throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${stat.uid})`);
+    if (stat?.isSymbolicLink() && !isTrusted(stat))
+      throw new UnsafePathError(`${at} is a symbolic link of another user (uid ${stat.uid})`);
   }
 }
 
@@ -237,7 +243,10 @@ function refuseStrangersLinks(folder: string): void {
 function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
-  if (makeOne(folder)) permit(lstatSync(folder), 0o755, (mode) => { chmodSync(folder, mode); });
+  if (makeOne(folder))
+    permit(lstatSync(folder), 0o755, (mode) => {
+      chmodSync(folder, mode);
+    });
 }
 
 /** Makes one folder. Returns false if another process made it just now. */

@@ -156,7 +156,8 @@ function readHeartbeat(path: string): FoundBeat | Obstacle | Directory {
     if (reading.kind === 'directory') return { kind: 'directory', detail: reading.detail };
     if (reading.kind !== 'line') return obstacle(reading.kind, reading.detail);
     // An empty file is a touch file: its modification time is the beat.
-    if (reading.empty) return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
+    if (reading.empty)
+      return { beat: { kind: 'plain', wall: Math.min(Math.max(Math.floor(reading.modified), 0), LAST_WALL) } };
     const parsed = parse(reading.line);
     if (parsed.kind === 'plain') return { beat: parsed };
     if (parsed.kind === 'record') return { beat: { ...parsed, work: parseWork(reading.second) } };
@@ -191,7 +192,8 @@ function readDirectoryBeat(path: string, reader: Reader): Evidence | Obstacle {
   if (found.obstacle) return found;
   const { record } = recordOf(found.beat);
   if (!record && limitOf(record, reader) === undefined) return obstacle('malformed', NO_LIMIT);
-  if (otherPidNamespace && limitOf(record, reader) === Infinity) return obstacle('malformed', 'states no limit, and its process cannot be seen');
+  if (otherPidNamespace && limitOf(record, reader) === Infinity)
+    return obstacle('malformed', 'states no limit, and its process cannot be seen');
   return found;
 }
 
@@ -301,7 +303,12 @@ interface FoundWriter {
   readonly isCertain?: boolean;
 }
 
-function findWriter(evidence: Evidence, record: HeartbeatRecord | undefined, limit = Infinity, clock: Clock): FoundWriter {
+function findWriter(
+  evidence: Evidence,
+  record: HeartbeatRecord | undefined,
+  limit = Infinity,
+  clock: Clock,
+): FoundWriter {
   const boot = clock.bootId();
   if (record?.boot !== undefined && boot !== undefined && record.boot !== boot) return { gone: 'beat in another boot' };
   const pid = evidence.pid ?? record?.pid;
@@ -318,7 +325,11 @@ function findWriter(evidence: Evidence, record: HeartbeatRecord | undefined, lim
 const ELSEWHERE = '; use --other-pid-namespace for another container';
 
 /** Whether it beat while another process already had its pid here. Then the writer is in another pid namespace. */
-function isElsewhere(record: HeartbeatRecord | undefined, boot: string | undefined, start: number | undefined): boolean {
+function isElsewhere(
+  record: HeartbeatRecord | undefined,
+  boot: string | undefined,
+  start: number | undefined,
+): boolean {
   if (record?.uptime === undefined || record.boot === undefined || record.boot !== boot) return false;
   return start !== undefined && record.uptime - start > 100;
 }
@@ -329,7 +340,8 @@ function isElsewhere(record: HeartbeatRecord | undefined, boot: string | undefin
  */
 export function isWriterAlive(record: HeartbeatRecord, clock: Clock): boolean {
   const boot = clock.bootId();
-  if (record.pid === undefined || (record.boot !== undefined && boot !== undefined && record.boot !== boot)) return false;
+  if (record.pid === undefined || (record.boot !== undefined && boot !== undefined && record.boot !== boot))
+    return false;
   const { state } = presence(record.pid, record.start);
   if (state === 'gone' || !hasThread(record.pid, parseInt(record.writer, 16))) return false;
   if (state === 'present' && record.start !== undefined) return true;

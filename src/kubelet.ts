@@ -137,7 +137,10 @@ export class Kubelet {
     for (const kind of PROBES) {
       const probe = this.pod[`${kind}Probe`];
       const first = this.clock.now() + (this.options.jitter?.(kind) ?? 0);
-      if (probe) this.clock.at(first, () => { this.#probe(new Worker(kind, probe, first)); });
+      if (probe)
+        this.clock.at(first, () => {
+          this.#probe(new Worker(kind, probe, first));
+        });
     }
   }
 
@@ -154,7 +157,9 @@ export class Kubelet {
     this.#container = undefined;
     this.#tell({ type: 'gone' });
     if (this.#isDeleted) return;
-    this.clock.at(this.#backOff.until(this.clock.now()), () => { this.#start(); });
+    this.clock.at(this.#backOff.until(this.clock.now()), () => {
+      this.#start();
+    });
   }
 
   #start(): void {
@@ -169,7 +174,11 @@ export class Kubelet {
     const { kind, probe } = worker;
     const began = this.clock.now();
     worker.begin(began);
-    const again = (): void => { this.clock.at(worker.next(this.clock.now()), () => { this.#probe(worker); }); };
+    const again = (): void => {
+      this.clock.at(worker.next(this.clock.now()), () => {
+        this.#probe(worker);
+      });
+    };
     if (this.#isDeleted && kind !== 'readiness' && this.#isRecent) return;
     const container = this.#container;
     if (
@@ -208,7 +217,9 @@ export class Kubelet {
 
   #stop(container: Container, graceSeconds = 30): void {
     container.isEnding = true;
-    this.runtime.stop(graceSeconds, () => { if (container === this.#container) this.exited(); });
+    this.runtime.stop(graceSeconds, () => {
+      if (container === this.#container) this.exited();
+    });
   }
 
   get #isRecent(): boolean {
@@ -325,21 +336,35 @@ export interface Scenario extends KubeletOptions {
 /** What the kubelet does with such a container. */
 export function simulate(pod: PodTiming, scenario: Scenario): KubeletEvent[] {
   const clock = new VirtualClock();
-  const after = (seconds: number, action: () => void): void => { clock.at(clock.now() + seconds, action); };
+  const after = (seconds: number, action: () => void): void => {
+    clock.at(clock.now() + seconds, action);
+  };
   const runtime: Runtime = {
-    start: (running) => { after(scenario.create ?? 0, running); },
+    start: (running) => {
+      after(scenario.create ?? 0, running);
+    },
     exec: (kind, timeoutSeconds, done) => {
       const { start = 0, judge = 0, end = judge, error } = scenario.exec?.(kind, clock.now()) ?? {};
       let result: Result = error ? 'error' : 'failure';
-      if (judge <= timeoutSeconds) after(start + judge, () => { if (scenario.answer(kind, clock.now()) && !error) result = 'success'; });
-      after(start + Math.min(end, timeoutSeconds), () => { done(end > timeoutSeconds ? 'failure' : result); });
+      if (judge <= timeoutSeconds)
+        after(start + judge, () => {
+          if (scenario.answer(kind, clock.now()) && !error) result = 'success';
+        });
+      after(start + Math.min(end, timeoutSeconds), () => {
+        done(end > timeoutSeconds ? 'failure' : result);
+      });
     },
-    stop: (grace, gone) => { after(Math.min(grace, scenario.end ?? Infinity), gone); },
+    stop: (grace, gone) => {
+      after(Math.min(grace, scenario.end ?? Infinity), gone);
+    },
   };
   const events: KubeletEvent[] = [];
   const kubelet = new Kubelet(pod, clock, runtime, (event) => events.push(event), scenario);
   kubelet.run();
-  if (scenario.deleteAt !== undefined) clock.at(scenario.deleteAt, () => { kubelet.delete(); });
+  if (scenario.deleteAt !== undefined)
+    clock.at(scenario.deleteAt, () => {
+      kubelet.delete();
+    });
   clock.run(scenario.until);
   return events;
 }

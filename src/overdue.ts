@@ -22,7 +22,9 @@ export class OverdueWatch {
     this.stop();
     this.#deadline = deadline;
     const wait = Math.min(Math.max(deadline - this.clock.monotonic() + 1, SHORTEST), LONGEST);
-    this.#timer = setTimeout(() => { this.#onTimer(); }, wait);
+    this.#timer = setTimeout(() => {
+      this.#onTimer();
+    }, wait);
     this.#timer.unref();
   }
 

@@ -22,7 +22,9 @@ export function probe(...timestamps: readonly Timestamp[]): never {
   return conclude(() => {
     if (timestamps.length === 0) throw new Error('probe expected at least one Timestamp; got none');
     // Not instanceof: a service may contain two copies of this library.
-    const wrong = timestamps.findIndex((timestamp) => typeof (timestamp as Partial<Timestamp> | null)?.verdict !== 'function');
+    const wrong = timestamps.findIndex(
+      (timestamp) => typeof (timestamp as Partial<Timestamp> | null)?.verdict !== 'function',
+    );
     if (wrong >= 0) {
       throw new Error(`probe expected Timestamps such as WorkerTimestamp.byRef(); got ${shown(timestamps[wrong])}`);
     }

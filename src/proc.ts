@@ -99,7 +99,11 @@ export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detai
  * Absence counts only if every process is visible: hidepid hides other users' living processes.
  */
 export function presence(pid: number, start: number | undefined): Presence {
-  const gone = (detail: string, now?: number): Presence => ({ state: 'gone', detail: `process ${pid} ${detail}`, start: now });
+  const gone = (detail: string, now?: number): Presence => ({
+    state: 'gone',
+    detail: `process ${pid} ${detail}`,
+    start: now,
+  });
   const folder = `/proc/${pid}`;
   const stat = parseStat(read(`${folder}/stat`));
   if (!stat) {
@@ -175,7 +179,10 @@ interface Stat {
 /** The process name may contain newlines and `) `, so the other fields begin after the last `)`. */
 function parseStat(stat: string | undefined): Stat | undefined {
   if (stat === undefined) return undefined;
-  const fields = stat.slice(stat.lastIndexOf(')') + 1).trim().split(' ');
+  const fields = stat
+    .slice(stat.lastIndexOf(')') + 1)
+    .trim()
+    .split(' ');
   const pid = Number.parseInt(stat, 10);
   const start = Number(fields[19]);
   if (!Number.isInteger(pid) || !Number.isInteger(start)) return undefined;

@@ -1,7 +1,16 @@
 import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { processDirectory } from './defaults';
-import { assertDirectoryReplaceable, ERROR, PID, readLine, remove, replaceText, removeTemporaries, TIMESTAMP } from './file';
+import {
+  assertDirectoryReplaceable,
+  ERROR,
+  PID,
+  readLine,
+  remove,
+  replaceText,
+  removeTemporaries,
+  TIMESTAMP,
+} from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
@@ -39,7 +48,9 @@ export class ProcessTimestamp extends Timestamp {
     const writer = new Writer(PROCESS_DIRECTORY, directory, options);
     super(directory, options, writer);
     this.#writer = writer;
-    writer.guard = (method) => { this.#assertLoaded(method); };
+    writer.guard = (method) => {
+      this.#assertLoaded(method);
+    };
   }
 
   /**
@@ -57,15 +68,24 @@ export class ProcessTimestamp extends Timestamp {
     this.#writer.assertWritable('load');
     const load = ++this.#loads;
     this.#writer.assertFree();
-    if (!this.#loaded) this.#explainFailure('load the process directory', () => { assertDirectoryReplaceable(this.#writer.absolute); });
+    if (!this.#loaded)
+      this.#explainFailure('load the process directory', () => {
+        assertDirectoryReplaceable(this.#writer.absolute);
+      });
     let ours = this.#loaded;
     try {
       // Before the checks: an earlier process's 0 would look like ours if its pid is in use again.
       this.#error = undefined;
-      this.#explainFailure('remove the old error', () => { remove(this.#path(ERROR)); });
+      this.#explainFailure('remove the old error', () => {
+        remove(this.#path(ERROR));
+      });
       await runChecks(checks, args, this.path);
       if (this.#loads !== load) {
-        throw new LivenessError('ERR_NOT_LOADED', 'reset() or load() was called before load() had run its health checks', this.path);
+        throw new LivenessError(
+          'ERR_NOT_LOADED',
+          'reset() or load() was called before load() had run its health checks',
+          this.path,
+        );
       }
       this.#writer.expectFirstBeat();
       this.#writer.claim(this.maximumAge, `${this.constructor.name}.maximumAge`);
@@ -94,7 +114,11 @@ export class ProcessTimestamp extends Timestamp {
     // `set(undefined)`, for example a missing `error.errno`, must throw, not mean healthy.
     const error: unknown = given.length === 0 ? 0 : given[0];
     if (typeof error !== 'number' || parseError(String(error)) === undefined) {
-      throw new LivenessError('ERR_ARGUMENT', `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`, this.path);
+      throw new LivenessError(
+        'ERR_ARGUMENT',
+        `set expected an integer of at most 15 digits, 0 for healthy; got ${shown(error)}`,
+        this.path,
+      );
     }
     // A loop may call this on every turn, and reading takes much less time than a rename.
     if (this.error === error) return this;
@@ -163,11 +187,15 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   #writePid(): void {
-    this.#explainFailure('write the pid', () => { replaceText(this.#path(PID), String(self().pid ?? process.pid)); });
+    this.#explainFailure('write the pid', () => {
+      replaceText(this.#path(PID), String(self().pid ?? process.pid));
+    });
   }
 
   #writeError(error: number): void {
-    this.#explainFailure('write the error', () => { replaceText(this.#path(ERROR), String(error)); });
+    this.#explainFailure('write the error', () => {
+      replaceText(this.#path(ERROR), String(error));
+    });
   }
 
   #path(name: string): string {
@@ -176,7 +204,11 @@ export class ProcessTimestamp extends Timestamp {
 
   #assertLoaded(method: string): void {
     if (this.#loaded) return;
-    throw new LivenessError('ERR_NOT_LOADED', `${method}() expected load() to have succeeded first, and no reset() since`, this.path);
+    throw new LivenessError(
+      'ERR_NOT_LOADED',
+      `${method}() expected load() to have succeeded first, and no reset() since`,
+      this.path,
+    );
   }
 
   /** Removes the files after a failed load(). Throws nothing, because the error of load() says more. */

@@ -67,7 +67,9 @@ const WRONG = Symbol('wrong');
  * The fields in the order of the line. Their columns are fixed, so that a torn line keeps its shape and only the
  * checksum fails.
  */
-const FIELDS: { readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> } } = {
+const FIELDS: {
+  readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> };
+} = {
   beat: { width: 15, shape: whole(0) },
   uptime: { width: 12, shape: orNone(whole(0), undefined) },
   limit: { width: 15, shape: orNone(whole(1), Infinity) },
@@ -135,7 +137,8 @@ function hex(count: number): Shape<string> {
 /** `s = (s * 31 + n) mod (2^31 - 1)` over the numbers of the fields, which a shell can compute too. */
 function checksum(record: HeartbeatRecord, later: readonly number[]): number {
   let sum = 1; // the version
-  for (const name of NAMES) for (const number of fieldOf(name).shape.numbers(record[name])) sum = (sum * 31 + number) % PRIME;
+  for (const name of NAMES)
+    for (const number of fieldOf(name).shape.numbers(record[name])) sum = (sum * 31 + number) % PRIME;
   for (const number of later) sum = (sum * 31 + number) % PRIME;
   return sum;
 }
@@ -170,7 +173,9 @@ export function parse(line: string): Parsed {
   const later = texts.slice(NAMES.length, -1).map(ANY.read);
   const record = fields as unknown as HeartbeatRecord;
   const shaped =
-    texts.length > NAMES.length && !Object.values(fields).includes(WRONG) && (record.kind === 'own' || record.limit !== Infinity);
+    texts.length > NAMES.length &&
+    !Object.values(fields).includes(WRONG) &&
+    (record.kind === 'own' || record.limit !== Infinity);
   if (!shaped || later.includes(WRONG)) return malformed('a field of the record is wrong', true);
   if (texts.at(-1) !== String(checksum(record, (later as (number | undefined)[]).flatMap(ANY.numbers)))) {
     return malformed('the checksum of the record is wrong', true);

@@ -63,7 +63,9 @@ function isHeartbeat({ text, size }: Standing): boolean {
 /** Milliseconds since the epoch, for the years 2001 to 2286: such seconds have ten digits, which no pid has. */
 function epochIn({ text, size }: Standing): number | undefined {
   const found = parse(text.trim());
-  return size <= LONGEST_LINE && found.kind === 'plain' && found.wall >= 1e12 && found.wall < 1e13 ? found.wall : undefined;
+  return size <= LONGEST_LINE && found.kind === 'plain' && found.wall >= 1e12 && found.wall < 1e13
+    ? found.wall
+    : undefined;
 }
 
 /** Why the file is not replaced. Does not show its content, because that may be a secret, and many people read logs. */

@@ -31,7 +31,10 @@ export interface TaskDescription {
 export function assertDescription(given: unknown): asserts given is TaskDescription {
   const { name, maximumAge } = (given ?? {}) as Partial<TaskDescription>;
   if (typeof name === 'string' && name !== '' && maximumAge !== undefined) return;
-  throw new LivenessError('ERR_ARGUMENT', `a task expected { name, maximumAge } such as { name: 'mail#42', maximumAge: { minutes: 5 } }; got ${shown(given)}`);
+  throw new LivenessError(
+    'ERR_ARGUMENT',
+    `a task expected { name, maximumAge } such as { name: 'mail#42', maximumAge: { minutes: 5 } }; got ${shown(given)}`,
+  );
 }
 
 export class TaskInHand implements Task {

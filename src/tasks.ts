@@ -63,7 +63,9 @@ export class Tasks {
 
   /** All tasks, the nearest deadline first. */
   all(): Entry[] {
-    return [...this.#queues.values()].flatMap((ring) => [...each(ring)]).sort((a, b) => a.since + a.limit - b.since - b.limit);
+    return [...this.#queues.values()]
+      .flatMap((ring) => [...each(ring)])
+      .sort((a, b) => a.since + a.limit - b.since - b.limit);
   }
 
   /** The overdue tasks, and the next deadline after those. */

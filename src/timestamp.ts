@@ -114,7 +114,8 @@ export abstract class Timestamp {
     this.#writer.assertReady('begin');
     assertDescription({ name, maximumAge });
     const limit = milliseconds(maximumAge, TASK);
-    if (limit === Infinity) throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
+    if (limit === Infinity)
+      throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
     const entry = this.#writer.begin(printable(name), limit, this.maximumAge, this.#limitName);
     return new TaskInHand(this.#writer, entry);
   }
@@ -148,7 +149,8 @@ export abstract class Timestamp {
     handler: (this: This, ...args: Arguments) => Result,
     describe: TaskDescription | ((...args: Arguments) => TaskDescription),
   ): (this: This, ...args: Arguments) => Result {
-    if (typeof handler !== 'function') throw new LivenessError('ERR_ARGUMENT', `wrap expected a function; got ${shown(handler)}`);
+    if (typeof handler !== 'function')
+      throw new LivenessError('ERR_ARGUMENT', `wrap expected a function; got ${shown(handler)}`);
     if (typeof describe !== 'function') assertDescription(describe);
     this.#writer.assertReady('wrap');
     this.#claim();
@@ -172,7 +174,8 @@ export abstract class Timestamp {
       task?.end();
       return result;
     }
-    for (const key of ['name', 'length'] as const) Object.defineProperty(wrapped, key, { value: handler[key], configurable: true });
+    for (const key of ['name', 'length'] as const)
+      Object.defineProperty(wrapped, key, { value: handler[key], configurable: true });
     return wrapped;
   }
 
@@ -191,14 +194,25 @@ export abstract class Timestamp {
   refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
     this.#writer.assertReady('refreshWhile');
     if (typeof check !== 'function') {
-      throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`);
+      throw new LivenessError(
+        'ERR_ARGUMENT',
+        `refreshWhile expected a function that says whether the consumer consumes; got ${shown(check)}`,
+      );
     }
     const limit = milliseconds(this.maximumAge, this.#limitName);
-    const every = options.every === undefined ? Math.min(Math.max(limit / 10, 100), 10_000) : milliseconds(options.every, 'every of refreshWhile');
+    const every =
+      options.every === undefined
+        ? Math.min(Math.max(limit / 10, 100), 10_000)
+        : milliseconds(options.every, 'every of refreshWhile');
     if (every >= limit) {
-      throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected an every below the limit of ${formatLimit(limit)}; got ${formatLimit(every)}`);
+      throw new LivenessError(
+        'ERR_ARGUMENT',
+        `refreshWhile expected an every below the limit of ${formatLimit(limit)}; got ${formatLimit(every)}`,
+      );
     }
-    const gate = this.#writer.gate(check, every, () => { this.refresh(); });
+    const gate = this.#writer.gate(check, every, () => {
+      this.refresh();
+    });
     try {
       this.#claim();
     } catch (error) {
@@ -255,8 +269,7 @@ export abstract class Timestamp {
    */
   verdict(): Verdict {
     // Only a view by Timestamp.byRef judges by the file's limit; a subclass without a usable limit must throw.
-    const limit =
-      this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#limitName);
+    const limit = this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#limitName);
     const { absolute, isDirectory } = this.#writer;
     // A ProcessTimestamp's default limit is Infinity, which must not overrule the limit in the file.
     return judge(absolute, {

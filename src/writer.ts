@@ -116,7 +116,9 @@ export class Writer {
     this.#nonce = nonce;
     this.#rule = rule;
     this.#everyBeat = everyBeat;
-    this.#overdue = new OverdueWatch(this.#tasks, clock, (overdue) => { this.#onOverdue(overdue); });
+    this.#overdue = new OverdueWatch(this.#tasks, clock, (overdue) => {
+      this.#onOverdue(overdue);
+    });
   }
 
   get isDirectory(): boolean {
@@ -172,7 +174,13 @@ export class Writer {
     this.#limit = limit;
     // What was written when a task began or ended may be an older beat than the time of the writing.
     const recorded = this.#written?.task ? this.#writtenAt : this.#written?.since;
-    if (goesOn && recorded !== undefined && isSame(this.#writtenLimit, limit) && now - recorded < this.#windowOf(limit.value)) return;
+    if (
+      goesOn &&
+      recorded !== undefined &&
+      isSame(this.#writtenLimit, limit) &&
+      now - recorded < this.#windowOf(limit.value)
+    )
+      return;
     this.#limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
       this.#beats--;
@@ -205,7 +213,10 @@ export class Writer {
     const entry = this.#tasks.begin(name, limit, now);
     const written = this.#written;
     const isCurrent = written && (written.task ? isInHand(written.task) : this.#hasLoop);
-    if (!isCurrent || now + limit < written.since + written.limit) this.#write(now, () => { this.#tasks.end(entry); });
+    if (!isCurrent || now + limit < written.since + written.limit)
+      this.#write(now, () => {
+        this.#tasks.end(entry);
+      });
     this.#overdue.expect(now + limit);
     return entry;
   }
@@ -245,7 +256,9 @@ export class Writer {
         this.path,
       );
     }
-    return (this.#gate = new AskingGate(check, every, beat, (message, code) => { this.#warn(message, code); }));
+    return (this.#gate = new AskingGate(check, every, beat, (message, code) => {
+      this.#warn(message, code);
+    }));
   }
 
   ageOf(entry: Entry): number {
@@ -268,7 +281,8 @@ export class Writer {
     this.#hasLoop = true;
     this.#beats = record.beat;
     this.#longestGap = (record.gap ?? 0) * 10;
-    if (record.uptime !== undefined && uptime !== undefined) this.#beatAt = this.#clock.monotonic() - (uptime - record.uptime * 10);
+    if (record.uptime !== undefined && uptime !== undefined)
+      this.#beatAt = this.#clock.monotonic() - (uptime - record.uptime * 10);
   }
 
   /** Throws if this is a view. */
@@ -347,7 +361,9 @@ export class Writer {
     const { value: limit, step } = this.#limit ?? { value: Infinity, step: false };
     const since = this.#beatAt ?? now;
     const isTask = task && (this.#beatAt === undefined || task.since + task.limit < since + limit);
-    return isTask ? { since: task.since, limit: task.limit, kind: 'task', task } : { since, limit, kind: step ? 'step' : 'own' };
+    return isTask
+      ? { since: task.since, limit: task.limit, kind: 'task', task }
+      : { since, limit, kind: step ? 'step' : 'own' };
   }
 
   /**
@@ -387,7 +403,9 @@ export class Writer {
   #wallOf({ task, since }: Item, now: number): number {
     const wall = within(Math.floor(this.#clock.wall() - (now - since || 0)), LAST_WALL);
     const last = this.#written;
-    return last && task && last.task === task && last.since === since && Math.abs(last.wall - wall) < 1000 ? last.wall : wall;
+    return last && task && last.task === task && last.since === since && Math.abs(last.wall - wall) < 1000
+      ? last.wall
+      : wall;
   }
 
   /** The file's second line, for people. */
@@ -400,7 +418,10 @@ export class Writer {
     const now = this.#clock.monotonic();
     for (const task of overdue) {
       const since = instant(new Date(within(this.#clock.wall() - (now - task.since), LAST_WALL)));
-      this.#warn(`${task.name} has been in hand since ${since}, longer than its limit of ${formatLimit(task.limit)}`, 'TASK_OVERDUE');
+      this.#warn(
+        `${task.name} has been in hand since ${since}, longer than its limit of ${formatLimit(task.limit)}`,
+        'TASK_OVERDUE',
+      );
     }
     // On a full disk the end of the recorded task may still be unwritten.
     if (this.#written?.task && !isInHand(this.#written.task)) this.#write(now);

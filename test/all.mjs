@@ -5,7 +5,18 @@ import { runAll, suite } from './support/suite.mjs';
 
 const WIDE = ['--config', 'test/wide/jest.config.js'];
 // These take long and say nothing about a Node.
-const ELSEWHERE = [...WIDE, '--testPathIgnorePatterns', '/node_modules/', '/test/faults/', 'redis-', 'rng-', 'chart'];
+const ELSEWHERE = [
+  ...WIDE,
+  '--testPathIgnorePatterns',
+  '/node_modules/',
+  '/test/faults/',
+  'redis-',
+  'rng-',
+  'chart',
+  'frameworks',
+  'wide/package',
+  'wide/metrics',
+];
 
 const [own = ''] = process.versions.node.split('.');
 runAll([

@@ -2,7 +2,19 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { self, systemClock, type Clock } from '../src/proc';
@@ -15,9 +27,16 @@ import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, record, scratch } from './support/records';
 
 /** The command line as a process, with a working directory and an environment of its own. */
-function asProcess(argv: readonly string[], { cwd, env, within = [] }: { cwd?: string; env?: Record<string, string>; within?: readonly string[] }): { code: number | null; said: string } {
+function asProcess(
+  argv: readonly string[],
+  { cwd, env, within = [] }: { cwd?: string; env?: Record<string, string>; within?: readonly string[] },
+): { code: number | null; said: string } {
   const [command = '', ...args] = [...within, process.execPath, resolve('dist/cli.js'), ...argv];
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env: { ...process.env, LOG_LEVEL: '', ...env }, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd,
+    env: { ...process.env, LOG_LEVEL: '', ...env },
+    encoding: 'utf8',
+  });
   return { code: status, said: stdout + stderr };
 }
 
@@ -34,11 +53,22 @@ describe('check', () => {
     expect([well.code, well.err, well.out.split('\n').length]).toEqual([0, '', 3]);
     const { code, out } = await cli(['check', alive, stale, missing]);
     expect(code).toBe(1);
-    expect(out.split('\n').map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual(['alive: last', 'dead: stale:', 'dead: missing:', '']);
+    expect(out.split('\n').map((line) => line.split(' ').slice(0, 2).join(' '))).toEqual([
+      'alive: last',
+      'dead: stale:',
+      'dead: missing:',
+      '',
+    ]);
   });
 
   test('says of one path what the shipped probes say', async () => {
-    for (const path of [fileOf(record()), fileOf('x'), fileOf(aged(7000)), directoryOf({ pid: process.pid, error: 3 }), scratch()]) {
+    for (const path of [
+      fileOf(record()),
+      fileOf('x'),
+      fileOf(aged(7000)),
+      directoryOf({ pid: process.pid, error: 3 }),
+      scratch(),
+    ]) {
       const { out } = await cli(['check', path]);
       const answers = await ask(path);
       expect(answers.map(({ line }) => `${line}\n`)).toEqual(answers.map(() => out));
@@ -72,8 +102,14 @@ describe('check', () => {
 
   test('paths may begin with - after --, hold digits only, and be several', async () => {
     for (const [argv, paths] of [
-      [['08', '1e3', '-', '---'], ['08', '1e3', '-', '---']],
-      [['1e3', '--', '-x', '--json'], ['1e3', '-x', '--json']],
+      [
+        ['08', '1e3', '-', '---'],
+        ['08', '1e3', '-', '---'],
+      ],
+      [
+        ['1e3', '--', '-x', '--json'],
+        ['1e3', '-x', '--json'],
+      ],
     ] as const) {
       const { code, out } = await cli(['check', ...argv]);
       expect([code, [...out.matchAll(/\((.*)\)/g)].map(([, path]) => path)]).toEqual([1, paths]);
@@ -81,7 +117,9 @@ describe('check', () => {
   });
 
   test('an option without a value takes no path for one', async () => {
-    const { heartbeats } = JSON.parse((await cli(['check', '--json', 'true', '--process', 'false'])).out) as { heartbeats: { path: string }[] };
+    const { heartbeats } = JSON.parse((await cli(['check', '--json', 'true', '--process', 'false'])).out) as {
+      heartbeats: { path: string }[];
+    };
     expect(heartbeats.map(({ path }) => path).slice(1)).toEqual(['true', 'false']);
   });
 
@@ -94,23 +132,55 @@ describe('check', () => {
 describe('JSON', () => {
   const fields = blocksOfFields(readFileSync('docs/cli.md', 'utf8'));
 
-  test.each(['check', 'status'])('%s --json has the fields that docs/cli.md lists, each of its type', async (command) => {
-    const paths = [fileOf(record()), fileOf('x'), directoryOf({ pid: process.pid, error: 1, timestamp: record({ kind: 'step' }) })];
-    const { out } = await cli([command, '--json', ...paths]);
-    expect(out).toMatch(/^\{.*\}\n$/);
-    const { version, alive, heartbeats } = JSON.parse(out) as { version: number; alive: boolean; heartbeats: Record<string, unknown>[] };
-    expect([version, alive, heartbeats.length]).toEqual([1, false, 3]);
-    for (const heartbeat of heartbeats) {
-      expect(Object.keys(heartbeat)).toEqual(fields.map(([name]) => name));
-      for (const [name, type] of fields) if (heartbeat[name] !== null) expect([name, typeof heartbeat[name]]).toEqual([name, type]);
-    }
-  });
+  test.each(['check', 'status'])(
+    '%s --json has the fields that docs/cli.md lists, each of its type',
+    async (command) => {
+      const paths = [
+        fileOf(record()),
+        fileOf('x'),
+        directoryOf({ pid: process.pid, error: 1, timestamp: record({ kind: 'step' }) }),
+      ];
+      const { out } = await cli([command, '--json', ...paths]);
+      expect(out).toMatch(/^\{.*\}\n$/);
+      const { version, alive, heartbeats } = JSON.parse(out) as {
+        version: number;
+        alive: boolean;
+        heartbeats: Record<string, unknown>[];
+      };
+      expect([version, alive, heartbeats.length]).toEqual([1, false, 3]);
+      for (const heartbeat of heartbeats) {
+        expect(Object.keys(heartbeat)).toEqual(fields.map(([name]) => name));
+        for (const [name, type] of fields)
+          if (heartbeat[name] !== null) expect([name, typeof heartbeat[name]]).toEqual([name, type]);
+      }
+    },
+  );
 
   test('is null where nothing is known, and never a number that is none', async () => {
-    const { out } = await cli(['check', '--json', fileOf(record({ limit: Infinity, pid: undefined, start: undefined, gap: undefined })), scratch()]);
+    const { out } = await cli([
+      'check',
+      '--json',
+      fileOf(record({ limit: Infinity, pid: undefined, start: undefined, gap: undefined })),
+      scratch(),
+    ]);
     const [endless, missing] = (JSON.parse(out) as { heartbeats: Record<string, unknown>[] }).heartbeats;
-    expect(endless).toMatchObject({ alive: true, limitMs: null, longestGapMs: null, pid: null, started: null, deadline: null });
-    expect(missing).toMatchObject({ alive: false, reason: 'missing', ageMs: null, limitMs: null, beats: null, lastBeat: null, error: null });
+    expect(endless).toMatchObject({
+      alive: true,
+      limitMs: null,
+      longestGapMs: null,
+      pid: null,
+      started: null,
+      deadline: null,
+    });
+    expect(missing).toMatchObject({
+      alive: false,
+      reason: 'missing',
+      ageMs: null,
+      limitMs: null,
+      beats: null,
+      lastBeat: null,
+      error: null,
+    });
   });
 
   test('is null for a start that no calendar holds, and of a deadline where no beat is awaited', async () => {
@@ -127,9 +197,19 @@ describe('JSON', () => {
   test('tells the task that would be dead first, and how many are in hand', async () => {
     const task = fileOf(serialise(aged(7000, { kind: 'task' }), '3 in hand, mail#42'));
     const own = fileOf(serialise(record({ longestTask: undefined }), '2 in hand, mail#7'));
-    const { heartbeats } = JSON.parse((await cli(['check', '--json', task, own, fileOf('x')])).out) as { heartbeats: unknown[] };
+    const { heartbeats } = JSON.parse((await cli(['check', '--json', task, own, fileOf('x')])).out) as {
+      heartbeats: unknown[];
+    };
     expect(heartbeats).toMatchObject([
-      { alive: false, reason: 'overdue', task: 'mail#42', inHand: 3, step: false, longestTaskMs: 340, deadline: expect.any(String) as string },
+      {
+        alive: false,
+        reason: 'overdue',
+        task: 'mail#42',
+        inHand: 3,
+        step: false,
+        longestTaskMs: 340,
+        deadline: expect.any(String) as string,
+      },
       { alive: true, task: null, inHand: 2, longestTaskMs: null },
       { alive: false, task: null, inHand: null, longestTaskMs: null },
     ]);
@@ -137,16 +217,22 @@ describe('JSON', () => {
 
   test('tells no start by wall clock, which says nothing of it', async () => {
     const { out } = await cli(['check', '--json', '--other-pid-namespace', fileOf(record())]);
-    expect((JSON.parse(out) as { heartbeats: unknown[] }).heartbeats).toMatchObject([{ alive: true, clock: 'wall', started: null }]);
+    expect((JSON.parse(out) as { heartbeats: unknown[] }).heartbeats).toMatchObject([
+      { alive: true, clock: 'wall', started: null },
+    ]);
   });
 
   test('tells when the process started and when it will be dead', async () => {
     const clock = manualClock();
     const { start = 0 } = self();
-    const path = fileOf(record({ wall: clock.wall(), uptime: Math.floor((clock.uptime() ?? 0) / 10), limit: 6000, window: 60, start }));
+    const path = fileOf(
+      record({ wall: clock.wall(), uptime: Math.floor((clock.uptime() ?? 0) / 10), limit: 6000, window: 60, start }),
+    );
     clock.advance(10_000);
     const { out } = await cli(['check', '--json', path], { clock });
-    const [{ started, deadline, ageMs }] = (JSON.parse(out) as { heartbeats: [{ started: string; deadline: string; ageMs: number }] }).heartbeats;
+    const [{ started, deadline, ageMs }] = (
+      JSON.parse(out) as { heartbeats: [{ started: string; deadline: string; ageMs: number }] }
+    ).heartbeats;
     expect(ageMs).toBe(10_000);
     // The limit, the time for which a beat may stay unwritten, and one tick.
     expect(Date.parse(deadline) - clock.wall()).toBe(60_000 + 600 + 10 - 10_000);
@@ -168,7 +254,13 @@ describe('touch', () => {
   test('without --pid the record has no identity', async () => {
     const path = join(scratch(), 'timestamp');
     await cli(['touch', path, '--maximum-age', '2m']);
-    expect(recordAt(path)).toMatchObject({ pid: undefined, start: undefined, limit: 12_000, kind: 'own', boot: systemClock.bootId() });
+    expect(recordAt(path)).toMatchObject({
+      pid: undefined,
+      start: undefined,
+      limit: 12_000,
+      kind: 'own',
+      boot: systemClock.bootId(),
+    });
   });
 
   test('--pid binds it to the loop: gone as soon as that ends', async () => {
@@ -182,19 +274,23 @@ describe('touch', () => {
     expect((await cli(['check', path])).out).toMatch(/^dead: gone: process \d+ has ended/);
   });
 
-  test.each(['heartbeat', './heartbeat', 'made/on/the way/heartbeat', '../heartbeat'])('a relative path, %s, is where the other readers look for it', (path) => {
-    const cwd = join(scratch(), 'here');
-    mkdirSync(cwd);
-    expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
-    expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
-    expect(recordAt(join(cwd, path)).beat).toBe(2);
-    expect(asProcess(['check', path], { cwd }).code).toBe(0);
-    expect(spawnSync('sh', [LIVENESS_SH, path], { cwd }).status).toBe(0);
-  });
+  test.each(['heartbeat', './heartbeat', 'made/on/the way/heartbeat', '../heartbeat'])(
+    'a relative path, %s, is where the other readers look for it',
+    (path) => {
+      const cwd = join(scratch(), 'here');
+      mkdirSync(cwd);
+      expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
+      expect(asProcess(['touch', path, '--maximum-age', '2m'], { cwd })).toEqual({ code: 0, said: '' });
+      expect(recordAt(join(cwd, path)).beat).toBe(2);
+      expect(asProcess(['check', path], { cwd }).code).toBe(0);
+      expect(spawnSync('sh', [LIVENESS_SH, path], { cwd }).status).toBe(0);
+    },
+  );
 
   test('goes on counting, and measures the longest gap', async () => {
     const [path, clock] = [join(scratch(), 'timestamp'), manualClock()];
-    const beat = (): Promise<unknown> => cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)], { clock });
+    const beat = (): Promise<unknown> =>
+      cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)], { clock });
     for (const wait of [0, 5000, 20_000, 1000]) {
       clock.advance(wait);
       await beat();
@@ -204,11 +300,15 @@ describe('touch', () => {
 
   test('goes on counting where the uptime is unknown, without a gap', async () => {
     const [path, clock] = [join(scratch(), 'timestamp'), { ...systemClock, uptime: () => undefined }];
-    for (let turn = 0; turn < 2; turn++) expect((await cli(['touch', path, '--maximum-age', '2m'], { clock })).err).toBe('');
+    for (let turn = 0; turn < 2; turn++)
+      expect((await cli(['touch', path, '--maximum-age', '2m'], { clock })).err).toBe('');
     expect(recordAt(path)).toMatchObject({ beat: 2, gap: 0 });
   });
 
-  test.each([['whose number is in use again', { start: 1 }], ['of another boot', { boot: '0-1-2-3-4' }]])('the beats of a loop %s are not counted on', async (_, changes) => {
+  test.each([
+    ['whose number is in use again', { start: 1 }],
+    ['of another boot', { boot: '0-1-2-3-4' }],
+  ])('the beats of a loop %s are not counted on', async (_, changes) => {
     const nonce = process.pid.toString(16);
     const path = fileOf(record({ beat: 99, gap: 4000, writer: `${nonce}-${nonce}`, ...changes }));
     expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)])).code).toBe(0);
@@ -227,7 +327,10 @@ describe('touch', () => {
     const before = readFileSync(path);
     for (const more of [[], ['--pid', String(await living(''))]]) {
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m', ...more]);
-      expect([code, err]).toEqual([1, `k8s-liveness touch: heartbeat file ${path} is in use by a Timestamp of process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`]);
+      expect([code, err]).toEqual([
+        1,
+        `k8s-liveness touch: heartbeat file ${path} is in use by a Timestamp of process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`,
+      ]);
     }
     expect(readFileSync(path)).toEqual(before);
   });
@@ -253,13 +356,19 @@ describe('touch', () => {
   test('leaves a sparse image alone', async () => {
     const path = fileOf('');
     truncateSync(path, 2 ** 40);
-    expect((await cli(['touch', path, '--maximum-age', '2m'])).err).toContain('it holds NUL bytes (1099511627776 bytes)');
+    expect((await cli(['touch', path, '--maximum-age', '2m'])).err).toContain(
+      'it holds NUL bytes (1099511627776 bytes)',
+    );
     expect(statSync(path).size).toBe(2 ** 40);
   });
 
   test.each<[string, string | Buffer | HeartbeatRecord]>([
-    ['an empty file', ''], ['a recent epoch', '1700000000.5'], ['a torn heartbeat', 'k8s-liveness/1 torn'], ['another version', 'k8s-liveness/9 later'],
-    ['what a crash leaves', Buffer.alloc(256)], ['a heartbeat', record({ pid: ended() })],
+    ['an empty file', ''],
+    ['a recent epoch', '1700000000.5'],
+    ['a torn heartbeat', 'k8s-liveness/1 torn'],
+    ['another version', 'k8s-liveness/9 later'],
+    ['what a crash leaves', Buffer.alloc(256)],
+    ['a heartbeat', record({ pid: ended() })],
   ])('replaces %s', async (_, content) => {
     expect(await cli(['touch', fileOf(content), '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
   });
@@ -268,15 +377,21 @@ describe('touch', () => {
     const [folder, target] = [scratch(), fileOf('precious')];
     symlinkSync(target, join(folder, 'link'));
     spawnSync('mkfifo', [join(folder, 'fifo')]);
-    for (const [name, says] of [['link', 'is a symbolic link'], ['fifo', 'is not a regular file']] as const) {
+    for (const [name, says] of [
+      ['link', 'is a symbolic link'],
+      ['fifo', 'is not a regular file'],
+    ] as const) {
       const path = join(folder, name);
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
-      expect([code, err]).toEqual([1, `k8s-liveness touch: cannot record the first heartbeat at ${path}: what stands there is left alone: ${says}\n`]);
+      expect([code, err]).toEqual([
+        1,
+        `k8s-liveness touch: cannot record the first heartbeat at ${path}: what stands there is left alone: ${says}\n`,
+      ]);
     }
     expect([readdirSync(folder).sort(), readFileSync(target, 'utf8')]).toEqual([['fifo', 'link'], 'precious']);
   });
 
-  describeIf(process.geteuid?.() === 0, 'root, to give a file to another user')('another user\'s', () => {
+  describeIf(process.geteuid?.() === 0, 'root, to give a file to another user')("another user's", () => {
     test('file that is not for it to read is left alone', () => {
       const report = fileOf('name,value\n');
       chownSync(report, 65534, 65534);
@@ -292,41 +407,77 @@ describe('touch', () => {
 
   test('says why it could not record', async () => {
     const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
-    expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([1, 'k8s-liveness touch: cannot record the first heartbeat at /dev/null/x: ENOTDIR']);
+    expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([
+      1,
+      'k8s-liveness touch: cannot record the first heartbeat at /dev/null/x: ENOTDIR',
+    ]);
   });
 
   test('its help says why there is no --every', async () => {
-    expect((await cli(['touch', '--help'])).out.replaceAll(/\s+/g, ' ')).toContain('There is no --every, on purpose: a beat from a timer');
+    expect((await cli(['touch', '--help'])).out.replaceAll(/\s+/g, ' ')).toContain(
+      'There is no --every, on purpose: a beat from a timer',
+    );
   });
 });
 
 describe('durations', () => {
   test.each([
-    ['500ms', 50], ['90s', 9000], ['2m', 12_000], ['1h30m', 540_000], ['1d', 8_640_000], ['PT2M', 12_000], ['P1DT2H', 9_360_000], ['PT90S', 9000],
+    ['500ms', 50],
+    ['90s', 9000],
+    ['2m', 12_000],
+    ['1h30m', 540_000],
+    ['1d', 8_640_000],
+    ['PT2M', 12_000],
+    ['P1DT2H', 9_360_000],
+    ['PT90S', 9000],
   ])('%s', async (given, centiseconds) => {
     const path = join(scratch(), 'timestamp');
     await cli(['touch', path, '--maximum-age', given]);
     expect(recordAt(path).limit).toBe(centiseconds);
   });
 
-  test.each(['', '0s', '2', '-2m', '2M', '1.5h', '2x', 'm', '30m1h', 'P', 'PT', 'P1M', 'P1Y', 'pt2m', 'PT-2M', '1h 30m', '999999999d', 'Infinity', 'abc'])(
-    '%j is refused with what is accepted',
-    async (given) => {
-      const path = join(scratch(), 'timestamp');
-      for (const argv of [['touch', path, `--maximum-age=${given}`], ['check', path, `--maximum-age=${given}`], ['run', `--maximum-age=${given}`, '--', 'true']]) {
-        const { code, out, err } = await cli(argv);
-        expect([code, out]).toEqual([2, '']);
-        expect(err).toBe(`k8s-liveness ${argv[0] ?? ''}: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '${given}' (string)\n`);
-      }
-      expect(existsSync(path)).toBe(false);
-    },
-  );
+  test.each([
+    '',
+    '0s',
+    '2',
+    '-2m',
+    '2M',
+    '1.5h',
+    '2x',
+    'm',
+    '30m1h',
+    'P',
+    'PT',
+    'P1M',
+    'P1Y',
+    'pt2m',
+    'PT-2M',
+    '1h 30m',
+    '999999999d',
+    'Infinity',
+    'abc',
+  ])('%j is refused with what is accepted', async (given) => {
+    const path = join(scratch(), 'timestamp');
+    for (const argv of [
+      ['touch', path, `--maximum-age=${given}`],
+      ['check', path, `--maximum-age=${given}`],
+      ['run', `--maximum-age=${given}`, '--', 'true'],
+    ]) {
+      const { code, out, err } = await cli(argv);
+      expect([code, out]).toEqual([2, '']);
+      expect(err).toBe(
+        `k8s-liveness ${argv[0] ?? ''}: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '${given}' (string)\n`,
+      );
+    }
+    expect(existsSync(path)).toBe(false);
+  });
 });
 
 describe('run', () => {
   // A moment passes between the command's start and its files in the directory, of which error is the last.
   // A failed test takes the folder away, which ends whatever it has left.
-  const known = (directory: string): string => `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.01; done`;
+  const known = (directory: string): string =>
+    `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.01; done`;
   const limited = ['--maximum-age', '1h'];
 
   test.each([0, 1, 3, 125, 255])('exits with %i as the command does, which is the error then', async (status) => {
@@ -342,7 +493,16 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const seen = join(scratch(), 'seen');
     const probe = `LOG_LEVEL= sh dist/liveness.sh ${directory}`;
-    await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`]);
+    await cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`,
+    ]);
     const [numbers = '', verdict = ''] = readFileSync(seen, 'utf8').split('\n');
     const [pid, own, error] = numbers.split(' ');
     expect([pid, error]).toEqual([own, '0']);
@@ -354,7 +514,19 @@ describe('run', () => {
   test('a command that takes longer than it may is stale', async () => {
     const directory = join(scratch(), 'unit');
     const clock = manualClock();
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `while [ ! -e ${directory}/stop ] && [ -d $(dirname ${directory}) ]; do sleep 0.05; done`], { clock });
+    const running = cli(
+      [
+        'run',
+        ...limited,
+        '--directory',
+        directory,
+        '--',
+        'sh',
+        '-c',
+        `while [ ! -e ${directory}/stop ] && [ -d $(dirname ${directory}) ]; do sleep 0.05; done`,
+      ],
+      { clock },
+    );
     while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
     clock.advance(3_599_000);
     expect((await cli(['check', directory], { clock })).code).toBe(0);
@@ -364,7 +536,17 @@ describe('run', () => {
     expect((await running).code).toBe(0);
   });
 
-  test.each(['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const)('passes %s on', async (signal) => {
+  test.each([
+    'SIGTERM',
+    'SIGHUP',
+    'SIGUSR1',
+    'SIGUSR2',
+    'SIGALRM',
+    'SIGINT',
+    'SIGQUIT',
+    'SIGWINCH',
+    'SIGCONT',
+  ] as const)('passes %s on', async (signal) => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
@@ -379,7 +561,10 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals, isInForeground: true });
+    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], {
+      signals,
+      isInForeground: true,
+    });
     while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
     signals.emit('SIGINT');
     signals.emit('SIGTERM');
@@ -403,7 +588,11 @@ describe('run', () => {
       ['/etc/passwd/x', 126, 'cannot start /etc/passwd/x: ENOTDIR'], // what spawn throws
     ] as const) {
       const directory = scratch();
-      expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({ code, out: '', err: `k8s-liveness run: ${says}\n` });
+      expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({
+        code,
+        out: '',
+        err: `k8s-liveness run: ${says}\n`,
+      });
       expect(readFileSync(join(directory, 'error'), 'utf8')).toBe(String(code));
     }
   });
@@ -412,24 +601,27 @@ describe('run', () => {
     const canary = join(scratch(), 'canary');
     const inUse = directoryOf({ pid: process.pid, error: 0, timestamp: record() });
     const before = readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'));
-    for (const [directory, says] of [['/dev/null/x', 'cannot write /dev/null/x/timestamp'], [inUse, `${inUse}/timestamp is in use by a Timestamp of process ${process.pid}`]] as const) {
+    for (const [directory, says] of [
+      ['/dev/null/x', 'cannot write /dev/null/x/timestamp'],
+      [inUse, `${inUse}/timestamp is in use by a Timestamp of process ${process.pid}`],
+    ] as const) {
       const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', canary]);
       expect([code, err.includes(says), existsSync(canary)]).toEqual([125, true, false]);
     }
     expect(readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'))).toEqual(before);
   });
 
-  test.each([['--directory', ['--directory', 'runs/unit'], {}], ['LIVENESS_RUNDIR', [], { LIVENESS_RUNDIR: './runs', LIVENESS_UNIT_NAME: 'unit' }]] as const)(
-    'a relative %s is below the working directory',
-    (_, options, env) => {
-      const cwd = scratch();
-      const directory = join(cwd, 'runs/unit');
-      const probe = `${known(directory)}; sh ${LIVENESS_SH} runs/unit`;
-      const { code, said } = asProcess(['run', ...limited, ...options, '--', 'sh', '-c', probe], { cwd, env });
-      expect([code, said]).toEqual([0, expect.stringMatching(/^alive: .*limit 1h.*\(runs\/unit\)\n$/) as string]);
-      expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
-    },
-  );
+  test.each([
+    ['--directory', ['--directory', 'runs/unit'], {}],
+    ['LIVENESS_RUNDIR', [], { LIVENESS_RUNDIR: './runs', LIVENESS_UNIT_NAME: 'unit' }],
+  ] as const)('a relative %s is below the working directory', (_, options, env) => {
+    const cwd = scratch();
+    const directory = join(cwd, 'runs/unit');
+    const probe = `${known(directory)}; sh ${LIVENESS_SH} runs/unit`;
+    const { code, said } = asProcess(['run', ...limited, ...options, '--', 'sh', '-c', probe], { cwd, env });
+    expect([code, said]).toEqual([0, expect.stringMatching(/^alive: .*limit 1h.*\(runs\/unit\)\n$/) as string]);
+    expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
+  });
 
   test('stands in the directory itself until the command does, and goes back to that where the command cannot be named', async () => {
     const directory = join(scratch(), 'unit');
@@ -453,68 +645,172 @@ describe('run', () => {
     expect(readdirSync(directory).sort()).toEqual(['error', 'other.3d.tmp', 'timestamp']);
   });
 
-  test.each([[3, ['error']], [0, []]])('where the beat was taken away meanwhile, and the error, leaves no pid with %i, and %j', async (status, left) => {
+  test.each([
+    [3, ['error']],
+    [0, []],
+  ])('where the beat was taken away meanwhile, and the error, leaves no pid with %i, and %j', async (status, left) => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`]);
+    const { code, err } = await cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`,
+    ]);
     // No 0: it might be a service that is loading there by now, and not healthy yet.
     expect([code, err, readdirSync(directory)]).toEqual([status, '', left]);
   });
 
   test('says so where nothing is left of its directory', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; exit 3`]);
-    expect([code, err, existsSync(directory)]).toEqual([3, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`, false]);
+    const { code, err } = await cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; rm -r ${directory}; exit 3`,
+    ]);
+    expect([code, err, existsSync(directory)]).toEqual([
+      3,
+      `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`,
+      false,
+    ]);
   });
 
   test('starts the command over whatever stands in its directory', async () => {
     const directory = scratch();
     symlinkSync('/nowhere', join(directory, 'timestamp'));
     writeFileSync(join(directory, 'pid'), 'rubbish');
-    expect(await cli(['run', ...limited, '--directory', directory, '--', 'true'])).toEqual({ code: 0, out: '', err: '' });
+    expect(await cli(['run', ...limited, '--directory', directory, '--', 'true'])).toEqual({
+      code: 0,
+      out: '',
+      err: '',
+    });
     expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
   });
 
-  test.each(['pid', 'error', 'timestamp'])('does not start the command where the %s holds text, and leaves all as it is', async (name) => {
-    const directory = directoryOf({ [name]: 'first line\nsecond line\n' });
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', join(directory, 'canary')]);
-    expect([code, err]).toEqual([125, expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `)]);
-    expect(readdirSync(directory)).toEqual([name]);
-  });
+  test.each(['pid', 'error', 'timestamp'])(
+    'does not start the command where the %s holds text, and leaves all as it is',
+    async (name) => {
+      const directory = directoryOf({ [name]: 'first line\nsecond line\n' });
+      const { code, err } = await cli([
+        'run',
+        ...limited,
+        '--directory',
+        directory,
+        '--',
+        'touch',
+        join(directory, 'canary'),
+      ]);
+      expect([code, err]).toEqual([
+        125,
+        expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `),
+      ]);
+      expect(readdirSync(directory)).toEqual([name]);
+    },
+  );
 
   test('without a beat that tells, leaves alone what names another pid', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`]);
-    expect([code, err]).toEqual([3, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`]);
+    const { code, err } = await cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`,
+    ]);
+    expect([code, err]).toEqual([
+      3,
+      `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`,
+    ]);
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('0');
   });
 
   test("a predecessor's error does not stand beside the new pid", async () => {
     const directory = directoryOf({ pid: ended(), error: 5, timestamp: record({ pid: ended(), start: 1 }) });
     const seen = join(scratch(), 'seen');
-    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `until cat ${directory}/error > ${seen} 2>/dev/null; do sleep 0.01; done`])).code).toBe(0);
+    expect(
+      (
+        await cli([
+          'run',
+          ...limited,
+          '--directory',
+          directory,
+          '--',
+          'sh',
+          '-c',
+          `until cat ${directory}/error > ${seen} 2>/dev/null; do sleep 0.01; done`,
+        ])
+      ).code,
+    ).toBe(0);
     expect(readFileSync(seen, 'utf8')).toBe('0');
   });
 
   test('leaves the directory alone that another one has taken over meanwhile', async () => {
     const directory = join(scratch(), 'unit');
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; touch ${directory}.gone; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`]);
+    const running = cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; rm -r ${directory}; touch ${directory}.gone; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`,
+    ]);
     while (!existsSync(`${directory}.gone`)) await new Promise(setImmediate);
     mkdirSync(directory);
-    for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' })) writeFileSync(join(directory, name), text);
+    for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' }))
+      writeFileSync(join(directory, name), text);
     const { code, err } = await running;
-    expect([code, err]).toEqual([7, `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 7 is not recorded\n`]);
+    expect([code, err]).toEqual([
+      7,
+      `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 7 is not recorded\n`,
+    ]);
     expect((await cli(['check', directory])).code).toBe(0);
   });
 
   test('keeps the exit code when the directory goes away meanwhile, and says so', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `${known(directory)}; rm -r ${directory}; touch ${directory}; exit 4`]);
+    const { code, err } = await cli([
+      'run',
+      ...limited,
+      '--directory',
+      directory,
+      '--',
+      'sh',
+      '-c',
+      `${known(directory)}; rm -r ${directory}; touch ${directory}; exit 4`,
+    ]);
     expect([code, err.startsWith('k8s-liveness run: ')]).toEqual([4, true]);
   });
 
-  test('options after -- are the command\'s', async () => {
+  test("options after -- are the command's", async () => {
     const seen = join(scratch(), 'seen');
-    await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', `echo "$@" > ${seen}`, 'sh', '--maximum-age', '--json', '-h', '--']);
+    await cli([
+      'run',
+      ...limited,
+      '--directory',
+      scratch(),
+      '--',
+      'sh',
+      '-c',
+      `echo "$@" > ${seen}`,
+      'sh',
+      '--maximum-age',
+      '--json',
+      '-h',
+      '--',
+    ]);
     expect(readFileSync(seen, 'utf8')).toBe('--maximum-age --json -h --\n');
   });
 });
@@ -529,17 +825,29 @@ describe('status', () => {
   test('each path is a block, whatever the width of the terminal', async () => {
     const paths = [world.file({ age: 34_000 }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
     const { out } = await cli(['status', ...paths], { clock: world.clock });
-    const blocks = out.trimEnd().split('\n\n').map((block) => block.split('\n'));
+    const blocks = out
+      .trimEnd()
+      .split('\n\n')
+      .map((block) => block.split('\n'));
     expect(blocks.map(([path]) => path)).toEqual(paths);
     expect(blocks.map((lines) => lines.length)).toEqual([8, 2, 2, 2]);
-    expect(await cli(['status', '--no-color', ...paths], { clock: world.clock, columns: 20 })).toEqual({ code: 0, out, err: '' });
+    expect(await cli(['status', '--no-color', ...paths], { clock: world.clock, columns: 20 })).toEqual({
+      code: 0,
+      out,
+      err: '',
+    });
   });
 
   test.each([
     ['the heartbeat alone where there is no directory', [], {}, ['timestamp']],
     ['both', ['timestamp', 'unit'], {}, ['timestamp', 'unit']],
     ['the directory alone where there is no heartbeat', ['unit'], {}, ['unit']],
-    ['a heartbeat that LIVENESS_PATH names, also where there is none', ['unit'], { LIVENESS_PATH: '/no/such/timestamp' }, ['timestamp', 'unit']],
+    [
+      'a heartbeat that LIVENESS_PATH names, also where there is none',
+      ['unit'],
+      { LIVENESS_PATH: '/no/such/timestamp' },
+      ['timestamp', 'unit'],
+    ],
   ] as const)('without a path describes %s', (_, standing, named, described) => {
     // Where LIVENESS_PATH names nothing, the default is in /tmp, which has to be this test's own.
     const folder = scratch();
@@ -548,7 +856,10 @@ describe('status', () => {
     if (standing.some((name) => name === 'unit')) mkdirSync(join(folder, 'unit'));
     symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
     const copy = join(folder, 'cli.js');
-    writeFileSync(copy, readFileSync('dist/cli.js', 'utf8').replaceAll('/tmp/liveness/timestamp', `${folder}/liveness/timestamp`));
+    writeFileSync(
+      copy,
+      readFileSync('dist/cli.js', 'utf8').replaceAll('/tmp/liveness/timestamp', `${folder}/liveness/timestamp`),
+    );
     const env = { ...process.env, LIVENESS_PATH: '', LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit', ...named };
     const { stdout, stderr } = spawnSync(process.execPath, [copy, 'status', '--json'], { env, encoding: 'utf8' });
     expect(stderr).toBe('');
@@ -561,7 +872,11 @@ describe('status', () => {
       const { out } = await cli(['status', world.file({ age })], { clock: world.clock, columns: 80 });
       return [...new Set([...out.matchAll(/\x1b\[(\d+)m/g)].map(([, code = '']) => code))];
     };
-    expect([await codes(89_000), await codes(91_000), await codes(323_000)]).toEqual([['32', '39'], ['33', '39'], ['31', '39']]);
+    expect([await codes(89_000), await codes(91_000), await codes(323_000)]).toEqual([
+      ['32', '39'],
+      ['33', '39'],
+      ['31', '39'],
+    ]);
   });
 
   test('tells counts of any length whole, and a stated limit to the hundredth', async () => {
@@ -583,15 +898,28 @@ describe('status', () => {
   });
 
   test.each([
-    [0, '0 seconds'], [400, '0.4 seconds'], [1000, '1 second'], [1500, '1.5 seconds'], [59_990, '59 seconds'], [60_000, '1 minute'], [94_000, '1 minute 34 seconds'],
-    [90 * 60_000, '1 hour 30 minutes'], [(86_400 + 60) * 1000, '1 day 1 minute'], [1530, '1.53 seconds'], [(2 * 86_400 + 7200) * 1000, '2 days 2 hours'],
+    [0, '0 seconds'],
+    [400, '0.4 seconds'],
+    [1000, '1 second'],
+    [1500, '1.5 seconds'],
+    [59_990, '59 seconds'],
+    [60_000, '1 minute'],
+    [94_000, '1 minute 34 seconds'],
+    [90 * 60_000, '1 hour 30 minutes'],
+    [(86_400 + 60) * 1000, '1 day 1 minute'],
+    [1530, '1.53 seconds'],
+    [(2 * 86_400 + 7200) * 1000, '2 days 2 hours'],
   ])('%i ms are "%s"', async (age, words) => {
     const path = world.file({ age, changes: { limit: Infinity } });
     expect((await cli(['status', path], { clock: world.clock })).out).toContain(`last beat    ${words}, no limit\n`);
   });
 
-  test('a gap is held against the loop\'s own limit, never against that of a step', async () => {
-    for (const [gap, limit, share] of [[700, 10_000, '7 %'], [168_000, 1_200_000, '14 %'], [701, 10_000, '8 %']] as const) {
+  test("a gap is held against the loop's own limit, never against that of a step", async () => {
+    for (const [gap, limit, share] of [
+      [700, 10_000, '7 %'],
+      [168_000, 1_200_000, '14 %'],
+      [701, 10_000, '8 %'],
+    ] as const) {
       const { out } = await cli(['status', world.file({ age: 0, changes: { gap, limit } })], { clock: world.clock });
       expect(out).toContain(`longest gap  ${share} (`);
     }
@@ -611,13 +939,21 @@ describe('status', () => {
       return [...out.matchAll(/^  (?:last beat|task|in hand|longest task) .*/gm)].map(([line]) => line);
     };
     expect(await described({ kind: 'task', limit: 30_000, longestTask: 34 }, '3 in hand, mail#42')).toEqual([
-      '  task         [#---------] 34 seconds of 5 minutes', '  in hand      3, mail#42 nearest to its deadline', '  longest task 0.34 seconds',
+      '  task         [#---------] 34 seconds of 5 minutes',
+      '  in hand      3, mail#42 nearest to its deadline',
+      '  longest task 0.34 seconds',
     ]);
     expect(await described({ longestTask: 34 }, '12 in hand, mail#7')).toEqual([
-      '  last beat    [##--------] 34 seconds of 2 minutes', '  in hand      12, mail#7 the oldest', '  longest task 0.34 seconds',
+      '  last beat    [##--------] 34 seconds of 2 minutes',
+      '  in hand      12, mail#7 the oldest',
+      '  longest task 0.34 seconds',
     ]);
-    expect(await described({ kind: 'task', longestTask: 0 }, 'rubbish')).toEqual(['  task         [##--------] 34 seconds of 2 minutes']);
-    expect(await described({ longestTask: undefined }, '')).toEqual(['  last beat    [##--------] 34 seconds of 2 minutes']);
+    expect(await described({ kind: 'task', longestTask: 0 }, 'rubbish')).toEqual([
+      '  task         [##--------] 34 seconds of 2 minutes',
+    ]);
+    expect(await described({ longestTask: undefined }, '')).toEqual([
+      '  last beat    [##--------] 34 seconds of 2 minutes',
+    ]);
   });
 
   test('--watch draws each second on the alternate screen until Ctrl-C, and puts everything back', async () => {
@@ -642,29 +978,48 @@ describe('status', () => {
     expect(signals.eventNames().filter((name) => signals.listenerCount(name) > 0)).toEqual([]);
   });
 
-  test.each([['SIGINT', 0], ['SIGTERM', 143], ['SIGHUP', 129], ['SIGQUIT', 131]] as const)('--watch ends by %s with %i, and puts everything back', async (signal, code) => {
+  test.each([
+    ['SIGINT', 0],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGQUIT', 131],
+  ] as const)('--watch ends by %s with %i, and puts everything back', async (signal, code) => {
     const signals = new EventEmitter();
-    const onOutput = (text: string): void => { if (text.includes('Ctrl-C ends')) setImmediate(() => signals.emit(signal)); };
+    const onOutput = (text: string): void => {
+      if (text.includes('Ctrl-C ends')) setImmediate(() => signals.emit(signal));
+    };
     const ended = await cli(['status', '--watch', fileOf('x')], { columns: 80, signals, onOutput });
     expect([ended.code, ended.out.endsWith('\x1b[?25h\x1b[?1049l')]).toEqual([code, true]);
   });
 
   test('--watch ends where its terminal has gone without a signal', async () => {
     let gone = false;
-    const onOutput = (text: string): void => { gone ||= text.includes('Ctrl-C ends'); };
+    const onOutput = (text: string): void => {
+      gone ||= text.includes('Ctrl-C ends');
+    };
     const failure = (): Error | undefined => (gone ? new Error('EIO') : undefined);
     expect((await cli(['status', '--watch', fileOf('x')], { columns: 80, onOutput, failure })).code).toBe(129);
   });
 
   test('--watch refuses what cannot be meant before it takes the terminal', async () => {
     const { code, out, err } = await cli(['status', '--watch', '--maximum-age', '2x', 'y'], { columns: 80 });
-    expect([code, out, err.split(';')[0]]).toEqual([2, '', 'k8s-liveness status: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M']);
+    expect([code, out, err.split(';')[0]]).toEqual([
+      2,
+      '',
+      'k8s-liveness status: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M',
+    ]);
   });
 
   test('--watch reads nothing more once it is to end', async () => {
     const signals = new EventEmitter();
     let reads = 0;
-    const clock: Clock = { ...systemClock, wall: () => { reads++; return Date.now(); } };
+    const clock: Clock = {
+      ...systemClock,
+      wall: () => {
+        reads++;
+        return Date.now();
+      },
+    };
     const onOutput = (text: string): void => {
       if (!text.includes('Ctrl-C ends')) return;
       setImmediate(() => {
@@ -696,10 +1051,18 @@ describe('status', () => {
     expect((await cli(['status', path], { clock: world.clock })).out).not.toContain('deadline');
   });
 
-  test.each([[12, 12], [0, 24]])('--watch on %i rows draws %i lines at most', async (rows, most) => {
+  test.each([
+    [12, 12],
+    [0, 24],
+  ])('--watch on %i rows draws %i lines at most', async (rows, most) => {
     const signals = new EventEmitter();
     const onOutput = (): void => void setImmediate(() => signals.emit('SIGTERM'));
-    const { code, out } = await cli(['status', '--watch', ...Array.from({ length: 20 }, () => fileOf('x'))], { columns: 80, rows, signals, onOutput });
+    const { code, out } = await cli(['status', '--watch', ...Array.from({ length: 20 }, () => fileOf('x'))], {
+      columns: 80,
+      rows,
+      signals,
+      onOutput,
+    });
     expect(code).toBe(143);
     expect(out.split('\n').length).toBe(most);
     expect(out).toMatch(/Ctrl-C ends \(\d+ lines more\)/);
@@ -710,14 +1073,26 @@ describe('status', () => {
     const onOutput = (): void => void setImmediate(() => signals.emit('SIGTERM'));
     // Two blocks of two lines and an empty line between them; each path takes five rows of 20 columns.
     const path = `/no/${'x'.repeat(90)}`;
-    const { out } = await cli(['status', '--watch', '--no-color', path, path], { columns: 20, rows: 12, signals, onOutput });
-    expect(out.split('\n').slice(1)).toEqual([expect.stringMatching(/^ {2}verdict {6}dead: missing: no such file$/), '', expect.stringContaining('Ctrl-C ends (2 lines more)')]);
+    const { out } = await cli(['status', '--watch', '--no-color', path, path], {
+      columns: 20,
+      rows: 12,
+      signals,
+      onOutput,
+    });
+    expect(out.split('\n').slice(1)).toEqual([
+      expect.stringMatching(/^ {2}verdict {6}dead: missing: no such file$/),
+      '',
+      expect.stringContaining('Ctrl-C ends (2 lines more)'),
+    ]);
   });
 
   test('--watch wants a terminal that can be drawn on', async () => {
     expect((await cli(['status', '--watch'], { columns: 80, env: { TERM: 'dumb' } })).err).toContain('TERM=dumb');
     const { code, err } = await cli(['status', '--watch']);
-    expect([code, err]).toEqual([2, 'k8s-liveness status: --watch expected a terminal to draw on; got a file or a pipe, for which there is --json\n']);
+    expect([code, err]).toEqual([
+      2,
+      'k8s-liveness status: --watch expected a terminal to draw on; got a file or a pipe, for which there is --json\n',
+    ]);
   });
 });
 
@@ -762,10 +1137,22 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['status', '--watch', '--json'], 'Arguments watch and json are mutually exclusive; see --help'],
     // Values and words that make no sense.
     [['touch', 'x', '--maximum-age', '-2m'], `${limits} '-2m' (string)`],
-    [['touch', 'x', '--maximum-age', '2m', '--pid', '-1'], "--pid expected the number of a living process; got '-1' (string)"],
-    [['touch', 'x', '--maximum-age', '2m', '--pid', 'self'], "--pid expected the number of a living process; got 'self' (string)"],
-    [['touch', 'x', '--maximum-age', '2m', '--pid', '0'], "--pid expected the number of a living process; got '0' (string)"],
-    [['touch', 'x', '--maximum-age', '2m', '--pid', '99999999'], '--pid expected the number of a living process; process 99999999 has ended'],
+    [
+      ['touch', 'x', '--maximum-age', '2m', '--pid', '-1'],
+      "--pid expected the number of a living process; got '-1' (string)",
+    ],
+    [
+      ['touch', 'x', '--maximum-age', '2m', '--pid', 'self'],
+      "--pid expected the number of a living process; got 'self' (string)",
+    ],
+    [
+      ['touch', 'x', '--maximum-age', '2m', '--pid', '0'],
+      "--pid expected the number of a living process; got '0' (string)",
+    ],
+    [
+      ['touch', 'x', '--maximum-age', '2m', '--pid', '99999999'],
+      '--pid expected the number of a living process; process 99999999 has ended',
+    ],
     [['touch', '--maximum-age', '2m'], 'expected one PATH; got none'],
     [['touch', 'x', 'y', '--maximum-age', '2m'], 'expected one PATH; got 2'],
     [['touch', 'x', '--maximum-age', '2m', '--', 'y'], 'expected one PATH; got 2'],
@@ -775,7 +1162,9 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got ''"],
   ])('%j', async (argv, says) => {
     const { code, out, err } = await cli(argv);
-    const command = ['check', 'touch', 'run', 'status', 'manifest', 'completion'].includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
+    const command = ['check', 'touch', 'run', 'status', 'manifest', 'completion'].includes(argv[0] ?? '')
+      ? ` ${argv[0] ?? ''}`
+      : '';
     expect([code, out, err]).toEqual([2, '', `k8s-liveness${command}: ${says}\n`]);
     expect(existsSync('x')).toBe(false);
   });
@@ -798,27 +1187,32 @@ describe('completion', () => {
 });
 
 describe('help', () => {
-  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['manifest'], ['completion']])('%s --help teaches: options, an example, exit codes; no wider than the terminal', async (...argv) => {
-    const { code, out, err } = await cli([...argv, '--help']);
-    expect([code, err]).toEqual([0, '']);
-    expect(out).toContain('Examples:');
-    expect(out).toMatch(argv.length === 0 ? /COMMAND --help/ : /Exit codes?:|Exits 0/);
-    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
-  });
+  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['manifest'], ['completion']])(
+    '%s --help teaches: options, an example, exit codes; no wider than the terminal',
+    async (...argv) => {
+      const { code, out, err } = await cli([...argv, '--help']);
+      expect([code, err]).toEqual([0, '']);
+      expect(out).toContain('Examples:');
+      expect(out).toMatch(argv.length === 0 ? /COMMAND --help/ : /Exit codes?:|Exits 0/);
+      for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    },
+  );
 
   test('a path may be called help or completion', async () => {
-    for (const name of ['help', 'completion']) expect(await cli(['check', name])).toEqual({ code: 1, out: `dead: missing: no such file (${name})\n`, err: '' });
+    for (const name of ['help', 'completion'])
+      expect(await cli(['check', name])).toEqual({ code: 1, out: `dead: missing: no such file (${name})\n`, err: '' });
   });
 
   test('help COMMAND is COMMAND --help', async () => {
     expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
     for (const argv of [['help'], ['-h']]) expect(await cli(argv)).toEqual(await cli(['--help']));
     // Those that yargs takes for -h, in a command line that would have been done otherwise.
-    for (const word of ['--h', '-help']) expect(await cli(['touch', 'x', '--maximum-age', '2m', word])).toEqual(await cli(['touch', '--help']));
+    for (const word of ['--h', '-help'])
+      expect(await cli(['touch', 'x', '--maximum-age', '2m', word])).toEqual(await cli(['touch', '--help']));
     expect(existsSync('x')).toBe(false);
   });
 
-  test('--version is the package\'s', async () => {
+  test("--version is the package's", async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(await cli(['--version', 'check'])).toEqual(await cli(['--version']));
     expect(await cli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
@@ -827,39 +1221,64 @@ describe('help', () => {
 
 describe('README and docs/cli.md', () => {
   const pages = ['README.md', 'docs/cli.md'].flatMap((page) => blocksOf(readFileSync(page, 'utf8')));
-  const transcripts = pages.filter(({ note }) => note === 'cli').flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
+  const transcripts = pages
+    .filter(({ note }) => note === 'cli')
+    .flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
 
   test('show transcripts', () => {
     expect(transcripts.length).toBe(11);
   });
 
-  test.each(transcripts.map(([, command = '', output = '']) => [command, output] as const))('k8s-liveness %s', async (command, output) => {
-    const world = frozen();
-    const folder = scratch();
-    writeFileSync(join(folder, 'mail'), serialise(world.record(34_000)));
-    writeFileSync(join(folder, 'jobs'), serialise(world.record(323_000, { beat: 87, gap: 11_000 })));
-    const task = world.record(323_000, { kind: 'task', limit: 30_000, longestTask: 5300 });
-    writeFileSync(join(folder, 'consumer'), serialise(task, '3 in hand, mail#42'));
-    mkdirSync(join(folder, 'forwarder'));
-    for (const [name, text] of Object.entries({ pid: process.pid, error: 1 })) writeFileSync(join(folder, 'forwarder', name), String(text));
-    const argv = command.replace('; echo $?', '').split(' ').map((word) => word.replace('/run/liveness', folder));
-    const { code, out, err } = await cli(argv, { clock: world.clock });
-    const shown = `${out}${err}`.replaceAll(folder, '/run/liveness').replaceAll(String(process.pid), '4711');
-    expect(shown + (command.endsWith('echo $?') ? `${code}\n` : '')).toBe(`${output.trimEnd()}\n`);
-  });
+  test.each(transcripts.map(([, command = '', output = '']) => [command, output] as const))(
+    'k8s-liveness %s',
+    async (command, output) => {
+      const world = frozen();
+      const folder = scratch();
+      writeFileSync(join(folder, 'mail'), serialise(world.record(34_000)));
+      writeFileSync(join(folder, 'jobs'), serialise(world.record(323_000, { beat: 87, gap: 11_000 })));
+      const task = world.record(323_000, { kind: 'task', limit: 30_000, longestTask: 5300 });
+      writeFileSync(join(folder, 'consumer'), serialise(task, '3 in hand, mail#42'));
+      mkdirSync(join(folder, 'forwarder'));
+      for (const [name, text] of Object.entries({ pid: process.pid, error: 1 }))
+        writeFileSync(join(folder, 'forwarder', name), String(text));
+      const argv = command
+        .replace('; echo $?', '')
+        .split(' ')
+        .map((word) => word.replace('/run/liveness', folder));
+      const { code, out, err } = await cli(argv, { clock: world.clock });
+      const shown = `${out}${err}`.replaceAll(folder, '/run/liveness').replaceAll(String(process.pid), '4711');
+      expect(shown + (command.endsWith('echo $?') ? `${code}\n` : '')).toBe(`${output.trimEnd()}\n`);
+    },
+  );
 });
 
 /** The moment at which README's transcripts were taken: this process has run for three days and four hours. */
-function frozen(): { clock: Clock; record: typeof recordOf; file: (the: { age: number; changes?: Partial<HeartbeatRecord> }) => string } {
+function frozen(): {
+  clock: Clock;
+  record: typeof recordOf;
+  file: (the: { age: number; changes?: Partial<HeartbeatRecord> }) => string;
+} {
   const now = Date.parse('2026-11-20T10:03:46.500Z');
   const uptime = (self().start ?? 0) * 10 + (3 * 24 + 4) * 3_600_000;
   const clock: Clock = { monotonic: () => 0, uptime: () => uptime, wall: () => now, bootId: systemClock.bootId };
   function recordOf(age: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
-    return record({ beat: 1042, uptime: Math.floor((uptime - age) / 10), wall: now - age, limit: 12_000, gap: 1200, longestTask: 0, window: 100, ...changes });
+    return record({
+      beat: 1042,
+      uptime: Math.floor((uptime - age) / 10),
+      wall: now - age,
+      limit: 12_000,
+      gap: 1200,
+      longestTask: 0,
+      window: 100,
+      ...changes,
+    });
   }
   return { clock, record: recordOf, file: ({ age, changes }) => fileOf(recordOf(age, changes)) };
 }
 
 function blocksOfFields(page: string): (readonly [string, string])[] {
-  return [...page.matchAll(/^\| `(\w+)` \| (string|number|boolean) \|/gm)].map(([, name = '', type = '']) => [name, type]);
+  return [...page.matchAll(/^\| `(\w+)` \| (string|number|boolean) \|/gm)].map(([, name = '', type = '']) => [
+    name,
+    type,
+  ]);
 }

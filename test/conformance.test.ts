@@ -2,7 +2,18 @@
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, symlinkSync, truncateSync, writeFileSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  utimesSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join, resolve } from 'node:path';
 import { systemClock } from '../src/proc';
@@ -12,7 +23,18 @@ import { REASONS } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf, WIDE } from './support/need';
 import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
-import { AS_NOBODY, ask, askMany, LIVENESS_JS, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer } from './support/readers';
+import {
+  AS_NOBODY,
+  ask,
+  askMany,
+  LIVENESS_JS,
+  LIVENESS_SH,
+  mounted,
+  run,
+  PYTHON,
+  SHELLS,
+  type Answer,
+} from './support/readers';
 import { aged, fileOf, open, record, scratch, startOf, uptime } from './support/records';
 
 /** A whole record, to be spoiled. */
@@ -35,7 +57,11 @@ function node(kind: 'p' | 'l' | 'd'): string {
 function socket(): Promise<string> {
   const path = join(scratch(), 'timestamp');
   return new Promise((settle) => {
-    servers.push(createServer().listen(path, () => { settle(path); }));
+    servers.push(
+      createServer().listen(path, () => {
+        settle(path);
+      }),
+    );
   });
 }
 
@@ -83,14 +109,25 @@ const PLACES: Case[] = [
   { name: 'a path below a loop of symlinks', expect: 'missing', path: () => join(loop(), 'timestamp') },
   { name: 'a path that is too long', expect: 'missing', path: () => `/tmp/${'x'.repeat(5000)}` },
   { name: 'a file with a slash behind it', expect: 'missing', path: () => `${fileOf(record())}/` },
-  { name: 'a directory, which is a process directory', expect: 'missing', python: false, directory: true, path: () => node('d') },
+  {
+    name: 'a directory, which is a process directory',
+    expect: 'missing',
+    python: false,
+    directory: true,
+    path: () => node('d'),
+  },
   { name: 'a FIFO', expect: 'unreadable', path: () => node('p') },
   { name: 'a socket', expect: 'unreadable', path: socket },
   { name: 'a symlink to a living heartbeat', expect: 'unreadable', path: () => node('l') },
   { name: 'a dangling symlink', expect: 'unreadable', path: danglingLink },
   { name: 'a symlink to itself', expect: 'unreadable', path: loop },
   { name: 'a device', expect: 'unreadable', path: () => '/dev/zero' },
-  { name: '10 MB in one line', expect: 'malformed', mayBeKilled: true, path: () => fileOf(Buffer.alloc(10_000_000, '7')) },
+  {
+    name: '10 MB in one line',
+    expect: 'malformed',
+    mayBeKilled: true,
+    path: () => fileOf(Buffer.alloc(10_000_000, '7')),
+  },
   { name: 'a sparse terabyte', expect: 'malformed', mayBeKilled: true, path: sparse },
 ];
 
@@ -113,7 +150,11 @@ function sparse(): string {
 }
 
 const CONTENT: Case[] = [
-  { name: 'random bytes', expect: 'malformed', path: () => fileOf(Buffer.from([0xff, 0xfe, 0, 0x80, 0xc3, 0x28, 7, 27])) },
+  {
+    name: 'random bytes',
+    expect: 'malformed',
+    path: () => fileOf(Buffer.from([0xff, 0xfe, 0, 0x80, 0xc3, 0x28, 7, 27])),
+  },
   { name: 'a thousand zero bytes', expect: 'malformed', path: () => fileOf(Buffer.alloc(1000)) },
   { name: 'NULs inserted into a record', expect: 'alive', path: () => fileOf(text.replaceAll(/(.{5})/g, '$1\0\0')) },
   { name: 'ten thousand NULs before a record', expect: 'alive', path: () => fileOf('\0'.repeat(10_000) + text) },
@@ -125,33 +166,87 @@ const CONTENT: Case[] = [
   { name: 'a record ended by CRLF', expect: 'malformed', path: () => fileOf(text.replace(/ *\n/, '\r\n')) },
   { name: 'tabs between the fields', expect: 'malformed', path: () => fileOf(text.replaceAll(' ', '\t')) },
   { name: 'another version', expect: 'malformed', path: () => fileOf(text.replace('liveness/1', 'liveness/2')) },
-  { name: 'a version that begins alike', expect: 'malformed', path: () => fileOf(text.replace('liveness/1', 'liveness/10')) },
+  {
+    name: 'a version that begins alike',
+    expect: 'malformed',
+    path: () => fileOf(text.replace('liveness/1', 'liveness/10')),
+  },
   { name: 'just the version', expect: 'malformed', path: () => fileOf('k8s-liveness/1\n') },
-  { name: 'a backslash at the end of a line', expect: 'malformed', path: () => fileOf(`${text.slice(0, 50)}\\\n${text.slice(50)}`) },
-  { name: 'later fields that mean nothing yet', expect: 'alive', path: () => fileOf(withLater('5', '-', '999999999999999')) },
+  {
+    name: 'a backslash at the end of a line',
+    expect: 'malformed',
+    path: () => fileOf(`${text.slice(0, 50)}\\\n${text.slice(50)}`),
+  },
+  {
+    name: 'later fields that mean nothing yet',
+    expect: 'alive',
+    path: () => fileOf(withLater('5', '-', '999999999999999')),
+  },
   { name: 'a later field that is no number', expect: 'malformed', path: () => fileOf(withLater('x')) },
   { name: 'a later field with an exponent', expect: 'malformed', path: () => fileOf(withLater('1e+21')) },
   { name: 'a line of 4096 characters', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096)}\n`) },
   { name: 'a line of 4097 characters', expect: 'malformed', path: () => fileOf(`${text.trimEnd().padEnd(4097)}\n`) },
-  { name: 'a line of 4096 characters and as many NULs', expect: 'alive', path: () => fileOf(`${text.trimEnd().padEnd(4096).replaceAll(/./g, '$&\0')}\n`) },
-  { name: 'latin-1 letters in a field', expect: 'malformed', path: () => fileOf(Buffer.from(text.replace('own', 'öwn'), 'latin1')) },
+  {
+    name: 'a line of 4096 characters and as many NULs',
+    expect: 'alive',
+    path: () => fileOf(`${text.trimEnd().padEnd(4096).replaceAll(/./g, '$&\0')}\n`),
+  },
+  {
+    name: 'latin-1 letters in a field',
+    expect: 'malformed',
+    path: () => fileOf(Buffer.from(text.replace('own', 'öwn'), 'latin1')),
+  },
   { name: 'a window of more than a second', expect: 'malformed', path: () => fileOf(resummed((f) => (f[5] = '101'))) },
-  ...([['own1'], ['own-zzz'], ['stepown'], ['own1', '0'], ['step5', '-'], ['tasks'], ['Task'], ['task', '-'], ['task', '0']] as const).map(([kind, limit]): Case => ({
+  ...(
+    [
+      ['own1'],
+      ['own-zzz'],
+      ['stepown'],
+      ['own1', '0'],
+      ['step5', '-'],
+      ['tasks'],
+      ['Task'],
+      ['task', '-'],
+      ['task', '0'],
+    ] as const
+  ).map(([kind, limit]): Case => ({
     name: `a kind of ${kind}${limit === undefined ? '' : ` and a limit of ${limit}`}`,
     expect: 'malformed',
-    path: () => fileOf(resummed((f) => { f[4] = kind; f[3] = limit ?? '6000'; })),
+    path: () =>
+      fileOf(
+        resummed((f) => {
+          f[4] = kind;
+          f[3] = limit ?? '6000';
+        }),
+      ),
   })),
   { name: 'a limit of 0', expect: 'malformed', path: () => fileOf(resummed((f) => (f[3] = '0'))) },
-  { name: 'a step without a limit', expect: 'malformed', path: () => fileOf(record({ kind: 'step', limit: Infinity })) },
+  {
+    name: 'a step without a limit',
+    expect: 'malformed',
+    path: () => fileOf(record({ kind: 'step', limit: Infinity })),
+  },
   { name: 'pid 0', expect: 'malformed', path: () => fileOf(resummed((f) => (f[6] = '0'))) },
-  { name: 'a date after the year 9999', expect: 'malformed', path: () => fileOf(record({ wall: 253_402_300_800_000 })) },
+  {
+    name: 'a date after the year 9999',
+    expect: 'malformed',
+    path: () => fileOf(record({ wall: 253_402_300_800_000 })),
+  },
   { name: 'a beat of none', expect: 'malformed', path: () => fileOf(resummed((f) => (f[1] = '-'))) },
   { name: 'a boot id of four groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4'))) },
   { name: 'a boot id of six groups', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = '1-2-3-4-5-6'))) },
-  { name: 'a boot id in capitals', expect: 'malformed', path: () => fileOf(resummed((f) => (f[8] = f[8]?.toUpperCase() ?? ''))) },
+  {
+    name: 'a boot id in capitals',
+    expect: 'malformed',
+    path: () => fileOf(resummed((f) => (f[8] = f[8]?.toUpperCase() ?? ''))),
+  },
   { name: 'a writer of one group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = 'ab'))) },
   { name: 'a writer with an empty group', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = 'ab-'))) },
-  { name: 'a writer of thirteen digits', expect: 'malformed', path: () => fileOf(resummed((f) => (f[12] = '1-1234567890abc'))) },
+  {
+    name: 'a writer of thirteen digits',
+    expect: 'malformed',
+    path: () => fileOf(resummed((f) => (f[12] = '1-1234567890abc'))),
+  },
 ];
 
 /** As a writer of a later version would, which knows the sum but not our meaning of the fields. */
@@ -163,7 +258,9 @@ function resummed(edit: (fields: string[]) => unknown): string {
   return edited((fields) => {
     edit(fields);
     let sum = 0;
-    const fold = (n: number): void => { sum = (sum * 31 + n) % 2_147_483_647; };
+    const fold = (n: number): void => {
+      sum = (sum * 31 + n) % 2_147_483_647;
+    };
     fields.slice(0, -1).forEach((field, at) => {
       if (at === 0) fold(1);
       else if (at === 4) fold(field === 'task' ? 2 : field === 'step' ? 1 : 0);
@@ -177,33 +274,86 @@ function resummed(edit: (fields: string[]) => unknown): string {
 const CLOCKS: Case[] = [
   { name: 'the largest record there is', expect: 'gone', path: () => fileOf(largest()) },
   { name: 'a beat within its limit', expect: 'alive', path: () => fileOf(aged(5000, { limit: 360_000 })) },
-  { name: 'a beat past its limit and window', expect: 'stale', path: () => fileOf(aged(1120, { limit: 1000, window: 100 })) },
+  {
+    name: 'a beat past its limit and window',
+    expect: 'stale',
+    path: () => fileOf(aged(1120, { limit: 1000, window: 100 })),
+  },
   { name: 'a beat past its limit', expect: 'stale', path: () => fileOf(aged(7000)) },
-  { name: 'a beat past every limit but without one', expect: 'alive', path: () => fileOf(aged(7000, { limit: Infinity })) },
-  { name: 'a step within its limit', expect: 'alive', path: () => fileOf(aged(7000, { kind: 'step', limit: 360_000 })) },
+  {
+    name: 'a beat past every limit but without one',
+    expect: 'alive',
+    path: () => fileOf(aged(7000, { limit: Infinity })),
+  },
+  {
+    name: 'a step within its limit',
+    expect: 'alive',
+    path: () => fileOf(aged(7000, { kind: 'step', limit: 360_000 })),
+  },
   { name: 'a step past its limit', expect: 'stale', path: () => fileOf(aged(7000, { kind: 'step', limit: 600 })) },
   { name: 'a beat from another boot', expect: 'gone', path: () => fileOf(record({ boot: '0-0-0-0-1' })) },
   { name: 'a beat 1 s ahead', expect: 'alive', path: () => fileOf(aged(-100, { limit: 360_000 })) },
   { name: 'a beat 1.9 s ahead', expect: 'alive', path: () => fileOf(aged(-190, { limit: 360_000 })) },
   { name: 'a beat an hour ahead', expect: 'future', path: () => fileOf(aged(-360_000)) },
   { name: 'a wall clock an hour ahead', expect: 'alive', path: () => fileOf(record({ wall: Date.now() + 3_600_000 })) },
-  { name: 'a wall clock ten years behind', expect: 'alive', path: () => fileOf(record({ wall: Date.now() - 315_360_000_000 })) },
+  {
+    name: 'a wall clock ten years behind',
+    expect: 'alive',
+    path: () => fileOf(record({ wall: Date.now() - 315_360_000_000 })),
+  },
   { name: 'no uptime: by wall clock, fresh', expect: 'alive', path: () => fileOf(record({ uptime: undefined })) },
-  { name: 'no uptime: by wall clock, beside an inherited EPOCHSECONDS', expect: 'alive', within: ['env', 'EPOCHSECONDS=1'], path: () => fileOf(record({ uptime: undefined })) },
+  {
+    name: 'no uptime: by wall clock, beside an inherited EPOCHSECONDS',
+    expect: 'alive',
+    within: ['env', 'EPOCHSECONDS=1'],
+    path: () => fileOf(record({ uptime: undefined })),
+  },
   { name: 'no uptime: by wall clock, old', expect: 'stale', path: () => fileOf(aged(7000, { uptime: undefined })) },
-  { name: 'no boot id: by wall clock, old', expect: 'stale', path: () => fileOf(aged(7000, { boot: undefined, uptime: uptime() })) },
-  { name: 'no boot id: by wall clock, an hour ahead', expect: 'future', path: () => fileOf(aged(-360_000, { boot: undefined })) },
+  {
+    name: 'no boot id: by wall clock, old',
+    expect: 'stale',
+    path: () => fileOf(aged(7000, { boot: undefined, uptime: uptime() })),
+  },
+  {
+    name: 'no boot id: by wall clock, an hour ahead',
+    expect: 'future',
+    path: () => fileOf(aged(-360_000, { boot: undefined })),
+  },
   { name: 'at the epoch', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: 0 })) },
-  { name: 'on a leap day', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2024, 1, 29, 23, 59, 59) })) },
-  { name: 'on the last day of a year', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2000, 11, 31, 1, 2, 3) })) },
-  { name: 'on the last day there is', expect: 'future', path: () => fileOf(record({ boot: undefined, wall: 253_402_300_799_999 })) },
-  { name: 'a limit of days, hours, minutes and less than seconds', expect: 'stale', path: () => fileOf(record({ boot: undefined, wall: 1, limit: 9_006_157 })) },
+  {
+    name: 'on a leap day',
+    expect: 'stale',
+    path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2024, 1, 29, 23, 59, 59) })),
+  },
+  {
+    name: 'on the last day of a year',
+    expect: 'stale',
+    path: () => fileOf(record({ boot: undefined, wall: Date.UTC(2000, 11, 31, 1, 2, 3) })),
+  },
+  {
+    name: 'on the last day there is',
+    expect: 'future',
+    path: () => fileOf(record({ boot: undefined, wall: 253_402_300_799_999 })),
+  },
+  {
+    name: 'a limit of days, hours, minutes and less than seconds',
+    expect: 'stale',
+    path: () => fileOf(record({ boot: undefined, wall: 1, limit: 9_006_157 })),
+  },
 ];
 
 function largest(): HeartbeatRecord {
   return record({
-    beat: 999_999_999_999_999, uptime: 999_999_999_999, limit: 999_999_999_999_999, kind: 'step', pid: 4_294_967_295,
-    start: 999_999_999_999, boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff', gap: 999_999_999_999, longestTask: 999_999_999_999, writer: 'ffffffff-ffffffff',
+    beat: 999_999_999_999_999,
+    uptime: 999_999_999_999,
+    limit: 999_999_999_999_999,
+    kind: 'step',
+    pid: 4_294_967_295,
+    start: 999_999_999_999,
+    boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    gap: 999_999_999_999,
+    longestTask: 999_999_999_999,
+    writer: 'ffffffff-ffffffff',
   });
 }
 
@@ -212,18 +362,50 @@ const ELSEWHERE = ' is not the one that beat; use --other-pid-namespace for anot
 
 const IDENTITY: Case[] = [
   { name: 'a process that has ended', expect: 'gone', path: () => fileOf(record({ pid: ended() })) },
-  { name: 'a process that has ended, and a stale beat', expect: 'gone', path: () => fileOf(aged(7000, { pid: ended() })) },
+  {
+    name: 'a process that has ended, and a stale beat',
+    expect: 'gone',
+    path: () => fileOf(aged(7000, { pid: ended() })),
+  },
   { name: 'a pid beyond every pid', expect: 'gone', path: () => fileOf(record({ pid: 999_999_999_999_999 })) },
-  { name: 'a pid that was reused after the beat', expect: 'gone', says: ' is not the one that beat (', path: () => fileOf(reused(-1)) },
-  { name: 'a pid in use here when another process beat under it', expect: 'gone', says: ELSEWHERE, path: () => fileOf(reused(500)) },
-  { name: '… whose path is long', expect: 'gone', says: `${ELSEWHERE}...`, path: () => moved(fileOf(reused(500)), 'x'.repeat(100)) },
-  { name: '… when the pid is used again within a second, which a clock of whole seconds does not tell', expect: 'gone', says: ' is not the one that beat (', path: () => fileOf(reused(99)) },
+  {
+    name: 'a pid that was reused after the beat',
+    expect: 'gone',
+    says: ' is not the one that beat (',
+    path: () => fileOf(reused(-1)),
+  },
+  {
+    name: 'a pid in use here when another process beat under it',
+    expect: 'gone',
+    says: ELSEWHERE,
+    path: () => fileOf(reused(500)),
+  },
+  {
+    name: '… whose path is long',
+    expect: 'gone',
+    says: `${ELSEWHERE}...`,
+    path: () => moved(fileOf(reused(500)), 'x'.repeat(100)),
+  },
+  {
+    name: '… when the pid is used again within a second, which a clock of whole seconds does not tell',
+    expect: 'gone',
+    says: ' is not the one that beat (',
+    path: () => fileOf(reused(99)),
+  },
   { name: 'a pid without a start', expect: 'alive', path: () => fileOf(record({ start: undefined })) },
   { name: 'no pid', expect: 'alive', path: () => fileOf(record({ pid: undefined, start: undefined })) },
   { name: 'a zombie', expect: 'gone', path: async () => fileOf(record({ pid: await zombie(), start: undefined })) },
-  { name: 'a process whose first thread has ended', expect: 'alive', path: async () => fileOf(record({ pid: await headless(), start: undefined })) },
+  {
+    name: 'a process whose first thread has ended',
+    expect: 'alive',
+    path: async () => fileOf(record({ pid: await headless(), start: undefined })),
+  },
   { name: "a thread's id", expect: 'gone', path: () => fileOf(record(threadOfOurs())) },
-  { name: "a thread's id without a start", expect: 'gone', path: () => fileOf(record({ ...threadOfOurs(), start: undefined })) },
+  {
+    name: "a thread's id without a start",
+    expect: 'gone',
+    path: () => fileOf(record({ ...threadOfOurs(), start: undefined })),
+  },
   { name: 'a comm with a newline and ") "', expect: 'alive', path: () => named('a) Z 1\n) Z') },
   { name: 'a comm that looks like a zombie', expect: 'alive', path: () => named(') Z (') },
 ];
@@ -251,21 +433,83 @@ const PLAIN: Case[] = [
   { name: 'a touched file past the limit', expect: 'stale', limit: 60_000, path: () => touched(90) },
   { name: 'a file touched in the future', expect: 'future', limit: 60_000, path: () => touched(-3600) },
   { name: 'an epoch file, without a limit', expect: 'malformed', path: () => fileOf(String(Date.now() / 1000)) },
-  { name: 'an epoch file within the limit', expect: 'alive', limit: 3_600_000, path: () => fileOf(String(Date.now() / 1000 - 30)) },
-  { name: 'an epoch file with a newline', expect: 'alive', limit: 3_600_000, path: () => fileOf(`${Math.floor(Date.now() / 1000)}\n`) },
-  { name: 'an epoch file between spaces', expect: 'alive', limit: 3_600_000, path: () => fileOf(`  ${Date.now() / 1000}  \n`) },
-  { name: 'an epoch file with NULs in it', expect: 'alive', limit: 3_600_000, path: () => fileOf(`\0${Math.floor(Date.now() / 1000)}\0`) },
-  { name: 'an epoch file ended by CRLF', expect: 'malformed', limit: 60_000, path: () => fileOf(`${Math.floor(Date.now() / 1000)}\r\n`) },
+  {
+    name: 'an epoch file within the limit',
+    expect: 'alive',
+    limit: 3_600_000,
+    path: () => fileOf(String(Date.now() / 1000 - 30)),
+  },
+  {
+    name: 'an epoch file with a newline',
+    expect: 'alive',
+    limit: 3_600_000,
+    path: () => fileOf(`${Math.floor(Date.now() / 1000)}\n`),
+  },
+  {
+    name: 'an epoch file between spaces',
+    expect: 'alive',
+    limit: 3_600_000,
+    path: () => fileOf(`  ${Date.now() / 1000}  \n`),
+  },
+  {
+    name: 'an epoch file with NULs in it',
+    expect: 'alive',
+    limit: 3_600_000,
+    path: () => fileOf(`\0${Math.floor(Date.now() / 1000)}\0`),
+  },
+  {
+    name: 'an epoch file ended by CRLF',
+    expect: 'malformed',
+    limit: 60_000,
+    path: () => fileOf(`${Math.floor(Date.now() / 1000)}\r\n`),
+  },
   { name: 'a NUL, and a limit', expect: 'malformed', limit: 60_000, path: () => fileOf('\0') },
   { name: 'a lone newline, and a limit', expect: 'malformed', limit: 60_000, path: () => fileOf('\n') },
-  { name: 'an epoch file past the limit', expect: 'stale', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 - 90)) },
-  { name: 'an epoch file in the future', expect: 'future', limit: 60_000, path: () => fileOf(String(Date.now() / 1000 + 3600)) },
-  { name: 'the last nanosecond of the year 9999', expect: 'future', limit: 60_000, path: () => fileOf('253402300799.999999999') },
-  { name: 'the last nanosecond of the year 9999, without a limit', expect: 'malformed', says: 'states no limit', path: () => fileOf('253402300799.999999999') },
+  {
+    name: 'an epoch file past the limit',
+    expect: 'stale',
+    limit: 60_000,
+    path: () => fileOf(String(Date.now() / 1000 - 90)),
+  },
+  {
+    name: 'an epoch file in the future',
+    expect: 'future',
+    limit: 60_000,
+    path: () => fileOf(String(Date.now() / 1000 + 3600)),
+  },
+  {
+    name: 'the last nanosecond of the year 9999',
+    expect: 'future',
+    limit: 60_000,
+    path: () => fileOf('253402300799.999999999'),
+  },
+  {
+    name: 'the last nanosecond of the year 9999, without a limit',
+    expect: 'malformed',
+    says: 'states no limit',
+    path: () => fileOf('253402300799.999999999'),
+  },
   { name: 'a file touched in the year 50000', expect: 'future', limit: 60_000, path: farFuture },
-  ...['inf', 'nan', '-1', '1e9', '0x10', '01700000000', '1.', '.5', '1.1.1', '1 2', '1.1234567890', '999999999999', 'boom'].map(
-    (content): Case => ({ name: `${content} is no time`, expect: 'malformed', limit: 60_000, path: () => fileOf(content) }),
-  ),
+  ...[
+    'inf',
+    'nan',
+    '-1',
+    '1e9',
+    '0x10',
+    '01700000000',
+    '1.',
+    '.5',
+    '1.1.1',
+    '1 2',
+    '1.1234567890',
+    '999999999999',
+    'boom',
+  ].map((content): Case => ({
+    name: `${content} is no time`,
+    expect: 'malformed',
+    limit: 60_000,
+    path: () => fileOf(content),
+  })),
 ];
 
 const linux = describeIf(existsSync('/proc/self/stat'), 'Linux with /proc');
@@ -274,7 +518,9 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
   for (const reader of ['dash', 'busybox', 'bash', 'python3']) {
     const present = reader === 'python3' ? PYTHON !== undefined : SHELLS.some(([shell]) => shell === reader);
     describeIf(present, `${reader} (apt-get install ${reader})`)(reader, () => {
-      test('is asked', () => { expect(present).toBe(true); });
+      test('is asked', () => {
+        expect(present).toBe(true);
+      });
     });
   }
 
@@ -306,7 +552,10 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
   });
 
   const WRONG: [string, (field: string) => string[]][] = [
-    ['another value', (field) => [field === 'own' ? 'step' : field.replace(/.$/, (digit) => (digit === '1' ? '2' : '1'))]],
+    [
+      'another value',
+      (field) => [field === 'own' ? 'step' : field.replace(/.$/, (digit) => (digit === '1' ? '2' : '1'))],
+    ],
     ['negative', (field) => [`-${field}`]],
     ['huge', () => ['99999999999999999999']],
     // A leading zero is harmless in a hexadecimal group.
@@ -323,7 +572,22 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
 
   test.each(WRONG)('a field that is %s makes a record malformed and is never executed', async (_, change) => {
     const cwd = scratch();
-    const names = ['version', 'beat', 'uptime', 'limit', 'kind', 'window', 'pid', 'start', 'boot', 'wall', 'gap', 'task', 'writer', 'sum'];
+    const names = [
+      'version',
+      'beat',
+      'uptime',
+      'limit',
+      'kind',
+      'window',
+      'pid',
+      'start',
+      'boot',
+      'wall',
+      'gap',
+      'task',
+      'writer',
+      'sum',
+    ];
     const fields = (at: number): string => edited((all) => all.splice(at, 1, ...change(all[at] ?? '')));
     const cases = names.map((name, at) => ({ name, content: fields(at), expect: 'malformed' }));
     await expectEach(cases, cwd);
@@ -342,7 +606,9 @@ async function expectEach(cases: { name: string; content: string; expect: string
   for (const [at, { name, expect: expected }] of cases.entries()) {
     const answers = [...(many[at] ?? []), ...(at % SAMPLE === 0 ? await ask(paths[at] ?? '', { cwd }) : [])];
     const lines = new Set(answers.map(({ line }) => line));
-    wrong.push(...answers.filter(({ verdict }) => verdict !== expected || lines.size > 1).map((answer) => ({ name, ...answer })));
+    wrong.push(
+      ...answers.filter(({ verdict }) => verdict !== expected || lines.size > 1).map((answer) => ({ name, ...answer })),
+    );
   }
   expect(wrong).toEqual([]);
 }
@@ -357,10 +623,17 @@ describeIf(isRoot, 'root, to become another user')('as another user', () => {
 
 const canMount = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0;
 const masked = mounted('mount --bind /dev/null /proc/uptime');
-const lxcfs = mounted('echo "1.00 1.00" >"${TMPDIR:-/tmp}/uptime.$$" && mount --bind "${TMPDIR:-/tmp}/uptime.$$" /proc/uptime && rm "${TMPDIR:-/tmp}/uptime.$$"');
+const lxcfs = mounted(
+  'echo "1.00 1.00" >"${TMPDIR:-/tmp}/uptime.$$" && mount --bind "${TMPDIR:-/tmp}/uptime.$$" /proc/uptime && rm "${TMPDIR:-/tmp}/uptime.$$"',
+);
 // PID 3 is root's; the reader becomes PID 1 and nobody.
 const hiddenFromPid1 = [
-  'unshare', '--mount', '--pid', '--fork', ...mounted('mount -t proc -o hidepid=invisible proc /proc && { sleep 60 & }').slice(2), ...AS_NOBODY,
+  'unshare',
+  '--mount',
+  '--pid',
+  '--fork',
+  ...mounted('mount -t proc -o hidepid=invisible proc /proc && { sleep 60 & }').slice(2),
+  ...AS_NOBODY,
 ];
 const hidden = [...mounted('mount -t proc -o hidepid=invisible proc /proc'), ...AS_NOBODY];
 
@@ -398,22 +671,87 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
     { name: 'a beat one tick more than 2 s ahead', expect: 'future', within: at1000, path: () => edge(-201) },
     { name: 'masked /proc/uptime, a fresh beat', expect: 'alive', within: masked, path: () => fileOf(record()) },
     { name: 'masked /proc/uptime, an old beat', expect: 'stale', within: masked, path: () => fileOf(aged(7000)) },
-    { name: 'masked /proc/uptime, a beat an hour ahead', expect: 'future', within: masked, path: () => fileOf(aged(-360_000)) },
-    { name: 'masked /proc/uptime, a wall clock an hour ahead', expect: 'alive', within: masked, path: () => fileOf(record({ wall: Date.now() + 3_600_000 })) },
-    { name: 'masked /proc/uptime, by wall clock', expect: 'alive', says: 'by wall clock', within: masked, path: () => fileOf(record({ uptime: undefined })) },
+    {
+      name: 'masked /proc/uptime, a beat an hour ahead',
+      expect: 'future',
+      within: masked,
+      path: () => fileOf(aged(-360_000)),
+    },
+    {
+      name: 'masked /proc/uptime, a wall clock an hour ahead',
+      expect: 'alive',
+      within: masked,
+      path: () => fileOf(record({ wall: Date.now() + 3_600_000 })),
+    },
+    {
+      name: 'masked /proc/uptime, by wall clock',
+      expect: 'alive',
+      says: 'by wall clock',
+      within: masked,
+      path: () => fileOf(record({ uptime: undefined })),
+    },
     ...[...UNREADABLE].flatMap(([what, within]): Case[] => [
-      { name: `${what}, a fresh beat`, expect: 'alive', says: 'limit 1d (', within, path: () => open(fileOf(record())) },
-      { name: `${what}, an old beat`, expect: 'stale', says: 'limit 1m (', within, path: () => open(fileOf(aged(7000))) },
+      {
+        name: `${what}, a fresh beat`,
+        expect: 'alive',
+        says: 'limit 1d (',
+        within,
+        path: () => open(fileOf(record())),
+      },
+      {
+        name: `${what}, an old beat`,
+        expect: 'stale',
+        says: 'limit 1m (',
+        within,
+        path: () => open(fileOf(aged(7000))),
+      },
       { name: `${what}, a beat an hour ahead`, expect: 'future', within, path: () => open(fileOf(aged(-360_000))) },
       { name: `${what}, a pid that was reused`, expect: 'gone', within, path: () => open(fileOf(reused(-1))) },
     ]),
-    { name: 'no boot id on either side', expect: 'alive', says: 'limit 1d (', within: subset, path: () => fileOf(record({ boot: undefined, wall: 0 })) },
-    { name: 'no boot id on either side, an old beat', expect: 'stale', says: 'limit 1m (', within: subset, path: () => fileOf(aged(7000, { boot: undefined, wall: Date.now() })) },
-    { name: "lxcfs, which tells the container's own uptime: a fresh beat by wall clock", expect: 'alive', within: lxcfs, path: () => fileOf(record({ uptime: undefined })) },
-    { name: "lxcfs, which tells the container's own uptime: an old beat by wall clock", expect: 'stale', within: lxcfs, path: () => fileOf(aged(7000, { uptime: undefined })) },
-    { name: "hidepid, another user's living process", expect: 'alive', within: hidden, path: () => open(fileOf(record())) },
-    { name: 'hidepid, a process that has ended: its age decides', expect: 'alive', within: hidden, path: () => open(fileOf(record({ pid: ended() }))) },
-    { name: "hidepid, another user's living process, when PID 1 is ours", expect: 'alive', within: hiddenFromPid1, path: () => open(fileOf(record({ pid: 3, start: undefined }))) },
+    {
+      name: 'no boot id on either side',
+      expect: 'alive',
+      says: 'limit 1d (',
+      within: subset,
+      path: () => fileOf(record({ boot: undefined, wall: 0 })),
+    },
+    {
+      name: 'no boot id on either side, an old beat',
+      expect: 'stale',
+      says: 'limit 1m (',
+      within: subset,
+      path: () => fileOf(aged(7000, { boot: undefined, wall: Date.now() })),
+    },
+    {
+      name: "lxcfs, which tells the container's own uptime: a fresh beat by wall clock",
+      expect: 'alive',
+      within: lxcfs,
+      path: () => fileOf(record({ uptime: undefined })),
+    },
+    {
+      name: "lxcfs, which tells the container's own uptime: an old beat by wall clock",
+      expect: 'stale',
+      within: lxcfs,
+      path: () => fileOf(aged(7000, { uptime: undefined })),
+    },
+    {
+      name: "hidepid, another user's living process",
+      expect: 'alive',
+      within: hidden,
+      path: () => open(fileOf(record())),
+    },
+    {
+      name: 'hidepid, a process that has ended: its age decides',
+      expect: 'alive',
+      within: hidden,
+      path: () => open(fileOf(record({ pid: ended() }))),
+    },
+    {
+      name: "hidepid, another user's living process, when PID 1 is ours",
+      expect: 'alive',
+      within: hiddenFromPid1,
+      path: () => open(fileOf(record({ pid: 3, start: undefined }))),
+    },
     { name: 'hidepid, a stale beat', expect: 'stale', within: hidden, path: () => open(fileOf(aged(7000))) },
   ])('$name: $expect', expectOneAnswer);
 });
@@ -432,26 +770,42 @@ describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime',
 });
 
 describeIf(canMount, 'root, to mount')('where nothing tells the wall clock without a fork', () => {
-  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('%s judges by its own, or cannot ask', async (_, shell) => {
-    const answer = await run('liveness.sh', [...subset, 'env', 'EPOCHSECONDS=1', ...shell, LIVENESS_SH, fileOf(record({ uptime: undefined }))]);
-    const dash = { exit: 2, line: 'cannot ask: expected a clock in /proc/uptime and /proc/stat; neither tells' };
-    expect(answer).toMatchObject(shell[0] === 'dash' ? dash : { exit: 0, verdict: 'alive' });
-  });
+  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
+    '%s judges by its own, or cannot ask',
+    async (_, shell) => {
+      const answer = await run('liveness.sh', [
+        ...subset,
+        'env',
+        'EPOCHSECONDS=1',
+        ...shell,
+        LIVENESS_SH,
+        fileOf(record({ uptime: undefined })),
+      ]);
+      const dash = { exit: 2, line: 'cannot ask: expected a clock in /proc/uptime and /proc/stat; neither tells' };
+      expect(answer).toMatchObject(shell[0] === 'dash' ? dash : { exit: 0, verdict: 'alive' });
+    },
+  );
 });
 
 describe('several paths', () => {
-  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('%s reads the rest of the script when the second path needs it', async (_, shell) => {
-    const paths = [fileOf(aged(700, { limit: 157 })), join(scratch(), 'timestamp')];
-    const { line } = await run('liveness.sh', [...shell, LIVENESS_SH, ...paths]);
-    expect(line).toMatch(/^dead: stale: last beat .*, limit 1s570ms \(.*\); 2 of 2 dead$/);
-  });
+  test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
+    '%s reads the rest of the script when the second path needs it',
+    async (_, shell) => {
+      const paths = [fileOf(aged(700, { limit: 157 })), join(scratch(), 'timestamp')];
+      const { line } = await run('liveness.sh', [...shell, LIVENESS_SH, ...paths]);
+      expect(line).toMatch(/^dead: stale: last beat .*, limit 1s570ms \(.*\); 2 of 2 dead$/);
+    },
+  );
 });
 
 describe('a shell that nobody promised', () => {
   const asked = (shell: string): ReturnType<typeof run> => run(shell, [shell, LIVENESS_SH, fileOf(record())]);
   describeIf(spawnSync('mksh', ['-c', ':']).status === 0, 'mksh (apt-get install mksh)')('mksh', () => {
     test('counts with 32 bits, so it cannot ask', async () => {
-      expect(await asked('mksh')).toMatchObject({ exit: 2, line: 'cannot ask: expected a shell that counts with 64 bits; this one has 32' });
+      expect(await asked('mksh')).toMatchObject({
+        exit: 2,
+        line: 'cannot ask: expected a shell that counts with 64 bits; this one has 32',
+      });
     });
   });
   describeIf(spawnSync('zsh', ['-c', ':']).status === 0, 'zsh (apt-get install zsh)')('zsh', () => {
@@ -473,7 +827,8 @@ describe('a reader beside a writer', () => {
     const path = join(scratch(), 'timestamp');
     const child = start(process.execPath, ['-e', hot], { ...process.env, HEARTBEAT: path });
     await ready(child);
-    for (let reads = 0; reads < (WIDE ? 20_000 : 5000); reads++) expect(Timestamp.byRef(path).verdict().alive).toBe(true);
+    for (let reads = 0; reads < (WIDE ? 20_000 : 5000); reads++)
+      expect(Timestamp.byRef(path).verdict().alive).toBe(true);
     for (let turn = 0; turn < (WIDE ? 30 : 3); turn++) {
       for (const { verdict } of await ask(path)) expect(verdict).toBe('alive');
     }
@@ -482,19 +837,32 @@ describe('a reader beside a writer', () => {
 
   const strace = spawnSync('strace', ['-V']).status === 0;
   describeIf(strace, 'strace (apt-get install strace)')('when it is held up between file and clock', () => {
-    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('judges the newer beat (%s)', async (_, shell) => {
-      class Second extends Timestamp {
-        readonly maximumAge = 3000;
-      }
-      const timestamp = new Second(join(scratch(), 'timestamp')).refresh();
-      const beating = setInterval(() => timestamp.refresh(), 50);
-      const delay = ['strace', '-o', '/dev/null', '-P', '/proc/uptime', '-e', 'trace=openat', '-e', 'inject=openat:delay_enter=3500000:when=1'];
-      const began = Date.now();
-      const answer = await run('sh', [...delay, ...shell, LIVENESS_SH, timestamp.path]);
-      clearInterval(beating);
-      expect(Date.now() - began).toBeGreaterThan(3400); // it was held up
-      expect(answer).toMatchObject({ verdict: 'alive', exit: 0 });
-    });
+    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
+      'judges the newer beat (%s)',
+      async (_, shell) => {
+        class Second extends Timestamp {
+          readonly maximumAge = 3000;
+        }
+        const timestamp = new Second(join(scratch(), 'timestamp')).refresh();
+        const beating = setInterval(() => timestamp.refresh(), 50);
+        const delay = [
+          'strace',
+          '-o',
+          '/dev/null',
+          '-P',
+          '/proc/uptime',
+          '-e',
+          'trace=openat',
+          '-e',
+          'inject=openat:delay_enter=3500000:when=1',
+        ];
+        const began = Date.now();
+        const answer = await run('sh', [...delay, ...shell, LIVENESS_SH, timestamp.path]);
+        clearInterval(beating);
+        expect(Date.now() - began).toBeGreaterThan(3400); // it was held up
+        expect(answer).toMatchObject({ verdict: 'alive', exit: 0 });
+      },
+    );
 
     test('reads a bounded part of a file that grows after it was looked at', async () => {
       const path = fileOf('x'.repeat(100));

@@ -21,18 +21,51 @@ const [first = '', ...others] = vectors.match(/.*\n/g) ?? [];
 
 /** What the page says beneath its test vectors. */
 const FIRST: HeartbeatRecord = {
-  beat: 42, uptime: 1_234_567, limit: 12_000, kind: 'own', window: 100, pid: 7, start: 98_765,
-  boot: '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0', wall: Date.UTC(2026, 10, 20, 9, 43, 12, 250), gap: 3050, longestTask: 5300, writer: '7-89abcdef',
+  beat: 42,
+  uptime: 1_234_567,
+  limit: 12_000,
+  kind: 'own',
+  window: 100,
+  pid: 7,
+  start: 98_765,
+  boot: '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0',
+  wall: Date.UTC(2026, 10, 20, 9, 43, 12, 250),
+  gap: 3050,
+  longestTask: 5300,
+  writer: '7-89abcdef',
 };
 const STEP: HeartbeatRecord = {
-  ...FIRST, beat: 43, uptime: 1_234_599, wall: FIRST.wall + 320, kind: 'step', limit: 360_000,
+  ...FIRST,
+  beat: 43,
+  uptime: 1_234_599,
+  wall: FIRST.wall + 320,
+  kind: 'step',
+  limit: 360_000,
 };
 const LEAST: HeartbeatRecord = {
-  ...FIRST, uptime: undefined, limit: Infinity, pid: undefined, start: undefined, boot: undefined, gap: undefined, longestTask: undefined, writer: '0-1',
+  ...FIRST,
+  uptime: undefined,
+  limit: Infinity,
+  pid: undefined,
+  start: undefined,
+  boot: undefined,
+  gap: undefined,
+  longestTask: undefined,
+  writer: '0-1',
 };
 const LARGEST: HeartbeatRecord = {
-  beat: 10 ** 15 - 1, uptime: 10 ** 12 - 1, limit: 10 ** 15 - 1, kind: 'step', window: 100, pid: 2 ** 32 - 1, start: 10 ** 12 - 1,
-  boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff', wall: LAST_WALL, gap: 10 ** 12 - 1, longestTask: 10 ** 12 - 1, writer: 'ffffffff-ffffffff',
+  beat: 10 ** 15 - 1,
+  uptime: 10 ** 12 - 1,
+  limit: 10 ** 15 - 1,
+  kind: 'step',
+  window: 100,
+  pid: 2 ** 32 - 1,
+  start: 10 ** 12 - 1,
+  boot: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  wall: LAST_WALL,
+  gap: 10 ** 12 - 1,
+  longestTask: 10 ** 12 - 1,
+  writer: 'ffffffff-ffffffff',
 };
 const TASK: HeartbeatRecord = { ...FIRST, beat: 44, kind: 'task', limit: 30_000 };
 const SAID = [FIRST, STEP, TASK, LEAST, LARGEST];
@@ -53,10 +86,33 @@ interface Named {
   writer: string;
 }
 
-function toNamed({ beat, uptime, limit, kind, window, pid, start, boot, wall, gap, longestTask, writer }: HeartbeatRecord): Named {
+function toNamed({
+  beat,
+  uptime,
+  limit,
+  kind,
+  window,
+  pid,
+  start,
+  boot,
+  wall,
+  gap,
+  longestTask,
+  writer,
+}: HeartbeatRecord): Named {
   return {
-    beat, uptime_cs: uptime ?? null, limit_cs: limit === Infinity ? null : limit, kind, window_cs: window, pid: pid ?? null,
-    start: start ?? null, boot: boot ?? null, wall_ms: wall, gap_cs: gap ?? null, task_cs: longestTask ?? null, writer,
+    beat,
+    uptime_cs: uptime ?? null,
+    limit_cs: limit === Infinity ? null : limit,
+    kind,
+    window_cs: window,
+    pid: pid ?? null,
+    start: start ?? null,
+    boot: boot ?? null,
+    wall_ms: wall,
+    gap_cs: gap ?? null,
+    task_cs: longestTask ?? null,
+    writer,
   };
 }
 
@@ -80,7 +136,10 @@ const IN_PYTHON: Implementation = {
   name: 'heartbeat.py',
   parse: (lines) => {
     const answers = python('parse', lines.map((line) => line.replace(/\n?$/, '\n')).join(''));
-    return answers.trimEnd().split('\n').map((answer) => JSON.parse(answer) as Named | null);
+    return answers
+      .trimEnd()
+      .split('\n')
+      .map((answer) => JSON.parse(answer) as Named | null);
   },
   serialise: (records) => python('serialise', records.map((record) => `${JSON.stringify(toNamed(record))}\n`).join('')),
 };
@@ -142,12 +201,18 @@ function conforms({ parse, serialise }: Implementation): void {
 
 const withPython = describeIf(PYTHON !== undefined, 'python3');
 
-describe(RECORD_TS.name, () => { conforms(RECORD_TS); });
-withPython(IN_PYTHON.name, () => { conforms(IN_PYTHON); });
+describe(RECORD_TS.name, () => {
+  conforms(RECORD_TS);
+});
+withPython(IN_PYTHON.name, () => {
+  conforms(IN_PYTHON);
+});
 
 describe("the page's table of fields", () => {
   const rows = [...page.matchAll(/^\| (\d+|…|last) \| ([a-z_ ]+) \| (\d*) ?\| .* \|$/gm)];
-  const columns = rows.flatMap(([, number, name = '', width]) => (number === '…' ? [] : [{ name, width: Number(width) }]));
+  const columns = rows.flatMap(([, number, name = '', width]) =>
+    number === '…' ? [] : [{ name, width: Number(width) }],
+  );
 
   test('has the names of the line above it, in its order', () => {
     const named = rows.map(([, number, name = '']) => (number === '…' ? `[${name}]` : name));
@@ -185,7 +250,9 @@ function anyRecord(roll: () => number): HeartbeatRecord {
   };
   const orNone = <T>(value: T): T | undefined => (roll() < 0.2 ? undefined : value);
   const groups = (...longest: number[]): string =>
-    longest.map((most) => Array.from({ length: 1 + Math.floor(roll() * most) }, () => upTo(15).toString(16)).join('')).join('-');
+    longest
+      .map((most) => Array.from({ length: 1 + Math.floor(roll() * most) }, () => upTo(15).toString(16)).join(''))
+      .join('-');
   const kind = (['own', 'step', 'task'] as const)[Math.floor(roll() * 3)] ?? 'own';
   const limit = 1 + upTo(10 ** 15 - 2);
   return {
@@ -229,7 +296,12 @@ afterAll(async () => {
 function killed(child: ChildProcess): Promise<void> {
   return new Promise((settle) => {
     if (ended(child)) settle();
-    else child.once('exit', () => { settle(); }).kill('SIGKILL');
+    else
+      child
+        .once('exit', () => {
+          settle();
+        })
+        .kill('SIGKILL');
   });
 }
 
@@ -272,7 +344,9 @@ const canWrite = PYTHON !== undefined && existsSync('/proc/self/stat');
 
 describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a Python process', () => {
   let path: string;
-  beforeEach(() => { path = join(scratch(), 'timestamp'); });
+  beforeEach(() => {
+    path = join(scratch(), 'timestamp');
+  });
 
   test("the Python writer's beat is alive to every reader, and gone once it is killed", async () => {
     const writer = await writingPython(path);

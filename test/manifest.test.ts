@@ -38,7 +38,12 @@ function read(yaml: string): unknown {
 }
 
 function timing(probe: Probe | undefined): ProbeTiming {
-  const { periodSeconds = NaN, timeoutSeconds = NaN, failureThreshold = NaN, terminationGracePeriodSeconds = NaN } = probe ?? {};
+  const {
+    periodSeconds = NaN,
+    timeoutSeconds = NaN,
+    failureThreshold = NaN,
+    terminationGracePeriodSeconds = NaN,
+  } = probe ?? {};
   return { periodSeconds, timeoutSeconds, failureThreshold, terminationGracePeriodSeconds };
 }
 
@@ -46,17 +51,34 @@ const seconds = (text = ''): number => (parseLimit(text) ?? NaN) / 1000;
 
 /** The numbers that a comment promises. */
 function promised(text: string): { earliest: number; latest: number } {
-  const [[, earliest, latest, stall] = []] = [...text.matchAll(/decided between (\S+) and (\S+) after its last beat; no stall under (\S+) restarts it\.\n/g)];
+  const [[, earliest, latest, stall] = []] = [
+    ...text.matchAll(/decided between (\S+) and (\S+) after its last beat; no stall under (\S+) restarts it\.\n/g),
+  ];
   expect(stall).toBe(earliest);
   return { earliest: seconds(earliest), latest: seconds(latest) };
 }
 
 const LIMITS = ['2s', '9500ms', '20s', '2m', '1h', '30d'];
 const FILES = [[], ['--path', '/var/run/beat/mail'], ['--process']] as const;
-const COMBINATIONS = LIMITS.flatMap((limit) => ['sh', 'node', 'own'].flatMap((probe) => FILES.map((file) => ['--maximum-age', limit, '--probe', probe, ...file])));
+const COMBINATIONS = LIMITS.flatMap((limit) =>
+  ['sh', 'node', 'own'].flatMap((probe) => FILES.map((file) => ['--maximum-age', limit, '--probe', probe, ...file])),
+);
 
-function checkContainer(container: Container | undefined, spec: PodSpec | undefined, options: readonly string[], text: string): void {
-  const { startupProbe, livenessProbe, readinessProbe, env = [], volumeMounts, resources, securityContext } = container ?? {};
+function checkContainer(
+  container: Container | undefined,
+  spec: PodSpec | undefined,
+  options: readonly string[],
+  text: string,
+): void {
+  const {
+    startupProbe,
+    livenessProbe,
+    readinessProbe,
+    env = [],
+    volumeMounts,
+    resources,
+    securityContext,
+  } = container ?? {};
   const isProcess = options.includes('--process');
   const limit = seconds(options[1]);
   const liveness = timing(livenessProbe);
@@ -73,9 +95,18 @@ function checkContainer(container: Container | undefined, spec: PodSpec | undefi
   expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
   expect(resources).toEqual({ requests: { cpu: '100m' } });
   expect(text).toContain(WHY_REQUEST);
-  expect(text).toMatch(options.includes('sh') ? /leave 6 MiB and 8 threads for the probe/ : /leave 12 MiB and 12 threads for the probe/);
-  expect(securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
-  expect(spec).toMatchObject({ enableServiceLinks: false, securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } } });
+  expect(text).toMatch(
+    options.includes('sh') ? /leave 6 MiB and 8 threads for the probe/ : /leave 12 MiB and 12 threads for the probe/,
+  );
+  expect(securityContext).toEqual({
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    capabilities: { drop: ['ALL'] },
+  });
+  expect(spec).toMatchObject({
+    enableServiceLinks: false,
+    securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+  });
   expect(spec?.volumes).toEqual([{ name: 'liveness', emptyDir: { medium: 'Memory', sizeLimit: '1Mi' } }]);
   const [{ name, value = '' } = { name: '' }] = env;
   expect(name).toBe(isProcess ? 'LIVENESS_RUNDIR' : 'LIVENESS_PATH');
@@ -96,17 +127,32 @@ describe('manifest', () => {
     pods.push(pod);
 
     const component = await manifest(...options, '--format', 'kustomize');
-    const { patches: [patch] } = read(component) as { patches: [{ target: object; patch: string }] };
+    const {
+      patches: [patch],
+    } = read(component) as { patches: [{ target: object; patch: string }] };
     expect(patch.target).toEqual({ kind: 'Deployment', name: 'worker' });
-    const { spec: { template: { spec: changes } }, ...meta } = read(patch.patch) as { spec: { template: { spec: PodSpec } } };
+    const {
+      spec: {
+        template: { spec: changes },
+      },
+      ...meta
+    } = read(patch.patch) as { spec: { template: { spec: PodSpec } } };
     expect(meta).toEqual({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'worker' } });
     checkContainer(changes.containers[0], changes, options, patch.patch);
     // As kustomize merges a container by its name.
     const deployment = {
       ...meta,
-      spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { ...changes, containers: [{ image: 'worker:1', ...changes.containers[0] }] } } },
+      spec: {
+        selector: { matchLabels: { a: 'b' } },
+        template: {
+          metadata: { labels: { a: 'b' } },
+          spec: { ...changes, containers: [{ image: 'worker:1', ...changes.containers[0] }] },
+        },
+      },
     } as unknown as Deployment;
-    expect(schemaError(new DeploymentModel(deployment as ConstructorParameters<typeof DeploymentModel>[0]))).toBeUndefined();
+    expect(
+      schemaError(new DeploymentModel(deployment as ConstructorParameters<typeof DeploymentModel>[0])),
+    ).toBeUndefined();
     deployments.push(deployment);
     const { image, workingDir, command, ...rest } = container ?? { name: '' };
     expect([image, workingDir, command]).toEqual(['worker:1', '/app', ['node', 'dist/main.js']]);
@@ -117,13 +163,21 @@ describe('manifest', () => {
     expect(Object.keys(services)).toEqual(['worker']);
     const healthcheck = services.worker?.healthcheck as Record<string, string> & { test: string[]; retries: number };
     expect(healthcheck.test).toEqual(['CMD', ...(container?.livenessProbe?.exec?.command ?? [])]);
-    const probe = { periodSeconds: seconds(healthcheck.interval), timeoutSeconds: seconds(healthcheck.timeout), failureThreshold: healthcheck.retries };
+    const probe = {
+      periodSeconds: seconds(healthcheck.interval),
+      timeoutSeconds: seconds(healthcheck.timeout),
+      failureThreshold: healthcheck.retries,
+    };
     const { earliest, latest } = dockerDecision(seconds(options[1]), probe);
-    const [, ...times] = /unhealthy between (\S+) and (\S+) after its last beat; no stall under (\S+) makes it so\.\n/.exec(compose) ?? [];
+    const [, ...times] =
+      /unhealthy between (\S+) and (\S+) after its last beat; no stall under (\S+) makes it so\.\n/.exec(compose) ?? [];
     expect(times.map(seconds)).toEqual([earliest, latest, earliest]);
     const [variable] = container?.env ?? [];
     expect(services.worker).toMatchObject({
-      read_only: true, cap_drop: ['ALL'], user: '1000:1000', environment: { [variable?.name ?? '']: variable?.value },
+      read_only: true,
+      cap_drop: ['ALL'],
+      user: '1000:1000',
+      environment: { [variable?.name ?? '']: variable?.value },
       tmpfs: [`${container?.volumeMounts?.[0]?.mountPath ?? ''}:size=1m`],
     });
   });
@@ -132,14 +186,18 @@ describe('manifest', () => {
     expect([pods.length, deployments.length]).toEqual([COMBINATIONS.length, COMBINATIONS.length]);
     expect(typeErrors(pods, 'Pod[]', 'core/v1')).toEqual([]);
     expect(typeErrors(deployments, 'Deployment[]', 'apps/v1')).toEqual([]);
-    expect(typeErrors([{ spec: { containers: [{ name: 'a', livenesProbe: {} }] } }], 'Pod[]', 'core/v1')).toHaveLength(1);
+    expect(typeErrors([{ spec: { containers: [{ name: 'a', livenesProbe: {} }] } }], 'Pod[]', 'core/v1')).toHaveLength(
+      1,
+    );
   });
 
   test('derives from a limit of 2m what README shows', async () => {
     const text = await manifest('--maximum-age', '2m');
     expect(text).toContain('decided between 2m25s and 3m5s after its last beat; no stall under 2m25s restarts it.\n');
     expect(text).toContain('10s later the container is gone.\n');
-    expect(text).toContain('failureThreshold: 25 # (25 - 1) x 5s = 2m to the first beat: the first probe may come at once\n');
+    expect(text).toContain(
+      'failureThreshold: 25 # (25 - 1) x 5s = 2m to the first beat: the first probe may come at once\n',
+    );
     expect(text).toContain('periodSeconds: 30 # a quarter of the limit\n');
   });
 
@@ -153,23 +211,64 @@ describe('manifest', () => {
     expect(await commands()).toEqual([`sh ${dist}/liveness.sh`, undefined]);
     expect(await commands('--probe', 'node')).toEqual([`${node} ${dist}/liveness.js`, undefined]);
     expect(await commands('--probe', 'own')).toEqual([`${node} dist/liveness.js`, undefined]);
-    expect(await commands('--process')).toEqual([`sh ${dist}/liveness.sh --process --ignore-error`, `sh ${dist}/liveness.sh --process`]);
-    expect(await commands('--process', '--probe', 'node')).toEqual([`${node} ${dist}/liveness.js --process --ignore-error`, `${node} ${dist}/liveness.js --process`]);
-    expect(await commands('--process', '--probe', 'own')).toEqual([`${node} dist/liveness.js`, `${node} dist/readiness.js`]);
+    expect(await commands('--process')).toEqual([
+      `sh ${dist}/liveness.sh --process --ignore-error`,
+      `sh ${dist}/liveness.sh --process`,
+    ]);
+    expect(await commands('--process', '--probe', 'node')).toEqual([
+      `${node} ${dist}/liveness.js --process --ignore-error`,
+      `${node} ${dist}/liveness.js --process`,
+    ]);
+    expect(await commands('--process', '--probe', 'own')).toEqual([
+      `${node} dist/liveness.js`,
+      `${node} dist/readiness.js`,
+    ]);
   });
 
   test('says how much room a probe needs, as measured', () => {
-    const [, ...figures] = /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(readFileSync('bench/containers.mjs', 'utf8').replaceAll('\n', ' ')) ?? [];
+    const [, ...figures] =
+      /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(
+        readFileSync('bench/containers.mjs', 'utf8').replaceAll('\n', ' '),
+      ) ?? [];
     expect(figures).toEqual(['6 MiB', '12 MiB']); // those that checkContainer looks for
   });
 
   test('takes a period, a timeout, a threshold, a start, a name, an image and a command', async () => {
-    const text = await manifest('--maximum-age', '2m', '--period', '20s', '--timeout', '7s', '--failure-threshold', '3', '--startup', '10m', '--name', 'mail', '--image', 'registry.example.com/mail:2@sha256:0af', '--', 'node', '--enable-source-maps', 'dist/mail.js', "a'b", '$HOME $$');
+    const text = await manifest(
+      '--maximum-age',
+      '2m',
+      '--period',
+      '20s',
+      '--timeout',
+      '7s',
+      '--failure-threshold',
+      '3',
+      '--startup',
+      '10m',
+      '--name',
+      'mail',
+      '--image',
+      'registry.example.com/mail:2@sha256:0af',
+      '--',
+      'node',
+      '--enable-source-maps',
+      'dist/mail.js',
+      "a'b",
+      '$HOME $$',
+    );
     const { metadata, spec } = read(text) as Pod;
     const [container] = spec?.containers ?? [];
-    expect([metadata?.name, container?.name, container?.image]).toEqual(['mail', 'mail', 'registry.example.com/mail:2@sha256:0af']);
+    expect([metadata?.name, container?.name, container?.image]).toEqual([
+      'mail',
+      'mail',
+      'registry.example.com/mail:2@sha256:0af',
+    ]);
     expect(container?.command).toEqual(['node', '--enable-source-maps', 'dist/mail.js', "a'b", '$$HOME $$$$']); // Kubernetes makes one $ of two
-    expect(timing(container?.livenessProbe)).toMatchObject({ periodSeconds: 20, timeoutSeconds: 7, failureThreshold: 3 });
+    expect(timing(container?.livenessProbe)).toMatchObject({
+      periodSeconds: 20,
+      timeoutSeconds: 7,
+      failureThreshold: 3,
+    });
     expect(coldStart(timing(container?.startupProbe)).earliest).toBe(602); // 86 periods of 7 s
     expect(promised(text)).toEqual(decision(120, timing(container?.livenessProbe)));
   });
@@ -181,15 +280,20 @@ describe('manifest', () => {
       expect(promised(text).latest + (probe.terminationGracePeriodSeconds ?? NaN)).toBeLessThanOrEqual(seconds(within));
       return probe.periodSeconds;
     };
-    expect(await Promise.all(['145s', '146s', '147s', '155s', '195s', '10m'].map(period))).toEqual([5, 5, 6, 10, 30, 30]);
+    expect(await Promise.all(['145s', '146s', '147s', '155s', '195s', '10m'].map(period))).toEqual([
+      5, 5, 6, 10, 30, 30,
+    ]);
   });
 
-  test.each(['on', 'y', 'no', 'null', 'true', '123', '1e3', '0x1f', '0o7', '012', 'worker-2', 'a'])('%s may be a name', async (name) => {
-    for (const format of ['pod', 'kustomize', 'compose']) {
-      const content = read(await manifest('--maximum-age', '2m', '--format', format, '--name', name));
-      if (format === 'pod') expect((content as Pod).metadata?.name).toBe(name);
-    }
-  });
+  test.each(['on', 'y', 'no', 'null', 'true', '123', '1e3', '0x1f', '0o7', '012', 'worker-2', 'a'])(
+    '%s may be a name',
+    async (name) => {
+      for (const format of ['pod', 'kustomize', 'compose']) {
+        const content = read(await manifest('--maximum-age', '2m', '--format', format, '--name', name));
+        if (format === 'pod') expect((content as Pod).metadata?.name).toBe(name);
+      }
+    },
+  );
 
   test('a command cannot forge a line of the manifest', async () => {
     const text = await manifest('--maximum-age', '2m', '--', 'a\nkind: Secret', '# b');
@@ -200,33 +304,84 @@ describe('manifest', () => {
 
 describe('an impossible wish is refused with what is possible', () => {
   test.each([
-    ['--maximum-age 1s', '--maximum-age expected at least 2s, because the kubelet probes once a second at most; got 1s'],
+    [
+      '--maximum-age 1s',
+      '--maximum-age expected at least 2s, because the kubelet probes once a second at most; got 1s',
+    ],
     ['--maximum-age 31d', '--maximum-age expected at most 30d; got 31d'],
-    ['--maximum-age 2m --restart-within 1m', '--restart-within expected at least 2m25s: the limit of 2m, 2 periods and a timeout of 5s each, 10s of grace; got 1m'],
-    ['--maximum-age 2m --restart-within 144s', '--restart-within expected at least 2m25s: the limit of 2m, 2 periods and a timeout of 5s each, 10s of grace; got 2m24s'],
-    ['--maximum-age 2m --timeout 10s --period 5s', '--timeout expected at most the period, 5s, or timeouts would queue; got 10s'],
-    ['--maximum-age 20s --timeout 11s', '--timeout expected at most 10s, half of the limit, so that a probe sees every beat; got 11s'],
-    ['--maximum-age 2m --period 2m', '--period expected at most 1m55s, the limit less the timeout, so that a probe sees every beat; got 2m'],
-    ['--maximum-age 2m --period 2m --timeout 1s', '--period expected at most 1m59s, the limit less the timeout, so that a probe sees every beat; got 2m'],
+    [
+      '--maximum-age 2m --restart-within 1m',
+      '--restart-within expected at least 2m25s: the limit of 2m, 2 periods and a timeout of 5s each, 10s of grace; got 1m',
+    ],
+    [
+      '--maximum-age 2m --restart-within 144s',
+      '--restart-within expected at least 2m25s: the limit of 2m, 2 periods and a timeout of 5s each, 10s of grace; got 2m24s',
+    ],
+    [
+      '--maximum-age 2m --timeout 10s --period 5s',
+      '--timeout expected at most the period, 5s, or timeouts would queue; got 10s',
+    ],
+    [
+      '--maximum-age 20s --timeout 11s',
+      '--timeout expected at most 10s, half of the limit, so that a probe sees every beat; got 11s',
+    ],
+    [
+      '--maximum-age 2m --period 2m',
+      '--period expected at most 1m55s, the limit less the timeout, so that a probe sees every beat; got 2m',
+    ],
+    [
+      '--maximum-age 2m --period 2m --timeout 1s',
+      '--period expected at most 1m59s, the limit less the timeout, so that a probe sees every beat; got 2m',
+    ],
     ['--maximum-age 2m --period 1500ms', '--period expected whole seconds, at most 30d; got 1500ms'],
     ['--maximum-age 2m --startup 31d', '--startup expected whole seconds, at most 30d; got 31d'],
-    ['--maximum-age 2m --period 2x', "--period expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '2x' (string)"],
-    ['--maximum-age 2x', "--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '2x' (string)"],
-    ['--maximum-age 2m --failure-threshold 1', "--failure-threshold expected a number from 2 to 999, because a resumed machine may look stale once; got '1' (string)"],
+    [
+      '--maximum-age 2m --period 2x',
+      "--period expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '2x' (string)",
+    ],
+    [
+      '--maximum-age 2x',
+      "--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '2x' (string)",
+    ],
+    [
+      '--maximum-age 2m --failure-threshold 1',
+      "--failure-threshold expected a number from 2 to 999, because a resumed machine may look stale once; got '1' (string)",
+    ],
     ['--maximum-age 2m --probe bash', "--probe expected sh, node or own; got 'bash' (string)"],
     ['--maximum-age 2m --format yaml', "--format expected pod, helm, kustomize or compose; got 'yaml' (string)"],
-    ['--maximum-age 2m --name Mail', "--name expected at most 63 of a-z, 0-9 and -, as Kubernetes does; got 'Mail' (string)"],
-    ['--maximum-age 2m --image a;b', "--image expected an image such as registry.example.com/worker:1; got 'a;b' (string)"],
-    ...['timestamp', '/timestamp', '/run/../x', '/run/./x', '/run/x/..', '/run//x', '/run/x/', '/run/$(A)/x'].map((path) => [
-      `--maximum-age 2m --path ${path}`, `--path expected an absolute path in a folder, such as /run/liveness/timestamp; got '${path}' (string)`,
-    ]),
+    [
+      '--maximum-age 2m --name Mail',
+      "--name expected at most 63 of a-z, 0-9 and -, as Kubernetes does; got 'Mail' (string)",
+    ],
+    [
+      '--maximum-age 2m --image a;b',
+      "--image expected an image such as registry.example.com/worker:1; got 'a;b' (string)",
+    ],
+    ...['timestamp', '/timestamp', '/run/../x', '/run/./x', '/run/x/..', '/run//x', '/run/x/', '/run/$(A)/x'].map(
+      (path) => [
+        `--maximum-age 2m --path ${path}`,
+        `--path expected an absolute path in a folder, such as /run/liveness/timestamp; got '${path}' (string)`,
+      ],
+    ),
     ['--maximum-age 2m --process --path /run/a/b', 'Arguments process and path are mutually exclusive; see --help'],
-    ['--maximum-age 2m --period 5s --restart-within 5m', 'Arguments restart-within and period are mutually exclusive; see --help'],
+    [
+      '--maximum-age 2m --period 5s --restart-within 5m',
+      'Arguments restart-within and period are mutually exclusive; see --help',
+    ],
     ['--maximum-age 2m --timeline --svg x.svg', 'Arguments svg and timeline are mutually exclusive; see --help'],
-    ['--maximum-age 2m --format helm --restart-within 5m', '--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither'],
+    [
+      '--maximum-age 2m --format helm --restart-within 5m',
+      '--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither',
+    ],
     ['--maximum-age 2500ms --format helm', '--maximum-age expected whole seconds for --format helm; got 2500ms'],
-    ['--maximum-age 2m --format helm --image a:1', '--image and COMMAND are for --format pod and compose; got --format helm'],
-    ['--maximum-age 2m --format kustomize -- node x.js', '--image and COMMAND are for --format pod and compose; got --format kustomize'],
+    [
+      '--maximum-age 2m --format helm --image a:1',
+      '--image and COMMAND are for --format pod and compose; got --format helm',
+    ],
+    [
+      '--maximum-age 2m --format kustomize -- node x.js',
+      '--image and COMMAND are for --format pod and compose; got --format kustomize',
+    ],
     ['--maximum-age 2m node x.js', 'expected -- COMMAND... after the options; got node'],
     ['--period 5s', 'Missing required argument: maximum-age; see --help'],
   ])('%s', async (options, line) => {
@@ -234,24 +389,37 @@ describe('an impossible wish is refused with what is possible', () => {
   });
 
   test('and what a refusal offers is taken', async () => {
-    const wish = (name: string, most: number) => fc.option(fc.integer({ min: 1, max: most }).map((seconds) => [`--${name}`, `${seconds}s`]), { nil: [] as string[] });
-    const wishes = fc.tuple(fc.integer({ min: 1, max: 200 }), wish('timeout', 120), fc.oneof(wish('period', 200), wish('restart-within', 400)), wish('startup', 400));
-    await fc.assert(fc.asyncProperty(wishes, async ([limit, ...options]) => {
-      const words = ['--maximum-age', `${limit}s`, ...options.flat()];
-      // One refusal may follow on another: a limit that is too short, then a timeout, then a period.
-      for (let turn = 0; turn < 5; turn++) {
-        const { code, out, err } = await cli(['manifest', ...words]);
-        if (code === 0) {
-          const probe = timing((parse(out) as Pod).spec?.containers[0]?.livenessProbe);
-          expect(seesEveryBeat(seconds(words[1]), probe)).toBe(true);
-          return;
+    const wish = (name: string, most: number) =>
+      fc.option(
+        fc.integer({ min: 1, max: most }).map((seconds) => [`--${name}`, `${seconds}s`]),
+        { nil: [] as string[] },
+      );
+    const wishes = fc.tuple(
+      fc.integer({ min: 1, max: 200 }),
+      wish('timeout', 120),
+      fc.oneof(wish('period', 200), wish('restart-within', 400)),
+      wish('startup', 400),
+    );
+    await fc.assert(
+      fc.asyncProperty(wishes, async ([limit, ...options]) => {
+        const words = ['--maximum-age', `${limit}s`, ...options.flat()];
+        // One refusal may follow on another: a limit that is too short, then a timeout, then a period.
+        for (let turn = 0; turn < 5; turn++) {
+          const { code, out, err } = await cli(['manifest', ...words]);
+          if (code === 0) {
+            const probe = timing((parse(out) as Pod).spec?.containers[0]?.livenessProbe);
+            expect(seesEveryBeat(seconds(words[1]), probe)).toBe(true);
+            return;
+          }
+          const [, option = '', offer = ''] =
+            /: (--\S+) expected at (?:most|least)(?: the period,)? (\w+)[,:]/.exec(err) ?? [];
+          expect([err, words.includes(option), offer]).toEqual([err, true, expect.stringMatching(/\d/)]);
+          words[words.indexOf(option) + 1] = offer;
         }
-        const [, option = '', offer = ''] = /: (--\S+) expected at (?:most|least)(?: the period,)? (\w+)[,:]/.exec(err) ?? [];
-        expect([err, words.includes(option), offer]).toEqual([err, true, expect.stringMatching(/\d/)]);
-        words[words.indexOf(option) + 1] = offer;
-      }
-      throw new Error(`refused again and again: ${words.join(' ')}`);
-    }), { numRuns: 60 });
+        throw new Error(`refused again and again: ${words.join(' ')}`);
+      }),
+      { numRuns: 60 },
+    );
   });
 });
 
@@ -276,17 +444,24 @@ A node adds a second or two if it is idle, more if it is starved; 10s later the 
 `);
   });
 
-  test.each([['2s'], ['4s'], ['20s'], ['90s'], ['2m'], ['1h'], ['30d']])('for a limit of %s: the probes that fail, of which the last decides, between the bounds; no wider than the terminal', async (limit) => {
-    for (const columns of [60, 80, 100, 200]) {
-      const { out } = await cli(['manifest', '--maximum-age', limit, '--failure-threshold', '3', '--timeline'], { columns });
-      const rows = out.split('\n').slice(2, 10);
-      for (const row of rows) expect(row.length).toBeLessThanOrEqual(Math.min(columns, 100));
-      const [probes = '', between = ''] = rows.filter((row) => /^(probes|between)/.test(row)).map((row) => row.slice(11));
-      expect(probes.replaceAll(' ', '')).toMatch(/^\++--X\+*$/);
-      expect(probes.indexOf('X')).toBeGreaterThanOrEqual(between.indexOf('['));
-      expect(probes.indexOf('X')).toBeLessThanOrEqual(between.indexOf(']'));
-    }
-  });
+  test.each([['2s'], ['4s'], ['20s'], ['90s'], ['2m'], ['1h'], ['30d']])(
+    'for a limit of %s: the probes that fail, of which the last decides, between the bounds; no wider than the terminal',
+    async (limit) => {
+      for (const columns of [60, 80, 100, 200]) {
+        const { out } = await cli(['manifest', '--maximum-age', limit, '--failure-threshold', '3', '--timeline'], {
+          columns,
+        });
+        const rows = out.split('\n').slice(2, 10);
+        for (const row of rows) expect(row.length).toBeLessThanOrEqual(Math.min(columns, 100));
+        const [probes = '', between = ''] = rows
+          .filter((row) => /^(probes|between)/.test(row))
+          .map((row) => row.slice(11));
+        expect(probes.replaceAll(' ', '')).toMatch(/^\++--X\+*$/);
+        expect(probes.indexOf('X')).toBeGreaterThanOrEqual(between.indexOf('['));
+        expect(probes.indexOf('X')).toBeLessThanOrEqual(between.indexOf(']'));
+      }
+    },
+  );
 });
 
 describe('--svg', () => {
@@ -297,22 +472,29 @@ describe('--svg', () => {
     expect(readFileSync('README.md', 'utf8')).toContain('(docs/restart.svg)');
   });
 
-  test.each([['2s'], ['20s'], ['2m'], ['1h'], ['30d']])('for a limit of %s: XML, with everything inside the picture and the bounds in words', async (limit) => {
-    const file = join(scratch(), 'x.svg');
-    await manifest('--maximum-age', limit, '--svg', file);
-    const svg = readFileSync(file, 'utf8');
-    const { status, stderr } = spawnSync('python3', ['-c', 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])', file], { encoding: 'utf8' });
-    expect([status, stderr]).toEqual([0, '']);
-    expect(svg).not.toMatch(/NaN|undefined|width="-/);
-    for (const [, x = ''] of svg.matchAll(/ c?x="([\d.-]+)"/g)) {
-      expect(Number(x)).toBeGreaterThanOrEqual(0);
-      expect(Number(x)).toBeLessThanOrEqual(960);
-    }
-    const { earliest } = promised((await manifest('--maximum-age', limit)));
-    const [, stall = ''] = /No stall under (\S+) restarts it\.</.exec(svg) ?? [];
-    expect(seconds(stall)).toBe(earliest);
-    expect(svg).toContain('@media (prefers-color-scheme: dark)');
-  });
+  test.each([['2s'], ['20s'], ['2m'], ['1h'], ['30d']])(
+    'for a limit of %s: XML, with everything inside the picture and the bounds in words',
+    async (limit) => {
+      const file = join(scratch(), 'x.svg');
+      await manifest('--maximum-age', limit, '--svg', file);
+      const svg = readFileSync(file, 'utf8');
+      const { status, stderr } = spawnSync(
+        'python3',
+        ['-c', 'import sys, xml.dom.minidom as m; m.parse(sys.argv[1])', file],
+        { encoding: 'utf8' },
+      );
+      expect([status, stderr]).toEqual([0, '']);
+      expect(svg).not.toMatch(/NaN|undefined|width="-/);
+      for (const [, x = ''] of svg.matchAll(/ c?x="([\d.-]+)"/g)) {
+        expect(Number(x)).toBeGreaterThanOrEqual(0);
+        expect(Number(x)).toBeLessThanOrEqual(960);
+      }
+      const { earliest } = promised(await manifest('--maximum-age', limit));
+      const [, stall = ''] = /No stall under (\S+) restarts it\.</.exec(svg) ?? [];
+      expect(seconds(stall)).toBe(earliest);
+      expect(svg).toContain('@media (prefers-color-scheme: dark)');
+    },
+  );
 
   test('exits 1, with one line, if the file cannot be written', async () => {
     const file = join(scratch(), 'none', 'x.svg');

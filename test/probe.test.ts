@@ -50,7 +50,10 @@ const shipped: [string, string[]][] = [
 
 describe.each([
   ...shipped,
-  ['probe(...)', own('probe(...(process.argv.length > 2 ? process.argv.slice(2).map((p) => Mine.byRef(p)) : [Mine.byRef()]))')] as const,
+  [
+    'probe(...)',
+    own('probe(...(process.argv.length > 2 ? process.argv.slice(2).map((p) => Mine.byRef(p)) : [Mine.byRef()]))'),
+  ] as const,
 ])('%s', (_, command) => {
   const ask = (paths: string[], env?: Environment): ReturnType<typeof said> => said([...command, ...paths], env);
 
@@ -76,10 +79,13 @@ describe.each([
     expect(ask([], { LIVENESS_PATH: missing })[1]).toBe(`dead: missing: no such file (${missing})\n`);
   });
 
-  test.each(['warning', 'WARN', 'Error', 'CRITICAL', 'fatal', 'silent'])('with LOG_LEVEL=%s is silent when alive, never when dead', (LOG_LEVEL) => {
-    expect(ask([alive], { LOG_LEVEL })).toEqual([0, '', '']);
-    expect(ask([stale], { LOG_LEVEL })).toEqual([1, expect.stringContaining('dead: stale'), '']);
-  });
+  test.each(['warning', 'WARN', 'Error', 'CRITICAL', 'fatal', 'silent'])(
+    'with LOG_LEVEL=%s is silent when alive, never when dead',
+    (LOG_LEVEL) => {
+      expect(ask([alive], { LOG_LEVEL })).toEqual([0, '', '']);
+      expect(ask([stale], { LOG_LEVEL })).toEqual([1, expect.stringContaining('dead: stale'), '']);
+    },
+  );
 
   test.each(['', 'info', 'DEBUG', 'warnings'])('with LOG_LEVEL=%s speaks when alive', (LOG_LEVEL) => {
     expect(ask([alive], { LOG_LEVEL })[1]).toContain('alive: ');
@@ -100,8 +106,13 @@ describe.each([
     ['a stdout nobody reads', '| :'],
   ])('keeps its exit code with %s', (_, redirect) => {
     const script = `set -o pipefail; "$@" ${redirect}`;
-    for (const [path, code] of [[alive, 0], [stale, 1]] as const) {
-      expect(spawnSync('bash', ['-c', script, 'bash', ...command, path], { stdio: ['ignore', 'pipe', 'ignore'] }).status).toBe(code);
+    for (const [path, code] of [
+      [alive, 0],
+      [stale, 1],
+    ] as const) {
+      expect(
+        spawnSync('bash', ['-c', script, 'bash', ...command, path], { stdio: ['ignore', 'pipe', 'ignore'] }).status,
+      ).toBe(code);
     }
   });
 });
@@ -138,16 +149,23 @@ describe.each(shipped)('%s', (name, command) => {
     expect(error).toMatch(/^cannot ask: [ -~]{1,300}\n$/);
   });
 
-  test.each([['--help', '--bogus'], ['--version', '--bogus'], ['--bogus', '--help']])('%s %s is refused', (...flags) => {
+  test.each([
+    ['--help', '--bogus'],
+    ['--version', '--bogus'],
+    ['--bogus', '--help'],
+  ])('%s %s is refused', (...flags) => {
     expect(ask(...flags)).toEqual([2, '', expect.stringMatching(/^cannot ask: .*--bogus/)]);
   });
 
-  test.each(['--maximum-age=soon', '--maximumage', '--process-all', '-x'])('%s is refused: exit 2, one line on stderr', (flag) => {
-    const [code, text, error] = ask(flag, alive);
-    expect([code, text]).toEqual([2, '']);
-    expect(error).toMatch(/^cannot ask: .*expected.*\n$/);
-    expect(error.split('\n')).toHaveLength(2);
-  });
+  test.each(['--maximum-age=soon', '--maximumage', '--process-all', '-x'])(
+    '%s is refused: exit 2, one line on stderr',
+    (flag) => {
+      const [code, text, error] = ask(flag, alive);
+      expect([code, text]).toEqual([2, '']);
+      expect(error).toMatch(/^cannot ask: .*expected.*\n$/);
+      expect(error.split('\n')).toHaveLength(2);
+    },
+  );
 
   test('-- ends the options', () => {
     expect(ask('--', '--help')[1]).toBe('dead: missing: no such file (--help)\n');
@@ -156,14 +174,24 @@ describe.each(shipped)('%s', (name, command) => {
   test('--other-pid-namespace leaves pid and boot aside', () => {
     const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
     expect(ask(foreign)[1]).toContain('dead: gone: beat in another boot');
-    expect(ask('--other-pid-namespace', foreign)).toEqual([0, expect.stringContaining(', by wall clock (') as string, '']);
+    expect(ask('--other-pid-namespace', foreign)).toEqual([
+      0,
+      expect.stringContaining(', by wall clock (') as string,
+      '',
+    ]);
     const old = fileOf(aged(7000, { pid: 999_999_999 }));
     expect(ask('--other-pid-namespace', old)).toEqual([1, expect.stringContaining('dead: stale: ') as string, '']);
   });
 
   if (name === 'liveness.js') {
     test.each([
-      ['500ms', '500ms'], ['90s', '1m30s'], ['2m', '2m'], ['1h30m', '1h30m'], ['1d', '1d'], ['PT2M', '2m'], ['P1DT2H30M5S', '1d2h30m5s'],
+      ['500ms', '500ms'],
+      ['90s', '1m30s'],
+      ['2m', '2m'],
+      ['1h30m', '1h30m'],
+      ['1d', '1d'],
+      ['PT2M', '2m'],
+      ['P1DT2H30M5S', '1d2h30m5s'],
     ])('--maximum-age %s is a limit for plain files', (limit, shown) => {
       expect(ask('--maximum-age', limit, fileOf('1700000000'))[1]).toContain(`limit ${shown}, by wall clock`);
       expect(ask('--maximum-age', limit, stale)[1]).toContain('limit 1m (');
@@ -173,15 +201,24 @@ describe.each(shipped)('%s', (name, command) => {
       expect(ask('--maximum-age', '1h', fileOf(''))[0]).toBe(0);
     });
 
-    test.each(['', '0s', '5', '2 m', '-2m', '1.5h', 'PT', '30m1h', 'soon'])('--maximum-age %j is refused with what is accepted', (limit) => {
-      expect(ask(`--maximum-age=${limit}`, alive)).toEqual([
-        2, '', `cannot ask: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got ${JSON.stringify(limit)}\n`,
-      ]);
-    });
+    test.each(['', '0s', '5', '2 m', '-2m', '1.5h', 'PT', '30m1h', 'soon'])(
+      '--maximum-age %j is refused with what is accepted',
+      (limit) => {
+        expect(ask(`--maximum-age=${limit}`, alive)).toEqual([
+          2,
+          '',
+          `cannot ask: --maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got ${JSON.stringify(limit)}\n`,
+        ]);
+      },
+    );
   } else {
     test('answers the same under -e and -u', () => {
       const [shell = '', ...rest] = command;
-      for (const [path, code] of [[alive, 0], [stale, 1], [missing, 1]] as const) {
+      for (const [path, code] of [
+        [alive, 0],
+        [stale, 1],
+        [missing, 1],
+      ] as const) {
         expect(said([shell, ...rest.slice(0, -1), '-eu', LIVENESS_SH, path])).toEqual([code, ask(path)[1], '']);
       }
     });
@@ -193,14 +230,20 @@ describe.each(shipped)('%s', (name, command) => {
 });
 
 describe('probe(...)', () => {
-  test.each(['Mine', "'/tmp/x'", '[Mine.byRef()]', 'null', 'undefined', 'Mine.byRef(), 5'])('refuses %s, and says what was expected', (given) => {
-    expect(said(own(`probe(${given})`))).toEqual([
-      2, '', expect.stringMatching(/^cannot ask: probe expected Timestamps such as WorkerTimestamp\.byRef\(\); got .*\n$/),
-    ]);
-  });
+  test.each(['Mine', "'/tmp/x'", '[Mine.byRef()]', 'null', 'undefined', 'Mine.byRef(), 5'])(
+    'refuses %s, and says what was expected',
+    (given) => {
+      expect(said(own(`probe(${given})`))).toEqual([
+        2,
+        '',
+        expect.stringMatching(/^cannot ask: probe expected Timestamps such as WorkerTimestamp\.byRef\(\); got .*\n$/),
+      ]);
+    },
+  );
 
   test('tells whatever went wrong on one line', () => {
-    const body = "class Bad extends Timestamp { get maximumAge() { throw new Error('boom\\nline 2\\u001b[31m') } } probe(Bad.byRef())";
+    const body =
+      "class Bad extends Timestamp { get maximumAge() { throw new Error('boom\\nline 2\\u001b[31m') } } probe(Bad.byRef())";
     expect(said(own(body))).toEqual([2, '', 'cannot ask: boom?line 2?[31m\n']);
   });
 
@@ -211,16 +254,24 @@ describe('probe(...)', () => {
   test('without a usable maximumAge cannot ask, and says what was expected', () => {
     const [code, , error] = said(own('class Wrong extends Timestamp {}; probe(Wrong.byRef())'));
     expect(code).toBe(2);
-    expect(error).toMatch(/^cannot ask: Wrong\.maximumAge must be milliseconds above 0.*; got undefined \(undefined\)\n$/);
+    expect(error).toMatch(
+      /^cannot ask: Wrong\.maximumAge must be milliseconds above 0.*; got undefined \(undefined\)\n$/,
+    );
   });
 
   test('ends although the import graph holds a handle open', () => {
-    const holding = own(`probe(Mine.byRef(${JSON.stringify(stale)}))`, "require('node:net').createServer().listen(0); setInterval(() => {}, 1e6);");
+    const holding = own(
+      `probe(Mine.byRef(${JSON.stringify(stale)}))`,
+      "require('node:net').createServer().listen(0); setInterval(() => {}, 1e6);",
+    );
     expect(said(holding)[0]).toBe(1);
   });
 
   test('keeps its answer whatever listens to the end', () => {
-    const listening = own(`probe(Mine.byRef(${JSON.stringify(stale)}))`, "process.on('exit', () => { process.exitCode = 0; process.exit(0); });");
+    const listening = own(
+      `probe(Mine.byRef(${JSON.stringify(stale)}))`,
+      "process.on('exit', () => { process.exitCode = 0; process.exit(0); });",
+    );
     expect(said(listening)[0]).toBe(1);
   });
 
@@ -233,7 +284,11 @@ describe('probe(...)', () => {
   });
 
   test("the origin's own shape: process.exit(byRef(path).alive ? 0 : 1)", () => {
-    for (const [path, code] of [[alive, 0], [stale, 1], [missing, 1]] as const) {
+    for (const [path, code] of [
+      [alive, 0],
+      [stale, 1],
+      [missing, 1],
+    ] as const) {
       expect(said(own(`process.exit(Mine.byRef(${JSON.stringify(path)}).alive ? 0 : 1)`))).toEqual([code, '', '']);
     }
   });
@@ -256,18 +311,22 @@ describe('what a probe costs', () => {
   test('liveness.js is one file that loads node: builtins only', () => {
     const loads = [...readFileSync(LIVENESS_JS, 'utf8').matchAll(/(\brequire|\bimport|getBuiltinModule)\(([^)]*)/g)];
     expect(loads.length).toBeGreaterThan(0);
-    for (const [, how, what] of loads) expect([how, what]).toEqual(['getBuiltinModule', expect.stringMatching(/^"node:/)]);
+    for (const [, how, what] of loads)
+      expect([how, what]).toEqual(['getBuiltinModule', expect.stringMatching(/^"node:/)]);
   });
 
   describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('counted by strace', () => {
-    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('liveness.sh under %s is one execve and no fork', (_, shell) => {
-      for (const path of [alive, stale, missing]) {
-        const log = join(scratch(), 'strace');
-        exec(['strace', '-f', '-e', 'trace=execve,clone,clone3,fork,vfork', '-o', log, ...shell, LIVENESS_SH, path]);
-        const calls = [...readFileSync(log, 'utf8').matchAll(/^\d+ +(\w+)\(/gm)].map(([, call]) => call);
-        expect(calls).toEqual(['execve']);
-      }
-    });
+    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
+      'liveness.sh under %s is one execve and no fork',
+      (_, shell) => {
+        for (const path of [alive, stale, missing]) {
+          const log = join(scratch(), 'strace');
+          exec(['strace', '-f', '-e', 'trace=execve,clone,clone3,fork,vfork', '-o', log, ...shell, LIVENESS_SH, path]);
+          const calls = [...readFileSync(log, 'utf8').matchAll(/^\d+ +(\w+)\(/gm)].map(([, call]) => call);
+          expect(calls).toEqual(['execve']);
+        }
+      },
+    );
 
     test('liveness.js starts no process', () => {
       const log = join(scratch(), 'strace');
@@ -276,11 +335,16 @@ describe('what a probe costs', () => {
     });
   });
 
-  describeIf(spawnSync('shellcheck', ['--version']).status === 0, 'shellcheck (apt-get install shellcheck)')('read by ShellCheck', () => {
-    test('liveness.sh is POSIX sh', () => {
-      // Left out: ulimit -t, which all three shells have; $LIVENESS_PATH in the help; splitting fields on purpose.
-      const { stdout } = spawnSync('shellcheck', ['--shell=sh', '--exclude=SC3045,SC2016,SC2086', LIVENESS_SH], { encoding: 'utf8' });
-      expect(stdout).toBe('');
-    });
-  });
+  describeIf(spawnSync('shellcheck', ['--version']).status === 0, 'shellcheck (apt-get install shellcheck)')(
+    'read by ShellCheck',
+    () => {
+      test('liveness.sh is POSIX sh', () => {
+        // Left out: ulimit -t, which all three shells have; $LIVENESS_PATH in the help; splitting fields on purpose.
+        const { stdout } = spawnSync('shellcheck', ['--shell=sh', '--exclude=SC3045,SC2016,SC2086', LIVENESS_SH], {
+          encoding: 'utf8',
+        });
+        expect(stdout).toBe('');
+      });
+    },
+  );
 });

@@ -1,5 +1,16 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -40,17 +51,34 @@ function there(): string[] {
 describe('load', () => {
   test('runs functions and objects in order, sync and async, each with the arguments, and then writes the pid', async () => {
     const calls: unknown[] = [];
-    const object = { limit: 5, health(...args: unknown[]) { calls.push(['object', this.limit, ...args, there()]); return true; } };
-    const callable = Object.assign(() => { throw new Error('not this one'); }, {
-      health: (...args: unknown[]) => { calls.push(['function with health', ...args]); },
-    });
+    const object = {
+      limit: 5,
+      health(...args: unknown[]) {
+        calls.push(['object', this.limit, ...args, there()]);
+        return true;
+      },
+    };
+    const callable = Object.assign(
+      () => {
+        throw new Error('not this one');
+      },
+      {
+        health: (...args: unknown[]) => {
+          calls.push(['function with health', ...args]);
+        },
+      },
+    );
     const slow = async (...args: unknown[]): Promise<boolean> => {
       await new Promise(setImmediate);
       calls.push(['slow', ...args]);
       return true;
     };
     const timestamp = await new ProcessTimestamp(directory).load([slow, object, callable, () => undefined], 'a', 7);
-    expect(calls).toEqual([['slow', 'a', 7], ['object', 5, 'a', 7, []], ['function with health', 'a', 7]]);
+    expect(calls).toEqual([
+      ['slow', 'a', 7],
+      ['object', 5, 'a', 7, []],
+      ['function with health', 'a', 7],
+    ]);
     expect(timestamp.pid).toBe(process.pid);
     expect(there()).toEqual(['pid', 'timestamp']);
     timestamp.reset();
@@ -66,11 +94,20 @@ describe('load', () => {
 
   const named = (): boolean => false;
   class Disk {
-    health(): Promise<boolean> { return Promise.resolve(false); }
+    health(): Promise<boolean> {
+      return Promise.resolve(false);
+    }
   }
   test.each<[string, HealthCheck, string]>([
     ['a function', named, 'named'],
-    ['a function without a name', (() => () => false)(), 'anonymous function'],
+    [
+      'a function without a name',
+      (
+        () => () =>
+          false
+      )(),
+      'anonymous function',
+    ],
     ['an object with a name', Object.assign({ name: 'the peer' }, { health: () => false }), 'the peer'],
     ['an object of a class', new Disk(), 'Disk'],
     ['an object whose name has a newline', Object.assign({ name: 'two\nlines' }, { health: () => false }), 'two?lines'],
@@ -89,7 +126,9 @@ describe('load', () => {
   test.each([0, 1, -1, NaN, null, ''])('refuses the answer %p, which may mean either', async (answer) => {
     const error = await thrown(() => new ProcessTimestamp(directory).load([() => Promise.resolve(answer)]));
     expect(error.code).toBe('ERR_ARGUMENT');
-    expect(error.message).toMatch(/^health check 1 of 1 \(anonymous function\) expected to answer true or false; got .+ \(\w+\)$/);
+    expect(error.message).toMatch(
+      /^health check 1 of 1 \(anonymous function\) expected to answer true or false; got .+ \(\w+\)$/,
+    );
     expect(there()).toEqual([]);
   });
 
@@ -112,11 +151,23 @@ describe('load', () => {
   test.each<[unknown, string]>([
     [undefined, 'load expected an array of health checks; got undefined (undefined)'],
     ['./check.js', "load expected an array of health checks; got './check.js' (string)"],
-    [[() => true, 7], 'health check 2 of 2 expected a function, an object with a method health, or a module that exports one; got 7 (number)'],
-    [[{ health: true }], 'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got { health: true } (object)'],
-    [[null], 'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got null (object)'],
+    [
+      [() => true, 7],
+      'health check 2 of 2 expected a function, an object with a method health, or a module that exports one; got 7 (number)',
+    ],
+    [
+      [{ health: true }],
+      'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got { health: true } (object)',
+    ],
+    [
+      [null],
+      'health check 1 of 1 expected a function, an object with a method health, or a module that exports one; got null (object)',
+    ],
   ])('refuses %j as checks before it runs any', async (checks, message) => {
-    expect(await thrown(() => new ProcessTimestamp(directory).load(checks as never[]))).toMatchObject({ code: 'ERR_ARGUMENT', message });
+    expect(await thrown(() => new ProcessTimestamp(directory).load(checks as never[]))).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message,
+    });
   });
 
   test('removes what writers killed in the middle of a write have left, and nothing else', async () => {
@@ -135,9 +186,24 @@ describe('load', () => {
         .load([]).then(() => 'loaded', (error) => error.code).then((said) => { process.stdout.write(said); setInterval(() => {}, 1e6); }));
       require(${JSON.stringify(LIBRARY)}); process.stdout.write('ready');`;
     for (let round = 0; round < 10; round++) {
-      const both = [1, 2].map(() => spawn(process.execPath, ['-e', script, `${directory}-${round}`], { stdio: ['pipe', 'pipe', 'inherit'] }));
-      for (const child of both) beforeRemoval.push(() => { child.kill('SIGKILL'); });
-      const said = (): Promise<string[]> => Promise.all(both.map((child) => new Promise<string>((settle) => child.stdout.once('data', (data) => { settle(String(data)); }))));
+      const both = [1, 2].map(() =>
+        spawn(process.execPath, ['-e', script, `${directory}-${round}`], { stdio: ['pipe', 'pipe', 'inherit'] }),
+      );
+      for (const child of both)
+        beforeRemoval.push(() => {
+          child.kill('SIGKILL');
+        });
+      const said = (): Promise<string[]> =>
+        Promise.all(
+          both.map(
+            (child) =>
+              new Promise<string>((settle) =>
+                child.stdout.once('data', (data) => {
+                  settle(String(data));
+                }),
+              ),
+          ),
+        );
       await said();
       const outcomes = said();
       for (const child of both) child.stdin.write('go');
@@ -150,7 +216,11 @@ describe('load', () => {
     directory = directoryOf({ pid: process.pid, error: 0 });
     expect(ProcessTimestamp.byRef(directory).alive).toBe(true);
     let during: unknown;
-    await new ProcessTimestamp(directory).load([() => { during = ProcessTimestamp.byRef(directory).verdict(); }]);
+    await new ProcessTimestamp(directory).load([
+      () => {
+        during = ProcessTimestamp.byRef(directory).verdict();
+      },
+    ]);
     expect(during).toMatchObject({ reason: 'missing', detail: 'error file: no such file' });
   });
 
@@ -160,7 +230,12 @@ describe('load', () => {
     const pid = await ready(other);
     const mine = new ProcessTimestamp(directory);
     const check = jest.fn();
-    expect(await thrown(() => mine.load([check]))).toMatchObject({ code: 'ERR_HEARTBEAT_IN_USE', message: expect.stringMatching(`^process directory ${directory} is in use by a Timestamp of process ${pid};.* or reset\\(\\) the other first$`) as string });
+    expect(await thrown(() => mine.load([check]))).toMatchObject({
+      code: 'ERR_HEARTBEAT_IN_USE',
+      message: expect.stringMatching(
+        `^process directory ${directory} is in use by a Timestamp of process ${pid};.* or reset\\(\\) the other first$`,
+      ) as string,
+    });
     expect(check).not.toHaveBeenCalled();
     mine.reset(); // as in a finally: it must not hide why load() failed, nor touch what is not its own
     expect(mine.verdict()).toMatchObject({ alive: true, pid });
@@ -182,11 +257,13 @@ describe('load', () => {
 
   test('again leaves the loop its beats, and restores what was taken away', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
-    await timestamp.load([() => {
-      rmSync(join(directory, 'timestamp'));
-      timestamp.refresh({ maximumAge: 3_600_000 }); // written at once
-      expect(there()).toEqual(['pid', 'timestamp']);
-    }]);
+    await timestamp.load([
+      () => {
+        rmSync(join(directory, 'timestamp'));
+        timestamp.refresh({ maximumAge: 3_600_000 }); // written at once
+        expect(there()).toEqual(['pid', 'timestamp']);
+      },
+    ]);
     expect(ProcessTimestamp.byRef(directory, { ignoreError: true }).alive).toBe(true);
     rmSync(directory, { recursive: true });
     await timestamp.load([]);
@@ -198,7 +275,15 @@ describe('load', () => {
 
   test('rejects when reset() came while the checks ran, and writes nothing', async () => {
     const timestamp = new ProcessTimestamp(directory);
-    expect(await thrown(() => timestamp.load([() => { timestamp.reset(); }]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
+    expect(
+      await thrown(() =>
+        timestamp.load([
+          () => {
+            timestamp.reset();
+          },
+        ]),
+      ),
+    ).toMatchObject({ code: 'ERR_NOT_LOADED' });
     expect(there()).toEqual([]);
   });
 
@@ -206,7 +291,15 @@ describe('load', () => {
     const timestamp = new ProcessTimestamp(directory);
     expect(await thrown(() => timestamp.load([() => timestamp.load([])]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
     expect(timestamp.set().alive).toBe(true);
-    await expect(timestamp.load([async () => { timestamp.reset(); (await timestamp.load([])).set(); return false; }])).rejects.toThrow('answered false');
+    await expect(
+      timestamp.load([
+        async () => {
+          timestamp.reset();
+          (await timestamp.load([])).set();
+          return false;
+        },
+      ]),
+    ).rejects.toThrow('answered false');
     expect(timestamp.alive).toBe(true);
     timestamp.reset();
   });
@@ -217,7 +310,9 @@ describe('load', () => {
       mkdirSync(join(directory, '..'));
       symlinkSync(victim, directory);
       lchownSync(directory, 65534, 65534);
-      expect((await thrown(() => new ProcessTimestamp(directory).load([]))).message).toContain('is a symbolic link of another user (uid 65534)');
+      expect((await thrown(() => new ProcessTimestamp(directory).load([]))).message).toContain(
+        'is a symbolic link of another user (uid 65534)',
+      );
       expect(readdirSync(victim)).toEqual(['error']);
     });
   });
@@ -234,21 +329,30 @@ describe('load', () => {
   test("throws where something stands in the pid's place", async () => {
     mkdirSync(join(directory, 'pid'), { recursive: true });
     const error = await thrown(() => new ProcessTimestamp(directory).load([]));
-    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the pid') as string });
+    expect(error).toMatchObject({
+      code: 'ERR_HEARTBEAT_WRITE',
+      message: expect.stringContaining('cannot write the pid') as string,
+    });
     // Not even a living timestamp, which would keep the next one out.
     rmSync(join(directory, 'pid'), { recursive: true });
     await new ProcessTimestamp(directory).load([]);
   });
 
-  test.each(['pid', 'error', 'timestamp'])('refuses a directory whose %s holds text, before anything is touched', async (name) => {
-    directory = directoryOf({ pid: 4711, error: 1, [name]: 'first line\nsecond line\n' });
-    const before = there().map((name) => readFileSync(join(directory, name), 'latin1'));
-    const check = jest.fn();
-    const error = await thrown(() => new ProcessTimestamp(directory).load([check]));
-    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `) as string });
-    expect(check).not.toHaveBeenCalled();
-    expect(there().map((name) => readFileSync(join(directory, name), 'latin1'))).toEqual(before);
-  });
+  test.each(['pid', 'error', 'timestamp'])(
+    'refuses a directory whose %s holds text, before anything is touched',
+    async (name) => {
+      directory = directoryOf({ pid: 4711, error: 1, [name]: 'first line\nsecond line\n' });
+      const before = there().map((name) => readFileSync(join(directory, name), 'latin1'));
+      const check = jest.fn();
+      const error = await thrown(() => new ProcessTimestamp(directory).load([check]));
+      expect(error).toMatchObject({
+        code: 'ERR_HEARTBEAT_WRITE',
+        message: expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `) as string,
+      });
+      expect(check).not.toHaveBeenCalled();
+      expect(there().map((name) => readFileSync(join(directory, name), 'latin1'))).toEqual(before);
+    },
+  );
 
   test('refuses an empty path', async () => {
     expect(await thrown(() => new ProcessTimestamp('').load([]))).toMatchObject({ code: 'ERR_ARGUMENT' });
@@ -277,7 +381,8 @@ describe('health checks that are modules', () => {
   const SAYS = 'health = (...args) => console.log(JSON.stringify(args))';
   const files = {
     'cjs.js': `exports.${SAYS};`,
-    'whole.js': 'class Checker { constructor() { this.name = "mine" } health() { console.log("this is", this.name) } } module.exports = new Checker();',
+    'whole.js':
+      'class Checker { constructor() { this.name = "mine" } health() { console.log("this is", this.name) } } module.exports = new Checker();',
     'esm.mjs': `export const ${SAYS}; export default class { health() {} };`,
     'default.mjs': `export default { ${SAYS.replace('=', ':')} };`,
     'waits.mjs': `await null; export const health = async () => { await null; console.log('waited') };`,
@@ -305,18 +410,40 @@ describe('health checks that are modules', () => {
     ['a package', 'common', '[1,"a"]\nloaded'],
     ['a file of a package', 'common/sub.js', '[1,"a"]\nloaded'],
     ['a package of ES modules', 'both', '[1,"a"]\nloaded'],
-    ['one without health', './none.js', "ERR_ARGUMENT health check 1 of 1 expected that './none.js' (string) exports a function health; it exports unhealthy"],
-    ['one that is part of Node', 'node:fs', "ERR_ARGUMENT health check 1 of 1 expected that 'node:fs' (string) exports a function health; it exports appendFile, "],
+    [
+      'one without health',
+      './none.js',
+      "ERR_ARGUMENT health check 1 of 1 expected that './none.js' (string) exports a function health; it exports unhealthy",
+    ],
+    [
+      'one that is part of Node',
+      'node:fs',
+      "ERR_ARGUMENT health check 1 of 1 expected that 'node:fs' (string) exports a function health; it exports appendFile, ",
+    ],
     ['one that answers false', './false.js', 'ERR_HEALTH_CHECK health check 1 of 1 (./false.js) answered false'],
     ['one that throws', './throws.js', 'MINE at the top'],
     ['one whose own import is not there', './needs.js', "MODULE_NOT_FOUND Cannot find module './not-there'"],
-    ['none at all', './nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'./nowhere.js\' (string)'],
-    ['a file: URL of none', 'file:///nowhere.js', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'file:///nowhere.js\' (string)'],
+    [
+      'none at all',
+      './nowhere.js',
+      "ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got './nowhere.js' (string)",
+    ],
+    [
+      'a file: URL of none',
+      'file:///nowhere.js',
+      "ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got 'file:///nowhere.js' (string)",
+    ],
     ['an ES module that TypeScript has compiled', './compiled.js', '[1,"a"]\nloaded'],
-    ['no package', 'nowhere', 'ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got \'nowhere\' (string)'],
+    [
+      'no package',
+      'nowhere',
+      "ERR_ARGUMENT health check 1 of 1 expected a package, or a path that begins with . or /, to be found from @; got 'nowhere' (string)",
+    ],
   ])('%s', (_, specifier, says) => {
     const folder = service(files);
-    expect(load(folder, specifier, '[1,"a"]').slice(0, says.replace('@', folder).length)).toBe(says.replace('@', folder));
+    expect(load(folder, specifier, '[1,"a"]').slice(0, says.replace('@', folder).length)).toBe(
+      says.replace('@', folder),
+    );
   });
 
   test('by absolute path and by file: URL', () => {
@@ -331,7 +458,10 @@ describe('health checks that are modules', () => {
       'load.test.js': `const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)});
         test('loads', async () => { (await new ProcessTimestamp(${JSON.stringify(directory)}).load(['./check.js'], 7)).reset(); });`,
     });
-    const { stderr } = spawnSync(process.execPath, [resolve('node_modules/jest/bin/jest.js'), '--rootDir', folder], { cwd: folder, encoding: 'utf8' });
+    const { stderr } = spawnSync(process.execPath, [resolve('node_modules/jest/bin/jest.js'), '--rootDir', folder], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
     expect(stderr).toContain('Tests:       1 passed, 1 total');
   });
 
@@ -340,7 +470,11 @@ describe('health checks that are modules', () => {
       'node_modules/elsewhere/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
       'node_modules/elsewhere/i.js': `export const ${SAYS};`,
     });
-    expect(load(folder, 'elsewhere').split('\n').filter((line) => !/Warning|trace-warnings/.test(line))).toEqual(['[]', 'loaded']);
+    expect(
+      load(folder, 'elsewhere')
+        .split('\n')
+        .filter((line) => !/Warning|trace-warnings/.test(line)),
+    ).toEqual(['[]', 'loaded']);
     expect(load(folder, 'elsewhere/nowhere')).toMatch(/^(?:ERR_PACKAGE_PATH_NOT_EXPORTED|ERR_MODULE_NOT_FOUND) /);
   });
 
@@ -378,7 +512,10 @@ describe('set', () => {
 
   test('before load() says so, as does refresh()', async () => {
     const timestamp = new ProcessTimestamp(directory);
-    for (const [method, call] of [['set', () => timestamp.set()], ['refresh', () => timestamp.refresh()]] as const) {
+    for (const [method, call] of [
+      ['set', () => timestamp.set()],
+      ['refresh', () => timestamp.refresh()],
+    ] as const) {
       const error = await thrown(call);
       expect(error).toMatchObject({ code: 'ERR_NOT_LOADED', path: directory });
       expect(error.message).toContain(`${method}() expected load() to have succeeded first`);
@@ -403,7 +540,10 @@ describe('set', () => {
     rmSync(join(directory, 'error'));
     mkdirSync(join(directory, 'error'));
     const error = await thrown(() => timestamp.set(1));
-    expect(error).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('cannot write the error') as string });
+    expect(error).toMatchObject({
+      code: 'ERR_HEARTBEAT_WRITE',
+      message: expect.stringContaining('cannot write the error') as string,
+    });
   });
 
   test('of what it said before does not stop a loop that is out of descriptors, and is made up for later', () => {
@@ -418,7 +558,9 @@ describe('set', () => {
         fs.rmSync(it.path + '/error');
         console.log(it.set(3).error);
       });`;
-    const { stdout } = spawnSync('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '-e', script], { encoding: 'utf8' });
+    const { stdout } = spawnSync('sh', ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '-e', script], {
+      encoding: 'utf8',
+    });
     expect(stdout).toBe('ERR_HEARTBEAT_WRITE\n3\n');
   });
 
@@ -442,8 +584,19 @@ describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install st
     });`;
     const log = join(scratch(), 'strace');
     // The third file that is to be replaced. libuv has no name for this error: its code is "Unknown system error -122".
-    const refusing = ['-f', '-qq', '-o', log, '-e', 'trace=rename,renameat,renameat2,pwrite64', '-e', 'inject=rename,renameat,renameat2:error=EDQUOT:when=3+'];
-    const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script, directory], { encoding: 'utf8' });
+    const refusing = [
+      '-f',
+      '-qq',
+      '-o',
+      log,
+      '-e',
+      'trace=rename,renameat,renameat2,pwrite64',
+      '-e',
+      'inject=rename,renameat,renameat2:error=EDQUOT:when=3+',
+    ];
+    const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script, directory], {
+      encoding: 'utf8',
+    });
     const trace = readFileSync(log, 'utf8');
     expect([stdout, trace.match(/EDQUOT/g)?.length]).toEqual(['true 0 alive\n', 2]);
     expect(trace).toMatch(/pwrite64\(\d+, "7\\0\\0\\0\\0", 5, 0\)/);
@@ -460,14 +613,19 @@ describe('reset', () => {
     timestamp.reset();
     expect(there()).toEqual([]);
     expect(timestamp.verdict()).toMatchObject({ reason: 'missing', detail: 'pid file: no such file' });
-    for (const call of [() => timestamp.set(), () => timestamp.refresh()]) expect((await thrown(call)).code).toBe('ERR_NOT_LOADED');
+    for (const call of [() => timestamp.set(), () => timestamp.refresh()])
+      expect((await thrown(call)).code).toBe('ERR_NOT_LOADED');
     expect((await timestamp.load([])).set().alive).toBe(true);
     timestamp.delete();
     expect(there()).toEqual([]);
   });
 
   test('clears what a process that has ended left behind', () => {
-    directory = directoryOf({ pid: spawnSync('true').pid, error: 0, timestamp: record({ pid: spawnSync('true').pid }) });
+    directory = directoryOf({
+      pid: spawnSync('true').pid,
+      error: 0,
+      timestamp: record({ pid: spawnSync('true').pid }),
+    });
     writeFileSync(join(directory, 'mine'), '');
     new ProcessTimestamp(directory).reset();
     expect(there()).toEqual(['mine']);
@@ -540,10 +698,25 @@ describe('as a Timestamp', () => {
     expect(daemon.verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'timestamp file: no such file' });
     const view = ProcessTimestamp.byRef(directory);
     expect(view.verdict()).toEqual({
-      alive: true, path: directory, clock: undefined, value: undefined, age: Infinity, limit: Infinity, longestGap: undefined, longestTask: undefined, pid: process.pid,
-      task: undefined, inHand: 0,
+      alive: true,
+      path: directory,
+      clock: undefined,
+      value: undefined,
+      age: Infinity,
+      limit: Infinity,
+      longestGap: undefined,
+      longestTask: undefined,
+      pid: process.pid,
+      task: undefined,
+      inHand: 0,
     });
-    expect([view.alive, view.value, view.age, view.pid, view.error]).toEqual([true, undefined, Infinity, process.pid, 0]);
+    expect([view.alive, view.value, view.age, view.pid, view.error]).toEqual([
+      true,
+      undefined,
+      Infinity,
+      process.pid,
+      0,
+    ]);
     expect(String(view)).toBe(`alive: process ${process.pid} (${directory})`);
   });
 
@@ -551,9 +724,15 @@ describe('as a Timestamp', () => {
     class Own extends ProcessTimestamp {
       file = 'mine';
       layout = 'mine';
-      heartbeat(): string { return 'mine'; }
-      wrapped(): string { return 'mine'; }
-      assertWritable(): void { throw new Error('mine'); }
+      heartbeat(): string {
+        return 'mine';
+      }
+      wrapped(): string {
+        return 'mine';
+      }
+      assertWritable(): void {
+        throw new Error('mine');
+      }
     }
     const own = (await new Own(directory).load([])).set();
     expect([own.refresh().alive, own.file, there()]).toEqual([true, 'mine', ['error', 'pid', 'timestamp']]);
@@ -596,12 +775,26 @@ describe('as a Timestamp', () => {
 
   test('never takes a heartbeat file for a process directory', () => {
     const file = join(directoryOf({ timestamp: record() }), 'timestamp');
-    expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'pid file: no such file' });
+    expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({
+      alive: false,
+      reason: 'missing',
+      detail: 'pid file: no such file',
+    });
   });
 
   test('a view reads and does not write', async () => {
     const view = ProcessTimestamp.byRef(directory);
-    for (const call of [() => view.load([]), () => view.set(), () => view.refresh(), () => { view.reset(); }, () => { view.delete(); }]) {
+    for (const call of [
+      () => view.load([]),
+      () => view.set(),
+      () => view.refresh(),
+      () => {
+        view.reset();
+      },
+      () => {
+        view.delete();
+      },
+    ]) {
       expect((await thrown(call)).code).toBe('ERR_READ_ONLY');
     }
   });
@@ -626,8 +819,13 @@ describe('the default directory', () => {
   ])('by %s, for writer and probes alike', (_, variables, expected) => {
     const env = { PATH: process.env.PATH, ...variables } as NodeJS.ProcessEnv;
     const script = `const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)}); console.log(new ProcessTimestamp().path, ProcessTimestamp.byRef().path)`;
-    expect(spawnSync(process.execPath, ['-e', script], { env, encoding: 'utf8' }).stdout).toBe(`${expected} ${expected}\n`);
-    for (const [command = '', ...args] of [[process.execPath, 'dist/liveness.js'], ['sh', 'dist/liveness.sh']]) {
+    expect(spawnSync(process.execPath, ['-e', script], { env, encoding: 'utf8' }).stdout).toBe(
+      `${expected} ${expected}\n`,
+    );
+    for (const [command = '', ...args] of [
+      [process.execPath, 'dist/liveness.js'],
+      ['sh', 'dist/liveness.sh'],
+    ]) {
       const { stdout, status } = spawnSync(command, [...args, '--process'], { env, encoding: 'utf8' });
       expect([stdout, status]).toEqual([`dead: missing: pid file: no such file (${expected})\n`, 1]);
     }
@@ -650,7 +848,11 @@ describe('a child process', () => {
        });`,
     );
     const parent = start(process.execPath, [script, directory]);
-    const said = await new Promise((settle) => parent.stdout?.once('data', (data) => { settle(String(data)); }));
+    const said = await new Promise((settle) =>
+      parent.stdout?.once('data', (data) => {
+        settle(String(data));
+      }),
+    );
     expect(said).toBe('true\n');
   });
 });
@@ -678,13 +880,20 @@ describeIf(canMount, 'root, to mount')('on a full disk', () => {
        })();`,
     );
     expect(output.split('\n')).toEqual([
-      'ENOSPC', 'alive failed 12345 failed 7 alive', '0 error,fill,pid,timestamp',
-      'alive error,pid,timestamp', 'ENOSPC', 'alive error,fill,pid,timestamp',
+      'ENOSPC',
+      'alive failed 12345 failed 7 alive',
+      '0 error,fill,pid,timestamp',
+      'alive error,pid,timestamp',
+      'ENOSPC',
+      'alive error,fill,pid,timestamp',
     ]);
   });
 
   test('that was full before, load() throws and leaves nothing behind', () => {
-    const output = within(TMPFS, `${FILL} new ProcessTimestamp(folder).load([]).catch((error) => console.log(error.code, error.cause.code, fs.readdirSync(folder).join()));`);
+    const output = within(
+      TMPFS,
+      `${FILL} new ProcessTimestamp(folder).load([]).catch((error) => console.log(error.code, error.cause.code, fs.readdirSync(folder).join()));`,
+    );
     expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
   });
 });

@@ -1,7 +1,16 @@
 // Whatever README and docs show is run here.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
@@ -36,16 +45,35 @@ function project(): string {
 }
 
 function compile(folder: string): void {
-  const options = [...(WIDE ? [] : ['--skipLibCheck']), '--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node,jest', '--outDir', 'dist', '--rootDir', '.'];
-  const { status, stdout } = spawnSync(process.execPath, [TSC, ...options, ...readdirSync(folder).filter((name) => name.endsWith('.ts'))], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
+  const options = [
+    ...(WIDE ? [] : ['--skipLibCheck']),
+    '--strict',
+    '--module',
+    'nodenext',
+    '--target',
+    'es2022',
+    '--types',
+    'node,jest',
+    '--outDir',
+    'dist',
+    '--rootDir',
+    '.',
+  ];
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [TSC, ...options, ...readdirSync(folder).filter((name) => name.endsWith('.ts'))],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  );
   expect([status, stdout]).toEqual([0, '']);
 }
 
 describe('examples', () => {
-  const names = readdirSync('examples', { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const names = readdirSync('examples', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name);
 
   test('are all named in README', () => {
     for (const name of names) expect(readme).toContain(`(examples/${name})`);
@@ -65,10 +93,13 @@ describe('docs/liveness-or-readiness.md', () => {
     expect(shown('experiment')).not.toBe('');
     expect(readFileSync('examples/rng-under-load/README.md', 'utf8')).toContain(shown('experiment'));
     expect(readFileSync('docs/load.svg', 'utf8')).toContain(shown('experiment'));
-    const [, answered = '', all = ''] = /answered when the load ended, of 1000 +(\d+) +(\d+)/.exec(shown('experiment')) ?? [];
+    const [, answered = '', all = ''] =
+      /answered when the load ended, of 1000 +(\d+) +(\d+)/.exec(shown('experiment')) ?? [];
     const [, away = ''] = /no replica +([\d.]+) s/.exec(shown('experiment')) ?? [];
     expect(all).toBe('1000');
-    expect(readme.replaceAll('\n', ' ')).toContain(`had answered ${answered} of 1000 requests with liveness by HTTP GET, and was away for ${Math.round(Number(away))} s`);
+    expect(readme.replaceAll('\n', ' ')).toContain(
+      `had answered ${answered} of 1000 requests with liveness by HTTP GET, and was away for ${Math.round(Number(away))} s`,
+    );
     expect(shown('zombies')).not.toBe('');
     expect(readFileSync('examples/redis-probe/README.md', 'utf8')).toContain(shown('zombies'));
   });
@@ -76,11 +107,20 @@ describe('docs/liveness-or-readiness.md', () => {
 
 describe('whatever is shown to a cluster', () => {
   const examples = readdirSync('examples');
-  const pages = ['README.md', ...readdirSync('docs').filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)];
+  const pages = [
+    'README.md',
+    ...readdirSync('docs')
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
+  ];
   const manifests = examples.map((name) => `examples/${name}/pod.yaml`).filter((file) => existsSync(file));
   const shown = [
     ...manifests.map((file) => [file, readFileSync(file, 'utf8')] as const),
-    ...pages.flatMap((page) => blocksOf(readFileSync(page, 'utf8')).filter(({ code }) => code.startsWith('apiVersion: ')).map(({ code }) => [page, code] as const)),
+    ...pages.flatMap((page) =>
+      blocksOf(readFileSync(page, 'utf8'))
+        .filter(({ code }) => code.startsWith('apiVersion: '))
+        .map(({ code }) => [page, code] as const),
+    ),
   ];
 
   test('is in README, in its command line page and in six examples', () => {
@@ -104,7 +144,13 @@ describe('whatever is shown to a cluster', () => {
 
   test('clears both variables for Node, except where the image has no env', () => {
     const files = [...pages, ...manifests, 'examples/chart/templates/_liveness.tpl', 'src/liveness/help.txt'];
-    const commands = files.flatMap((file) => [...readFileSync(file, 'utf8').replaceAll('\n    #', '').matchAll(/\["[^\]]*?liveness\.js".*?\]/g)].map(([array]) => JSON.parse(array) as string[]));
+    const commands = files.flatMap((file) =>
+      [
+        ...readFileSync(file, 'utf8')
+          .replaceAll('\n    #', '')
+          .matchAll(/\["[^\]]*?liveness\.js".*?\]/g),
+      ].map(([array]) => JSON.parse(array) as string[]),
+    );
     expect(commands).toHaveLength(6);
     expect(commands.filter(([first]) => first === '/nodejs/bin/node')).toHaveLength(1);
     for (const command of commands.filter(([first]) => first !== '/nodejs/bin/node')) {
@@ -115,10 +161,15 @@ describe('whatever is shown to a cluster', () => {
 
 test('the room that a probe needs is one figure everywhere', () => {
   const page = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )?/g, ' ');
-  const [, shell = '', node = ''] = /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
+  const [, shell = '', node = ''] =
+    /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
   expect([shell, node]).toEqual(['6 MiB', '12 MiB']);
-  expect(page('README.md')).toContain(`${shell} and 8 threads for \`liveness.sh\`, ${node} and 12 threads for \`liveness.js\``);
-  expect(page('docs/truth.md')).toContain(`${shell} and 8 threads for a shell probe, ${node} and 12 threads for a Node probe`);
+  expect(page('README.md')).toContain(
+    `${shell} and 8 threads for \`liveness.sh\`, ${node} and 12 threads for \`liveness.js\``,
+  );
+  expect(page('docs/truth.md')).toContain(
+    `${shell} and 8 threads for a shell probe, ${node} and 12 threads for a Node probe`,
+  );
   expect(page('examples/chart/values.yaml')).toContain(`${shell} for a shell probe or ${node} for a Node probe`);
 });
 
@@ -127,38 +178,60 @@ describe('README', () => {
   const transcripts = blocks.filter(({ language, note }) => language === 'console' && note !== 'cli');
 
   test('shows transcripts', () => {
-    expect(transcripts.map(({ note }) => note)).toEqual(['heartbeat: alive', 'heartbeat: stale', 'heartbeat: overdue', 'directory: error 1']);
+    expect(transcripts.map(({ note }) => note)).toEqual([
+      'heartbeat: alive',
+      'heartbeat: stale',
+      'heartbeat: overdue',
+      'directory: error 1',
+    ]);
   });
 
-  test.each(transcripts.map((block) => [block.note, block.code] as const))('transcript of a %s is what a user sees', (note, code) => {
-    const heartbeats: Record<string, string | undefined> = {
-      'heartbeat: alive': fileOf(record({ limit: 12_000 })),
-      'heartbeat: overdue': fileOf(serialise(aged(30_200, { kind: 'task', limit: 30_000 }), '10 in hand, mail#42')),
-    };
-    const heartbeat = heartbeats[note] ?? fileOf(aged(12_200, { limit: 12_000 }));
-    const directory = directoryOf({ pid: process.pid, error: 1, timestamp: record({ limit: 6_000 }) });
-    const folder = project();
-    for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {
-      const { stdout } = spawnSync('bash', ['-c', command], {
-        cwd: folder,
-        encoding: 'utf8',
-        env: { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR: dirname(directory), LIVENESS_UNIT_NAME: basename(directory), LOG_LEVEL: '' },
-      });
-      const instant = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
-      expect(stdout.replaceAll(heartbeat, '/tmp/liveness/timestamp').replaceAll(directory, '/run/forwarder').replace(instant, 'T')).toBe(output.trimEnd().replace(instant, 'T') + '\n');
-    }
-  });
+  test.each(transcripts.map((block) => [block.note, block.code] as const))(
+    'transcript of a %s is what a user sees',
+    (note, code) => {
+      const heartbeats: Record<string, string | undefined> = {
+        'heartbeat: alive': fileOf(record({ limit: 12_000 })),
+        'heartbeat: overdue': fileOf(serialise(aged(30_200, { kind: 'task', limit: 30_000 }), '10 in hand, mail#42')),
+      };
+      const heartbeat = heartbeats[note] ?? fileOf(aged(12_200, { limit: 12_000 }));
+      const directory = directoryOf({ pid: process.pid, error: 1, timestamp: record({ limit: 6_000 }) });
+      const folder = project();
+      for (const [, command = '', output = ''] of code.matchAll(/^\$ (.*)\n([^$]*)/gm)) {
+        const { stdout } = spawnSync('bash', ['-c', command], {
+          cwd: folder,
+          encoding: 'utf8',
+          env: {
+            ...process.env,
+            LIVENESS_PATH: heartbeat,
+            LIVENESS_RUNDIR: dirname(directory),
+            LIVENESS_UNIT_NAME: basename(directory),
+            LOG_LEVEL: '',
+          },
+        });
+        const instant = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g;
+        expect(
+          stdout
+            .replaceAll(heartbeat, '/tmp/liveness/timestamp')
+            .replaceAll(directory, '/run/forwarder')
+            .replace(instant, 'T'),
+        ).toBe(output.trimEnd().replace(instant, 'T') + '\n');
+      }
+    },
+  );
 
   test('the code a service needs is 20 lines', () => {
     const files = ['timestamp.ts', 'main.ts', 'liveness.ts'].map((name) => snippet(`// ${name}`));
-    const lines = files.flatMap((code) => code.split('\n')).filter((line) => line.trim() !== '' && !line.startsWith('//'));
+    const lines = files
+      .flatMap((code) => code.split('\n'))
+      .filter((line) => line.trim() !== '' && !line.startsWith('//'));
     expect(lines).toHaveLength(20);
     expect(readme).toContain('and 20 lines (');
   });
 
   test('the code a service needs compiles, beats, is probed, drains and leaves', async () => {
     const folder = project();
-    for (const name of ['timestamp.ts', 'main.ts', 'liveness.ts']) writeFileSync(join(folder, name), snippet(`// ${name}`));
+    for (const name of ['timestamp.ts', 'main.ts', 'liveness.ts'])
+      writeFileSync(join(folder, name), snippet(`// ${name}`));
     writeFileSync(
       join(folder, 'yours.d.ts'),
       `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
@@ -172,8 +245,13 @@ describe('README', () => {
     );
     compile(folder);
     const env = { ...process.env, LIVENESS_PATH: join(folder, 'run', 'timestamp'), LOG_LEVEL: '' };
-    const service = spawn(process.execPath, ['-r', './yours.js', 'dist/main.js'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] });
-    const probe = (): string => spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env, encoding: 'utf8' }).stdout;
+    const service = spawn(process.execPath, ['-r', './yours.js', 'dist/main.js'], {
+      cwd: folder,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const probe = (): string =>
+      spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env, encoding: 'utf8' }).stdout;
     try {
       await new Promise((settle) => service.stdout.once('data', settle));
       expect(probe()).toMatch(/^alive: last beat .*, limit 2m /);
@@ -207,17 +285,32 @@ describe('README', () => {
     writeFileSync(join(folder, 'yours.d.ts'), declared);
     writeFileSync(join(folder, 'yours.js'), yours);
     compile(folder);
-    const environment = { ...process.env, LIVENESS_PATH: join(folder, 'run', 'timestamp'), LOG_LEVEL: '', HANG: hangs ? '1' : '' };
-    const child = spawn(process.execPath, ['-r', './yours.js', `dist/${name}.js`], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+    const environment = {
+      ...process.env,
+      LIVENESS_PATH: join(folder, 'run', 'timestamp'),
+      LOG_LEVEL: '',
+      HANG: hangs ? '1' : '',
+    };
+    const child = spawn(process.execPath, ['-r', './yours.js', `dist/${name}.js`], {
+      cwd: folder,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let said = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => { said += data.toString(); });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (data: Buffer) => {
+        said += data.toString();
+      });
     const ended = new Promise((settle) => child.once('exit', settle));
-    beforeRemoval.push(() => { child.kill('SIGKILL'); });
+    beforeRemoval.push(() => {
+      child.kill('SIGKILL');
+    });
     return {
       child,
       ended,
       said: () => said,
-      probe: () => spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env: environment, encoding: 'utf8' }).stdout,
+      probe: () =>
+        spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env: environment, encoding: 'utf8' }).stdout,
     };
   }
 
@@ -241,7 +334,10 @@ describe('README', () => {
       await until(() => probe().startsWith('alive: '));
       child.kill('SIGTERM');
       expect(await ended).toBe(0);
-      expect([said().replaceAll(/handled \d+\n/g, ''), probe()]).toEqual(['', expect.stringMatching(/^dead: missing: /)]);
+      expect([said().replaceAll(/handled \d+\n/g, ''), probe()]).toEqual([
+        '',
+        expect.stringMatching(/^dead: missing: /),
+      ]);
     });
 
     test('is dead by the name of the one job that hangs, while nine go on', async () => {
@@ -256,7 +352,8 @@ describe('README', () => {
   });
 
   describe('the code of several loops that share a file', () => {
-    const declared = 'declare const stopping: boolean; declare const sendMail: () => Promise<void>; declare const sendInvoices: () => Promise<void>;';
+    const declared =
+      'declare const stopping: boolean; declare const sendMail: () => Promise<void>; declare const sendInvoices: () => Promise<void>;';
     const yours = `globalThis.stopping = false;
       process.once('SIGTERM', () => { stopping = true; });
       globalThis.sendMail = () => new Promise((settle) => setTimeout(settle, 20));
@@ -280,7 +377,10 @@ describe('README', () => {
   test('the daemon compiles, is unhealthy and healthy as it says, and leaves', () => {
     const folder = project();
     writeFileSync(join(folder, 'daemon.ts'), snippet('// daemon.ts'));
-    writeFileSync(join(folder, 'yours.d.ts'), 'declare function canConnect(name: string): Promise<boolean>; declare function work(): Promise<boolean>;');
+    writeFileSync(
+      join(folder, 'yours.d.ts'),
+      'declare function canConnect(name: string): Promise<boolean>; declare function work(): Promise<boolean>;',
+    );
     // What the snippet leaves to its reader: a database that is away in the second of four turns.
     writeFileSync(
       join(folder, 'yours.js'),
@@ -292,10 +392,31 @@ describe('README', () => {
     compile(folder);
     writeFileSync(join(folder, 'dist', 'disk-check.js'), `exports.health = (name) => console.log('checked', name);`);
     const env = { ...process.env, LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit' };
-    const { stdout, stderr } = spawnSync(process.execPath, ['-r', './yours.js', 'dist/daemon.js'], { cwd: folder, env, encoding: 'utf8' });
+    const { stdout, stderr } = spawnSync(process.execPath, ['-r', './yours.js', 'dist/daemon.js'], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    });
     const alive = 'alive: last beat';
-    expect([stderr, stdout.replaceAll(/ \d{4}-.*/g, '').trim().split('\n')]).toEqual([
-      '', ['asked primary', 'checked primary', alive, 'asked primary', alive, 'asked primary', 'dead: failed: error 1', 'asked primary', alive],
+    expect([
+      stderr,
+      stdout
+        .replaceAll(/ \d{4}-.*/g, '')
+        .trim()
+        .split('\n'),
+    ]).toEqual([
+      '',
+      [
+        'asked primary',
+        'checked primary',
+        alive,
+        'asked primary',
+        alive,
+        'asked primary',
+        'dead: failed: error 1',
+        'asked primary',
+        alive,
+      ],
     ]);
     expect(readdirSync(join(folder, 'unit'))).toEqual([]);
   });
@@ -322,10 +443,14 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     writeFileSync(join(folder, 'package.json'), '{}');
     compile(folder);
     const jest = resolve('node_modules/jest/bin/jest.js');
-    const { status, stderr } = spawnSync(process.execPath, [jest, '--rootDir', folder, '--testMatch', '**/dist/*.test.js'], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      [jest, '--rootDir', folder, '--testMatch', '**/dist/*.test.js'],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    );
     expect(stderr).toContain('Tests:       1 passed, 1 total');
     expect(status).toBe(0);
   });
@@ -337,7 +462,11 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     const { startupProbe, livenessProbe, volumeMounts, env } = container ?? {};
     expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
     expect(env?.[0]?.value?.startsWith(`${volumeMounts?.[0]?.mountPath ?? '?'}/`)).toBe(true);
-    const timing = ({ periodSeconds = 0, failureThreshold = 0, timeoutSeconds = 0 } = {}) => ({ periodSeconds, failureThreshold, timeoutSeconds });
+    const timing = ({ periodSeconds = 0, failureThreshold = 0, timeoutSeconds = 0 } = {}) => ({
+      periodSeconds,
+      failureThreshold,
+      timeoutSeconds,
+    });
     const A = 120;
     const liveness = timing(livenessProbe);
     const { earliest, latest } = decision(A, liveness);
@@ -348,14 +477,18 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   });
 
   test("Docker Compose's health check runs the probe", () => {
-    const { services } = parseYaml(snippet('services:')) as { services: { worker: { healthcheck: { test: string[] } } } };
+    const { services } = parseYaml(snippet('services:')) as {
+      services: { worker: { healthcheck: { test: string[] } } };
+    };
     const [kind, ...command] = services.worker.healthcheck.test;
     expect(kind).toBe('CMD');
     expect(runs(command, project(), fileOf(record()))).toBe(0);
   });
 
   const rows = [...readme.matchAll(/^\| .*\|$/gm)].map(([row]) => row);
-  const commands = rows.flatMap((row) => [...row.matchAll(/`(\[".*?\])`/g)].map(([, command = '']) => JSON.parse(command) as string[]));
+  const commands = rows.flatMap((row) =>
+    [...row.matchAll(/`(\[".*?\])`/g)].map(([, command = '']) => JSON.parse(command) as string[]),
+  );
 
   test('there is a command for every image', () => {
     expect(commands).toHaveLength(12);
@@ -388,10 +521,17 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
         .replace(/^\/run\/liveness\/.*|^\/tmp\/alive$/, heartbeat),
     );
     // For --process, the directory stands beside the heartbeat.
-    for (const name of ['pid', 'error']) writeFileSync(join(heartbeat, '..', name), name === 'pid' ? String(process.pid) : '0');
+    for (const name of ['pid', 'error'])
+      writeFileSync(join(heartbeat, '..', name), name === 'pid' ? String(process.pid) : '0');
     expect(runs(placed, folder, heartbeat)).toBe(0);
     rmSync(join(heartbeat, '..', 'pid'));
-    expect(runs(placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)), folder, `${heartbeat}.gone`)).toBe(command.includes('-c') ? 2 : 1);
+    expect(
+      runs(
+        placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)),
+        folder,
+        `${heartbeat}.gone`,
+      ),
+    ).toBe(command.includes('-c') ? 2 : 1);
   });
 
   test('each shipped probe stands alone: copied out of node_modules into an empty folder', () => {
@@ -407,18 +547,32 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     const [, levels = ''] = /`LOG_LEVEL` at `warning` or above \((.*?)\) silences/s.exec(readme) ?? [];
     const heartbeat = fileOf(record());
     for (const [, LOG_LEVEL = ''] of levels.matchAll(/`(\w+)`/g)) {
-      for (const command of [[process.execPath, 'dist/liveness.js'], ['sh', 'dist/liveness.sh']]) {
+      for (const command of [
+        [process.execPath, 'dist/liveness.js'],
+        ['sh', 'dist/liveness.sh'],
+      ]) {
         const [name = '', ...args] = command;
-        expect(execFileSync(name, args, { env: { ...process.env, LOG_LEVEL, LIVENESS_PATH: heartbeat }, encoding: 'utf8' })).toBe('');
+        expect(
+          execFileSync(name, args, { env: { ...process.env, LOG_LEVEL, LIVENESS_PATH: heartbeat }, encoding: 'utf8' }),
+        ).toBe('');
       }
     }
   });
 
   test('links only to what is there', () => {
-    const examples = readdirSync('examples').map((name) => `examples/${name}/README.md`).filter((page) => existsSync(page));
-    for (const page of ['README.md', 'CONTRIBUTING.md', ...readdirSync('docs').map((name) => `docs/${name}`), ...examples]) {
+    const examples = readdirSync('examples')
+      .map((name) => `examples/${name}/README.md`)
+      .filter((page) => existsSync(page));
+    for (const page of [
+      'README.md',
+      'CONTRIBUTING.md',
+      ...readdirSync('docs').map((name) => `docs/${name}`),
+      ...examples,
+    ]) {
       const base = join(page, '..');
-      for (const [, target = ''] of readFileSync(page, 'utf8').matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
+      for (const [, target = ''] of readFileSync(page, 'utf8')
+        .replaceAll(/```[^]*?```/g, '')
+        .matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
         expect([page, target, spawnSync('test', ['-e', join(base, target)]).status]).toEqual([page, target, 0]);
       }
     }
@@ -458,7 +612,10 @@ exports.Worker = class Worker {
 /** Also that a command which begins with `env` clears what would break Node, or have it complain. */
 function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {
   const [LIVENESS_RUNDIR, LIVENESS_UNIT_NAME] = [join(heartbeat, '../..'), basename(join(heartbeat, '..'))];
-  const inherited = command === 'env' ? { NODE_OPTIONS: '--require ./nothing', NODE_EXTRA_CA_CERTS: './nothing' } : { NODE_OPTIONS: '' };
+  const inherited =
+    command === 'env'
+      ? { NODE_OPTIONS: '--require ./nothing', NODE_EXTRA_CA_CERTS: './nothing' }
+      : { NODE_OPTIONS: '' };
   const env = { ...process.env, LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR, LIVENESS_UNIT_NAME, ...inherited };
   const { status, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
   expect(stderr).toBe('');

@@ -38,7 +38,8 @@ const narrow = fc.record({
 });
 const written = fc.tuple(records, narrow).map(([record, fields]) => ({ ...record, ...fields }));
 
-const lineOf = (record: HeartbeatRecord): string => (serialise(record).toString('latin1').split('\n', 1)[0] ?? '').trimEnd();
+const lineOf = (record: HeartbeatRecord): string =>
+  (serialise(record).toString('latin1').split('\n', 1)[0] ?? '').trimEnd();
 const isMalformed = (line: string): boolean => parse(line).kind === 'malformed';
 
 /** What the sum sees of a record: neither whether 0 is none, nor zeros before hex digits. */
@@ -50,7 +51,11 @@ function seen(record: HeartbeatRecord): object {
 
 describe('a record', () => {
   test('that is written is read as it was', () => {
-    fc.assert(fc.property(records, (record) => { expect(parse(lineOf(record))).toEqual({ kind: 'record', record }); }));
+    fc.assert(
+      fc.property(records, (record) => {
+        expect(parse(lineOf(record))).toEqual({ kind: 'record', record });
+      }),
+    );
   });
 
   test('of a writer is two lines of 256 printable bytes', () => {
@@ -77,7 +82,10 @@ describe('a record', () => {
       fc.property(records, fc.array(orNone(number), { maxLength: 5 }), (record, later) => {
         const fields = lineOf(record).split(/ +/);
         const sum = later.reduce<number>((sum, field) => (sum * 31 + (field ?? 0)) % PRIME, Number(fields.pop()));
-        expect(parse([...fields, ...later.map((field) => field ?? '-'), sum].join(' '))).toEqual({ kind: 'record', record });
+        expect(parse([...fields, ...later.map((field) => field ?? '-'), sum].join(' '))).toEqual({
+          kind: 'record',
+          record,
+        });
       }),
     );
   });
@@ -122,18 +130,34 @@ describe('a record', () => {
   });
 
   test('cut off anywhere is malformed', () => {
-    fc.assert(fc.property(records, fc.nat(), (record, at) => isMalformed(lineOf(record).slice(0, at % lineOf(record).length))));
+    fc.assert(
+      fc.property(records, fc.nat(), (record, at) => isMalformed(lineOf(record).slice(0, at % lineOf(record).length))),
+    );
   });
 });
 
 describe('parse', () => {
   const words = fc.constantFrom('k8s-liveness/1', 'own', 'step', '-', '0-1');
-  const lines = fc.array(fc.oneof(fc.string({ unit: 'binary' }), number.map(String), words)).map((all) => all.join(' '));
+  const lines = fc
+    .array(fc.oneof(fc.string({ unit: 'binary' }), number.map(String), words))
+    .map((all) => all.join(' '));
 
   test('never throws, and takes nothing for a record that was not written as one', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (line) => { expect(parse(line).kind).not.toBe('record'); }));
-    fc.assert(fc.property(lines, (line) => { expect(parse(line).kind).not.toBe('record'); }));
-    fc.assert(fc.property(lines, (line) => { expect(parse(`k8s-liveness/1 ${line}`).kind).toBe('malformed'); }));
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (line) => {
+        expect(parse(line).kind).not.toBe('record');
+      }),
+    );
+    fc.assert(
+      fc.property(lines, (line) => {
+        expect(parse(line).kind).not.toBe('record');
+      }),
+    );
+    fc.assert(
+      fc.property(lines, (line) => {
+        expect(parse(`k8s-liveness/1 ${line}`).kind).toBe('malformed');
+      }),
+    );
   });
 
   test('takes a number for the time it says, to the millisecond, whatever digits follow', () => {
@@ -150,14 +174,30 @@ describe('parse', () => {
 describe('the numbers of a process directory', () => {
   test('are read as they are written', () => {
     const errors = fc.integer({ min: -LARGEST, max: LARGEST });
-    fc.assert(fc.property(errors, (error) => { expect(parseError(String(error))).toBe(error); }));
-    fc.assert(fc.property(fc.integer({ min: 1, max: LARGEST }), (pid) => { expect(parsePid(String(pid))).toBe(pid); }));
+    fc.assert(
+      fc.property(errors, (error) => {
+        expect(parseError(String(error))).toBe(error);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: LARGEST }), (pid) => {
+        expect(parsePid(String(pid))).toBe(pid);
+      }),
+    );
   });
 
   test('are nothing but that', () => {
     const nearly = fc.oneof(fc.stringMatching(/^[-+0-9.ex \t\r]{0,20}$/), fc.string({ unit: 'binary' }));
     const numberIn = (text: string, shape: RegExp): number | undefined => (shape.test(text) ? Number(text) : undefined);
-    fc.assert(fc.property(nearly, (text) => { expect(parseError(text)).toBe(numberIn(text, /^(0|-?[1-9][0-9]{0,14})$/)); }));
-    fc.assert(fc.property(nearly, (text) => { expect(parsePid(text)).toBe(numberIn(text, /^[1-9][0-9]{0,14}$/)); }));
+    fc.assert(
+      fc.property(nearly, (text) => {
+        expect(parseError(text)).toBe(numberIn(text, /^(0|-?[1-9][0-9]{0,14})$/));
+      }),
+    );
+    fc.assert(
+      fc.property(nearly, (text) => {
+        expect(parsePid(text)).toBe(numberIn(text, /^[1-9][0-9]{0,14}$/));
+      }),
+    );
   });
 });

@@ -195,18 +195,28 @@ describe('beginning and ending', () => {
     expect(recorded().uptime).toBe(uptime + 10);
   });
 
-  test.each<[string, (task: Task) => void]>([['its end', (task) => { task.end(); }], ['its refresh', (task) => { task.refresh(); }]])(
-    'a beat of the loop right after a task has been written at %s is not lost',
-    (_, act) => {
-      timestamp.refresh();
-      const task = timestamp.begin('job', 110_000);
-      clock.advance(100_000);
-      act(task); // records the loop's beat, which is 100 s old
-      timestamp.refresh();
-      clock.advance(100_000);
-      expect(verdict()).toBe('alive');
-    },
-  );
+  test.each<[string, (task: Task) => void]>([
+    [
+      'its end',
+      (task) => {
+        task.end();
+      },
+    ],
+    [
+      'its refresh',
+      (task) => {
+        task.refresh();
+      },
+    ],
+  ])('a beat of the loop right after a task has been written at %s is not lost', (_, act) => {
+    timestamp.refresh();
+    const task = timestamp.begin('job', 110_000);
+    clock.advance(100_000);
+    act(task); // records the loop's beat, which is 100 s old
+    timestamp.refresh();
+    clock.advance(100_000);
+    expect(verdict()).toBe('alive');
+  });
 
   test('the first write of all throws and leaves nothing in hand', () => {
     const nowhere = new Worker('/proc/no/such/place', { clock });
@@ -349,7 +359,11 @@ describe('what cannot be meant', () => {
     ['wrap of no function', () => timestamp.wrap({} as never, { name: 'a', maximumAge: 1 }), 'ERR_ARGUMENT'],
     ['wrap without a description', () => timestamp.wrap(() => 1, undefined as never), 'ERR_ARGUMENT'],
     ['refreshWhile without a check', () => timestamp.refreshWhile(undefined as never), 'ERR_ARGUMENT'],
-    ['refreshWhile as rarely as the limit', () => timestamp.refreshWhile(() => true, { every: { minutes: 2 } }), 'ERR_ARGUMENT'],
+    [
+      'refreshWhile as rarely as the limit',
+      () => timestamp.refreshWhile(() => true, { every: { minutes: 2 } }),
+      'ERR_ARGUMENT',
+    ],
     ['begin on a view', () => Worker.byRef(path).begin('a', 1000), 'ERR_READ_ONLY'],
     ['wrap on a view', () => Worker.byRef(path).wrap(() => 1, { name: 'a', maximumAge: 1 }), 'ERR_READ_ONLY'],
     ['refreshWhile on a view', () => Worker.byRef(path).refreshWhile(() => true), 'ERR_READ_ONLY'],
@@ -374,7 +388,8 @@ describe('tasks and longestTask', () => {
     const quick = timestamp.begin('quick', MINUTE);
     clock.advance(1000);
     expect(timestamp.tasks.map(({ name, age, limit }) => [name, age, limit])).toEqual([
-      ['quick', 1000, MINUTE], ['slow', 2000, 10 * MINUTE],
+      ['quick', 1000, MINUTE],
+      ['slow', 2000, 10 * MINUTE],
     ]);
     timestamp.tasks.find(({ name }) => name === 'quick')?.end();
     expect([timestamp.tasks.length, quick.age]).toEqual([1, 0]);
@@ -397,8 +412,14 @@ describe('tasks and longestTask', () => {
 describe('run', () => {
   test('ends its task with the promise, and resolves to its value', async () => {
     timestamp.refresh();
-    await expect(timestamp.run('mail#1', MINUTE, async (task: Task) => Promise.resolve(`${task.name} ${timestamp.tasks.length}`))).resolves.toBe('mail#1 1');
-    await expect(timestamp.run('mail#2', MINUTE, () => { throw new Error('no'); })).rejects.toThrow('no');
+    await expect(
+      timestamp.run('mail#1', MINUTE, async (task: Task) => Promise.resolve(`${task.name} ${timestamp.tasks.length}`)),
+    ).resolves.toBe('mail#1 1');
+    await expect(
+      timestamp.run('mail#2', MINUTE, () => {
+        throw new Error('no');
+      }),
+    ).rejects.toThrow('no');
     await expect(timestamp.run('mail#3', MINUTE, () => 7)).resolves.toBe(7);
     expect(timestamp.tasks).toEqual([]);
   });
@@ -410,7 +431,9 @@ describe('wrap', () => {
   test('makes the first beat at once, and throws if it cannot', () => {
     timestamp.wrap(() => 1, one);
     expect(verdict()).toBe('alive');
-    expect(thrown(() => new Worker('/proc/no/such/place').wrap(() => 1, one))).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE' });
+    expect(thrown(() => new Worker('/proc/no/such/place').wrap(() => 1, one))).toMatchObject({
+      code: 'ERR_HEARTBEAT_WRITE',
+    });
   });
 
   test('its first beat is no sign of a loop: where all work is tasks, they alone count while one is in hand', () => {
@@ -428,7 +451,12 @@ describe('wrap', () => {
 
   test('keeps this, arguments, name and length, and the value of a sync handler', () => {
     const calls: unknown[] = [];
-    const handle = timestamp.wrap(function processMail(this: { at: number }, job: string, token: string, signal: number) {
+    const handle = timestamp.wrap(function processMail(
+      this: { at: number },
+      job: string,
+      token: string,
+      signal: number,
+    ) {
       calls.push([this.at, job, token, signal, timestamp.tasks.length]);
       return job + token;
     }, one);
@@ -440,7 +468,12 @@ describe('wrap', () => {
   test('names each call by its arguments', async () => {
     let settle: (() => void) | undefined;
     const handle = timestamp.wrap(
-      async (job: { id: number }) => new Promise<number>((done) => { settle = () => { done(job.id); }; }),
+      async (job: { id: number }) =>
+        new Promise<number>((done) => {
+          settle = () => {
+            done(job.id);
+          };
+        }),
       (job) => ({ name: `mail#${job.id}`, maximumAge: { minutes: 5 } }),
     );
     const done = handle({ id: 42 });
@@ -462,15 +495,29 @@ describe('wrap', () => {
 
   test('calls then of a lazy query once', async () => {
     let runs = 0;
-    const query = { then: (done: (value: number) => void) => { runs++; done(7); } };
+    const query = {
+      then: (done: (value: number) => void) => {
+        runs++;
+        done(7);
+      },
+    };
     await expect(timestamp.wrap(() => query as unknown as PromiseLike<number>, one)()).resolves.toBe(7);
     expect(runs).toBe(1);
   });
 
   test('refuses a description that is none when it is called, before the handler runs', () => {
     let ran = false;
-    const handle = timestamp.wrap(() => { ran = true; }, () => ({ name: '', maximumAge: 1 }));
-    expect(thrown(() => { handle(); }).code).toBe('ERR_ARGUMENT');
+    const handle = timestamp.wrap(
+      () => {
+        ran = true;
+      },
+      () => ({ name: '', maximumAge: 1 }),
+    );
+    expect(
+      thrown(() => {
+        handle();
+      }).code,
+    ).toBe('ERR_ARGUMENT');
     expect(ran).toBe(false);
   });
 });
@@ -509,7 +556,13 @@ describe('refreshWhile', () => {
   });
 
   test.each<[string, () => boolean | Promise<boolean>, RegExp]>([
-    ['throws', () => { throw new Error('gone'); }, /threw \[?Error: gone/],
+    [
+      'throws',
+      () => {
+        throw new Error('gone');
+      },
+      /threw \[?Error: gone/,
+    ],
     ['rejects', () => Promise.reject(new Error('gone')), /rejected with \[?Error: gone/],
     ['never settles', () => new Promise(() => undefined), /has not answered for 10s/],
     ['answers false', () => false, /answered false/],
@@ -532,7 +585,11 @@ describe('refreshWhile', () => {
     expect(verdict()).toBe('stale');
     answer = true;
     await pass(MINUTE);
-    expect([verdict(), ...warnings.map((warning) => warning.split(' ')[0])]).toEqual(['alive', 'CHECK_SAYS_NO', 'CHECK_SAYS_YES']);
+    expect([verdict(), ...warnings.map((warning) => warning.split(' ')[0])]).toEqual([
+      'alive',
+      'CHECK_SAYS_NO',
+      'CHECK_SAYS_YES',
+    ]);
   });
 
   test('never asks twice at once, and takes a late yes', async () => {
@@ -540,7 +597,9 @@ describe('refreshWhile', () => {
     let settle: ((yes: boolean) => void) | undefined;
     timestamp.refreshWhile(() => {
       asked++;
-      return new Promise<boolean>((done) => { settle = done; });
+      return new Promise<boolean>((done) => {
+        settle = done;
+      });
     });
     await pass(3 * MINUTE);
     expect([asked, verdict()]).toEqual([1, 'stale']);
@@ -552,29 +611,37 @@ describe('refreshWhile', () => {
 
   test('after stop() asks and beats no more', async () => {
     let asked = 0;
-    const gate = timestamp.refreshWhile(() => { asked++; return true; });
+    const gate = timestamp.refreshWhile(() => {
+      asked++;
+      return true;
+    });
     await pass(20_000);
     gate.stop();
     await pass(MINUTE);
     expect(asked).toBe(2);
   });
 
-  test.each<[number | object, number]>([[1000, 100], [{ minutes: 2 }, 10_000], [{ seconds: 20 }, 2000], [Infinity, 10_000]])(
-    'with a limit of %j asks every %d ms',
-    async (maximumAge, every) => {
-      class Any extends Timestamp {
-        readonly maximumAge = maximumAge as number;
-      }
-      let asked = 0;
-      const any = new Any(path, { clock });
-      any.refreshWhile(() => { asked++; return true; });
-      await pass(every - 1, every - 1);
-      expect(asked).toBe(0);
-      await pass(1, 1);
-      expect(asked).toBe(1);
-      any.delete();
-    },
-  );
+  test.each<[number | object, number]>([
+    [1000, 100],
+    [{ minutes: 2 }, 10_000],
+    [{ seconds: 20 }, 2000],
+    [Infinity, 10_000],
+  ])('with a limit of %j asks every %d ms', async (maximumAge, every) => {
+    class Any extends Timestamp {
+      readonly maximumAge = maximumAge as number;
+    }
+    let asked = 0;
+    const any = new Any(path, { clock });
+    any.refreshWhile(() => {
+      asked++;
+      return true;
+    });
+    await pass(every - 1, every - 1);
+    expect(asked).toBe(0);
+    await pass(1, 1);
+    expect(asked).toBe(1);
+    any.delete();
+  });
 
   test('does not outvote a task in hand', async () => {
     timestamp.refreshWhile(() => true);
@@ -594,8 +661,14 @@ describe('a warning names each overdue task once', () => {
       clock.advance(1000);
       await jest.advanceTimersByTimeAsync(1000);
     }
-    expect(warnings.map((warning) => /TASK_OVERDUE .*?: (\S+) has been in hand since .*, longer than its limit of (\w+)$/.exec(warning)?.slice(1))).toEqual([
-      ['mail#1', '1m'], ['mail#2', '1m'], ['mail#3', '2m'],
+    expect(
+      warnings.map((warning) =>
+        /TASK_OVERDUE .*?: (\S+) has been in hand since .*, longer than its limit of (\w+)$/.exec(warning)?.slice(1),
+      ),
+    ).toEqual([
+      ['mail#1', '1m'],
+      ['mail#2', '1m'],
+      ['mail#3', '2m'],
     ]);
     third.refresh();
     clock.advance(3 * MINUTE);
@@ -612,7 +685,11 @@ describe('in a process directory', () => {
     const unit = await new Unit(directory, { clock }).load([]);
     unit.set(0);
     const early = new Unit(scratch(), { clock });
-    for (const act of [() => early.begin('early', 1000), () => early.wrap(() => 1, { name: 'a', maximumAge: 1 }), () => early.refreshWhile(() => true)]) {
+    for (const act of [
+      () => early.begin('early', 1000),
+      () => early.wrap(() => 1, { name: 'a', maximumAge: 1 }),
+      () => early.refreshWhile(() => true),
+    ]) {
       expect(act).toThrow(/expected load\(\)/);
     }
     unit.begin('mail#1', MINUTE);
@@ -655,7 +732,9 @@ test('the queues find the nearest and the oldest of any mix', () => {
     }
     const all = [...held.values()];
     const [nearest, oldest] = [tasks.nearest(), tasks.oldest()];
-    expect(nearest && nearest.since + nearest.limit).toBe(all.length ? Math.min(...all.map(({ since, limit }) => since + limit)) : undefined);
+    expect(nearest && nearest.since + nearest.limit).toBe(
+      all.length ? Math.min(...all.map(({ since, limit }) => since + limit)) : undefined,
+    );
     expect(oldest?.since).toBe(all.length ? Math.min(...all.map(({ since }) => since)) : undefined);
     expect(tasks.count).toBe(all.length);
   }

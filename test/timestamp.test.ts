@@ -1,7 +1,24 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
-  chmodSync, chownSync, closeSync, existsSync, fstatSync, lchownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync,
-  copyFileSync, readlinkSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  copyFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -164,9 +181,15 @@ describe('verdict', () => {
   test('of another pid namespace leaves pid and boot aside and goes by wall clock', () => {
     const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
     expect(TwoMinutes.byRef(foreign).verdict()).toMatchObject({ reason: 'gone' });
-    expect(TwoMinutes.byRef(foreign, { otherPidNamespace: true }).verdict()).toMatchObject({ alive: true, clock: 'wall' });
+    expect(TwoMinutes.byRef(foreign, { otherPidNamespace: true }).verdict()).toMatchObject({
+      alive: true,
+      clock: 'wall',
+    });
     const old = fileOf(record({ wall: Date.now() - 2 * LIMIT }));
-    expect(TwoMinutes.byRef(old, { otherPidNamespace: true }).verdict()).toMatchObject({ reason: 'stale', clock: 'wall' });
+    expect(TwoMinutes.byRef(old, { otherPidNamespace: true }).verdict()).toMatchObject({
+      reason: 'stale',
+      clock: 'wall',
+    });
   });
 
   test('in words says when the last beat was, not how long ago', () => {
@@ -222,9 +245,20 @@ describe('whose limit counts', () => {
 
 describe('maximumAge', () => {
   const refused: [string, unknown][] = [
-    ['0', 0], ['NaN', NaN], ['-1', -1], ['{}', {}], ['{ minute: 5 }', { minute: 5 }], ["'2m'", '2m'], ['undefined', undefined],
-    ['null', null], ['{ minutes: -1 }', { minutes: -1 }], ['{ seconds: NaN }', { seconds: NaN }], ["{ minutes: '2' }", { minutes: '2' }],
-    ['[ 5 ]', [5]], ['true', true], ['1e+300', 1e300],
+    ['0', 0],
+    ['NaN', NaN],
+    ['-1', -1],
+    ['{}', {}],
+    ['{ minute: 5 }', { minute: 5 }],
+    ["'2m'", '2m'],
+    ['undefined', undefined],
+    ['null', null],
+    ['{ minutes: -1 }', { minutes: -1 }],
+    ['{ seconds: NaN }', { seconds: NaN }],
+    ["{ minutes: '2' }", { minutes: '2' }],
+    ['[ 5 ]', [5]],
+    ['true', true],
+    ['1e+300', 1e300],
   ];
 
   test.each(refused)('of %s is refused at first use, with what was expected and what came', (text, value) => {
@@ -235,7 +269,9 @@ describe('maximumAge', () => {
     for (const use of [() => wrong.refresh(), () => wrong.alive, () => Wrong.byRef(path).verdict()]) {
       expect(thrown(use)).toMatchObject({
         code: 'ERR_MAXIMUM_AGE',
-        message: expect.stringContaining(`Wrong.maximumAge must be milliseconds above 0, Infinity or a Duration`) as string,
+        message: expect.stringContaining(
+          `Wrong.maximumAge must be milliseconds above 0, Infinity or a Duration`,
+        ) as string,
       });
       expect(thrown(use).message).toContain(`got ${text} (`);
     }
@@ -243,7 +279,10 @@ describe('maximumAge', () => {
   });
 
   test.each<[number | Duration, number]>([
-    [1500, 1500], [{ seconds: 1.5 }, 1500], [{ hours: 1, minutes: 30 }, 5_400_000], [{ months: 1 }, 2_629_746_000],
+    [1500, 1500],
+    [{ seconds: 1.5 }, 1500],
+    [{ hours: 1, minutes: 30 }, 5_400_000],
+    [{ months: 1 }, 2_629_746_000],
   ])('of %j is a limit of %d ms', (maximumAge, limit) => {
     class Any extends Timestamp {
       readonly maximumAge = maximumAge;
@@ -273,17 +312,33 @@ describe('the constructor', () => {
     });
   });
 
-  test.each([null, 'clock', [], new Date(), { clok: 1 }, { otherPidNamespace: 'false' }, { ignoreError: 1 }, { clock: null }, { clock: { wall: Date.now } }])(
-    'refuses options of %p',
-    (given) => {
-      for (const make of [() => new TwoMinutes(path, given as never), () => TwoMinutes.byRef(path, given as never), () => new ProcessTimestamp(path, given as never)]) {
-        expect(thrown(make)).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringMatching(/^\w+ expected .*; got /) as string });
-      }
-    },
-  );
+  test.each([
+    null,
+    'clock',
+    [],
+    new Date(),
+    { clok: 1 },
+    { otherPidNamespace: 'false' },
+    { ignoreError: 1 },
+    { clock: null },
+    { clock: { wall: Date.now } },
+  ])('refuses options of %p', (given) => {
+    for (const make of [
+      () => new TwoMinutes(path, given as never),
+      () => TwoMinutes.byRef(path, given as never),
+      () => new ProcessTimestamp(path, given as never),
+    ]) {
+      expect(thrown(make)).toMatchObject({
+        code: 'ERR_ARGUMENT',
+        message: expect.stringMatching(/^\w+ expected .*; got /) as string,
+      });
+    }
+  });
 
   test('takes options that are undefined one by one', () => {
-    expect(new TwoMinutes(path, { clock: undefined, ignoreError: undefined, otherPidNamespace: undefined }).path).toBe(path);
+    expect(new TwoMinutes(path, { clock: undefined, ignoreError: undefined, otherPidNamespace: undefined }).path).toBe(
+      path,
+    );
   });
 
   test('says what it needs if the working directory is gone', () => {
@@ -314,7 +369,10 @@ describe('the constructor', () => {
 
   test('takes an empty path, which no beat can', () => {
     expect(new TwoMinutes('').verdict()).toMatchObject({ reason: 'missing' });
-    expect(thrown(() => new TwoMinutes('').refresh())).toMatchObject({ code: 'ERR_ARGUMENT', message: expect.stringContaining('a path') as string });
+    expect(thrown(() => new TwoMinutes('').refresh())).toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringContaining('a path') as string,
+    });
   });
 
   test('writes nothing and validates no maximumAge', () => {
@@ -344,7 +402,11 @@ describe('byRef', () => {
     expect(view).toBeInstanceOf(TwoMinutes);
     expect(view.maximumAge).toEqual({ minutes: 2 });
     expect(thrown(() => view.refresh())).toMatchObject({ code: 'ERR_READ_ONLY', path });
-    expect(thrown(() => { view.delete(); })).toMatchObject({ code: 'ERR_READ_ONLY', path });
+    expect(
+      thrown(() => {
+        view.delete();
+      }),
+    ).toMatchObject({ code: 'ERR_READ_ONLY', path });
     expect(view.alive).toBe(true);
   });
 
@@ -397,7 +459,12 @@ describe('refresh', () => {
     expect(recorded().beat).toBe(12);
   });
 
-  test.each([[200, 10], [50_000, 500], [3_600_000, 1000], [Infinity, 1000]])('with a limit of %d ms has a window of %d ms', (limit, window) => {
+  test.each([
+    [200, 10],
+    [50_000, 500],
+    [3_600_000, 1000],
+    [Infinity, 1000],
+  ])('with a limit of %d ms has a window of %d ms', (limit, window) => {
     class Any extends Timestamp {
       readonly maximumAge = limit;
     }
@@ -421,14 +488,21 @@ describe('refresh', () => {
     expect(recorded()).toMatchObject({ beat: 4, kind: 'own', limit: 12_000 });
   });
 
-  test.each([[5], [null], ['2m'], [[]], [{ maximumAge: null }], [{ maximumage: 5 }], [{ maximumAge: 0 }], [{ maximumAge: Infinity }], [{ maximumAge: '2m' }]])(
-    'refuses %j, also after the first beat',
-    (options) => {
-      const timestamp = beating().refresh();
-      expect(thrown(() => timestamp.refresh(options as never)).code).toMatch(/^ERR_(MAXIMUM_AGE|ARGUMENT)$/);
-      expect(timestamp.beats).toBe(1);
-    },
-  );
+  test.each([
+    [5],
+    [null],
+    ['2m'],
+    [[]],
+    [{ maximumAge: null }],
+    [{ maximumage: 5 }],
+    [{ maximumAge: 0 }],
+    [{ maximumAge: Infinity }],
+    [{ maximumAge: '2m' }],
+  ])('refuses %j, also after the first beat', (options) => {
+    const timestamp = beating().refresh();
+    expect(thrown(() => timestamp.refresh(options as never)).code).toMatch(/^ERR_(MAXIMUM_AGE|ARGUMENT)$/);
+    expect(timestamp.beats).toBe(1);
+  });
 
   test('writes a step at once also when its limit is the usual one', () => {
     const timestamp = beating().refresh();
@@ -530,7 +604,9 @@ describe('the first beat', () => {
     const timestamp = new TwoMinutes(below);
     const error = thrown(() => timestamp.refresh());
     expect(error).toMatchObject({ name: 'LivenessError', code: 'ERR_HEARTBEAT_WRITE', path: below });
-    expect(error.message).toMatch(/^cannot record the first heartbeat at .*: (ENOTDIR|EEXIST).*; expected a writable directory/);
+    expect(error.message).toMatch(
+      /^cannot record the first heartbeat at .*: (ENOTDIR|EEXIST).*; expected a writable directory/,
+    );
     expect(error.message).not.toContain('\n');
     expect(thrown(() => timestamp.refresh()).code).toBe('ERR_HEARTBEAT_WRITE');
   });
@@ -552,7 +628,9 @@ describe('the first beat', () => {
     const count = readdirSync('/proc/self/fd').length;
     for (let turn = 0; turn < 20; turn++) {
       thrown(() => beating().refresh());
-      thrown(() => { beating().delete(); });
+      thrown(() => {
+        beating().delete();
+      });
       thrown(() => new TwoMinutes(dirname(path)).refresh());
       thrown(() => new TwoMinutes(join(full, 'below')).refresh());
       const linked = new TwoMinutes(throughLinks).refresh();
@@ -566,10 +644,22 @@ describe('the first beat', () => {
     const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       console.log(new T(process.env.HEARTBEAT).refresh().alive)`;
-    const model = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
-    const { stdout } = spawnSync(process.execPath, [model, '--allow-fs-read=*', `--allow-fs-write=${scratch()}/*`, `--allow-fs-write=${dirname(dirname(path))}/*`, '-e', script], {
-      env: { ...process.env, HEARTBEAT: path, NODE_NO_WARNINGS: '1' },
-    });
+    const model =
+      ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
+    const { stdout } = spawnSync(
+      process.execPath,
+      [
+        model,
+        '--allow-fs-read=*',
+        `--allow-fs-write=${scratch()}/*`,
+        `--allow-fs-write=${dirname(dirname(path))}/*`,
+        '-e',
+        script,
+      ],
+      {
+        env: { ...process.env, HEARTBEAT: path, NODE_NO_WARNINGS: '1' },
+      },
+    );
     expect(stdout.toString().trim()).toBe('true');
   });
 
@@ -584,7 +674,8 @@ describe('the first beat', () => {
        process.umask(0o077);
        console.log(String(new T(process.env.HEARTBEAT).refresh()));`,
     );
-    const model = ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
+    const model =
+      ['--permission', '--experimental-permission'].find((flag) => process.allowedNodeEnvironmentFlags.has(flag)) ?? '';
     const grants = [`--allow-fs-read=${library}/*`, `--allow-fs-read=${folder}/*`, `--allow-fs-write=${folder}/*`];
     const { stdout, stderr } = spawnSync(process.execPath, [model, ...grants, join(library, 'main.js')], {
       env: { ...process.env, HEARTBEAT: join(folder, 'timestamp'), NODE_NO_WARNINGS: '1' },
@@ -593,41 +684,55 @@ describe('the first beat', () => {
     expect([stderr.toString(), stdout.toString()]).toEqual(['', expect.stringMatching(/^alive: .*, by wall clock/)]);
   });
 
-  describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('where the kernel refuses', () => {
-    test.each([
-      ['links, as some file systems do', 'error=EPERM'],
-      ['the first one, as where the new file was swept away', 'error=ENOENT:when=1'],
-    ])('%s, is recorded all the same', (_, error) => {
-      const folder = scratch();
-      const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+  describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')(
+    'where the kernel refuses',
+    () => {
+      test.each([
+        ['links, as some file systems do', 'error=EPERM'],
+        ['the first one, as where the new file was swept away', 'error=ENOENT:when=1'],
+      ])('%s, is recorded all the same', (_, error) => {
+        const folder = scratch();
+        const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
         class T extends Timestamp { maximumAge = 60000 }
         console.log(new T('timestamp').refresh().alive)`;
-      const log = join(scratch(), 'strace');
-      const refusing = ['-f', '-qq', '-o', log, '-e', 'trace=link,linkat', '-e', `inject=link,linkat:${error}`];
-      const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
-      expect([stdout.toString().trim(), readdirSync(folder)]).toEqual(['true', ['timestamp']]);
-      expect(readFileSync(log, 'utf8')).toContain('(INJECTED)');
-    });
+        const log = join(scratch(), 'strace');
+        const refusing = ['-f', '-qq', '-o', log, '-e', 'trace=link,linkat', '-e', `inject=link,linkat:${error}`];
+        const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
+        expect([stdout.toString().trim(), readdirSync(folder)]).toEqual(['true', ['timestamp']]);
+        expect(readFileSync(log, 'utf8')).toContain('(INJECTED)');
+      });
 
-    test('O_PATH, is recorded all the same, and not through a link of another user', () => {
-      const folder = scratch();
-      const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+      test('O_PATH, is recorded all the same, and not through a link of another user', () => {
+        const folder = scratch();
+        const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
         class T extends Timestamp { maximumAge = 60000 }
         for (const name of ['deep/timestamp', 'theirs/timestamp']) {
           try { console.log(new T(name).refresh().alive) } catch (error) { console.log(error.code, error.message) }
         }`;
-      mkdirSync(join(folder, 'target'));
-      symlinkSync('target', join(folder, 'theirs'));
-      if (isRoot) lchownSync(join(folder, 'theirs'), 65534, 65534);
-      const refusing = ['-f', '-qq', '-o', join(folder, 'strace'), '-P', '/', '-e', 'trace=openat', '-e', 'inject=openat:error=EINVAL'];
-      const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
-      const theirs = /^ERR_HEARTBEAT_WRITE .* is a symbolic link of another user \(uid 65534\)/;
-      const [deep, link] = stdout.toString().trim().split('\n');
-      expect(deep).toBe('true');
-      expect(link).toMatch(isRoot ? theirs : /^true$/);
-      expect(readFileSync(join(folder, 'strace'), 'utf8')).toMatch(/O_PATH.*\(INJECTED\)/);
-    });
-  });
+        mkdirSync(join(folder, 'target'));
+        symlinkSync('target', join(folder, 'theirs'));
+        if (isRoot) lchownSync(join(folder, 'theirs'), 65534, 65534);
+        const refusing = [
+          '-f',
+          '-qq',
+          '-o',
+          join(folder, 'strace'),
+          '-P',
+          '/',
+          '-e',
+          'trace=openat',
+          '-e',
+          'inject=openat:error=EINVAL',
+        ];
+        const { stdout } = spawnSync('strace', [...refusing, process.execPath, '-e', script], { cwd: folder });
+        const theirs = /^ERR_HEARTBEAT_WRITE .* is a symbolic link of another user \(uid 65534\)/;
+        const [deep, link] = stdout.toString().trim().split('\n');
+        expect(deep).toBe('true');
+        expect(link).toMatch(isRoot ? theirs : /^true$/);
+        expect(readFileSync(join(folder, 'strace'), 'utf8')).toMatch(/O_PATH.*\(INJECTED\)/);
+      });
+    },
+  );
 
   test('a relative path through a link and .. is the file that the probes judge', () => {
     const folder = scratch();
@@ -638,12 +743,19 @@ describe('the first beat', () => {
       new T('jump/../timestamp').refresh();
       const probe = (...command) => require('child_process').spawnSync(command[0], [...command.slice(1), 'jump/../timestamp']).status;
       console.log(probe('sh', ${JSON.stringify(resolve('dist/liveness.sh'))}), probe(process.execPath, ${JSON.stringify(resolve('dist/liveness.js'))}));`;
-    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: folder, env: { ...process.env, LOG_LEVEL: '' } });
+    const { stdout } = spawnSync(process.execPath, ['-e', script], {
+      cwd: folder,
+      env: { ...process.env, LOG_LEVEL: '' },
+    });
     expect([stdout.toString().trim(), existsSync(join(folder, 'far', 'timestamp'))]).toEqual(['0 0', true]);
   });
 
   test.each([
-    ['is too long for any reader', () => `${scratch()}/${'abcdefghi/'.repeat(500)}x`, 'the path is longer than 4095 bytes'],
+    [
+      'is too long for any reader',
+      () => `${scratch()}/${'abcdefghi/'.repeat(500)}x`,
+      'the path is longer than 4095 bytes',
+    ],
     ['ends in a slash', () => `${scratch()}/`, 'the path ends in a slash'],
     ['leads through a file', () => `${fileOf('x')}/below/timestamp`, 'below'],
   ])('a path that %s is refused in its own words', (_, the, says) => {
@@ -656,10 +768,15 @@ describe('the first beat', () => {
     const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       try { new T('/proc/nope/timestamp').refresh() } catch (error) { console.log(error.code) }`;
-    expect(spawnSync(process.execPath, ['-e', script], { timeout: PATIENCE }).stdout.toString().trim()).toBe('ERR_HEARTBEAT_WRITE');
+    expect(spawnSync(process.execPath, ['-e', script], { timeout: PATIENCE }).stdout.toString().trim()).toBe(
+      'ERR_HEARTBEAT_WRITE',
+    );
   });
 
-  test.each([['symlink', symlinkSync], ['hard link', linkSync]] as const)('never writes through a %s to a file of the right size', (_, plant) => {
+  test.each([
+    ['symlink', symlinkSync],
+    ['hard link', linkSync],
+  ] as const)('never writes through a %s to a file of the right size', (_, plant) => {
     const precious = 'x'.repeat(256);
     const victim = fileOf(precious);
     mkdirSync(dirname(path));
@@ -673,9 +790,15 @@ describe('the first beat', () => {
     const victim = fileOf('precious');
     const plant: (() => void)[] = [
       () => execFileSync('mkfifo', [path]),
-      () => { symlinkSync(victim, path); },
-      () => { linkSync(victim, path); },
-      () => { symlinkSync('/nowhere/at/all', path); },
+      () => {
+        symlinkSync(victim, path);
+      },
+      () => {
+        linkSync(victim, path);
+      },
+      () => {
+        symlinkSync('/nowhere/at/all', path);
+      },
     ];
     mkdirSync(dirname(path));
     for (const planted of plant) {
@@ -694,17 +817,23 @@ describe('the first beat', () => {
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
 
-  test.each(['/dev/null', '/dev/stdout'])('throws for a link of our own to a device or a pipe, as %s may be, and leaves it there', (target) => {
-    const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
+  test.each(['/dev/null', '/dev/stdout'])(
+    'throws for a link of our own to a device or a pipe, as %s may be, and leaves it there',
+    (target) => {
+      const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       const timestamp = new T(process.env.HEARTBEAT);
       for (const act of ['refresh', 'delete']) try { timestamp[act]() } catch (error) { console.log(error.message) }`;
-    mkdirSync(dirname(path));
-    symlinkSync(target, path);
-    const { stdout } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' });
-    expect(stdout.match(/it is a symbolic link to a device, a pipe or a socket/g)).toHaveLength(2);
-    expect(readlinkSync(path)).toBe(target);
-  });
+      mkdirSync(dirname(path));
+      symlinkSync(target, path);
+      const { stdout } = spawnSync(process.execPath, ['-e', script], {
+        env: { ...process.env, HEARTBEAT: path },
+        encoding: 'utf8',
+      });
+      expect(stdout.match(/it is a symbolic link to a device, a pipe or a socket/g)).toHaveLength(2);
+      expect(readlinkSync(path)).toBe(target);
+    },
+  );
 
   test('throws for links that lead in a circle', () => {
     const folder = scratch();
@@ -713,7 +842,11 @@ describe('the first beat', () => {
     const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       try { new T('a/timestamp').refresh() } catch (error) { console.log(error.message) }`;
-    const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: folder, timeout: PATIENCE, encoding: 'utf8' });
+    const { stdout } = spawnSync(process.execPath, ['-e', script], {
+      cwd: folder,
+      timeout: PATIENCE,
+      encoding: 'utf8',
+    });
     expect(stdout).toContain('too many symbolic links');
   });
 
@@ -769,7 +902,11 @@ describe('the first beat', () => {
     });
     expect(thrown(() => beating().refresh({ maximumAge: 5 })).code).toBe('ERR_HEARTBEAT_WRITE');
     beating().delete();
-    expect([readFileSync(path), statSync(path).ino, readdirSync(dirname(path))]).toEqual([Buffer.from(content), before.ino, ['timestamp']]);
+    expect([readFileSync(path), statSync(path).ino, readdirSync(dirname(path))]).toEqual([
+      Buffer.from(content),
+      before.ino,
+      ['timestamp'],
+    ]);
   });
 
   test('replaces a file of ours that has another name: another user may have put it there, and nothing is lost', () => {
@@ -793,7 +930,10 @@ describe('the first beat', () => {
       const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       console.log(new T(process.env.HEARTBEAT).refresh().alive);`;
-    expect(spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' }).stdout).toBe('true\n');
+    expect(
+      spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, encoding: 'utf8' })
+        .stdout,
+    ).toBe('true\n');
   });
 
   test.each([
@@ -816,7 +956,11 @@ describe('the first beat', () => {
       for (const act of ['refresh', 'delete']) try { new T(process.env.HEARTBEAT)[act]() } catch (error) { said.push(error.message) }
       console.error(JSON.stringify(said));`;
     const out = openSync(fileOf('plain'), 'r+');
-    const { stderr } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, HEARTBEAT: path }, stdio: ['ignore', out, 'pipe'], encoding: 'utf8' });
+    const { stderr } = spawnSync(process.execPath, ['-e', script], {
+      env: { ...process.env, HEARTBEAT: path },
+      stdio: ['ignore', out, 'pipe'],
+      encoding: 'utf8',
+    });
     closeSync(out);
     const says = expect.stringMatching(/: it is a symbolic link that leads through \/proc or \/dev$/) as string;
     expect(JSON.parse(stderr)).toEqual([says, says]);
@@ -855,19 +999,25 @@ describe('later beats', () => {
   beforeEach(() => {
     warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   });
-  afterEach(() => { warnings.mockRestore(); });
-
-  test.each([1_800_000, { minutes: 30 }] as const)('with a limit of %j are tried once in 10 ms, whether or not that is the same object each time', (limit) => {
-    const timestamp = beating().refresh();
-    rmSync(dirname(path), { recursive: true });
-    writeFileSync(dirname(path), 'in the way');
-    clock.advance(WINDOW);
-    for (let turn = 0; turn < 3; turn++) {
-      for (let beat = 0; beat < 100; beat++) timestamp.refresh({ maximumAge: typeof limit === 'number' ? limit : { ...limit } });
-      clock.advance(10);
-    }
-    expect(timestamp.failedWrites).toBe(3);
+  afterEach(() => {
+    warnings.mockRestore();
   });
+
+  test.each([1_800_000, { minutes: 30 }] as const)(
+    'with a limit of %j are tried once in 10 ms, whether or not that is the same object each time',
+    (limit) => {
+      const timestamp = beating().refresh();
+      rmSync(dirname(path), { recursive: true });
+      writeFileSync(dirname(path), 'in the way');
+      clock.advance(WINDOW);
+      for (let turn = 0; turn < 3; turn++) {
+        for (let beat = 0; beat < 100; beat++)
+          timestamp.refresh({ maximumAge: typeof limit === 'number' ? limit : { ...limit } });
+        clock.advance(10);
+      }
+      expect(timestamp.failedWrites).toBe(3);
+    },
+  );
 
   test('never throw: one warning an outage, and recovery by itself', () => {
     const timestamp = beating().refresh();
@@ -880,10 +1030,10 @@ describe('later beats', () => {
         clock.advance(10); // a failed write does not advance the window
       }
       expect(warnings).toHaveBeenCalledTimes(outage);
-      expect(warnings).toHaveBeenLastCalledWith(
-        expect.stringContaining(`${path}: cannot record a heartbeat: `),
-        { type: 'LivenessWarning', code: 'HEARTBEAT_NOT_WRITTEN' },
-      );
+      expect(warnings).toHaveBeenLastCalledWith(expect.stringContaining(`${path}: cannot record a heartbeat: `), {
+        type: 'LivenessWarning',
+        code: 'HEARTBEAT_NOT_WRITTEN',
+      });
       expect(timestamp.failedWrites).toBe(outage * 3);
       rmSync(dirname(path));
       expect(timestamp.refresh().alive).toBe(true);
@@ -904,13 +1054,28 @@ describe('later beats', () => {
   test('restore a file that was deleted, renamed away, replaced or truncated', () => {
     const timestamp = beating().refresh();
     const harm: (() => void)[] = [
-      () => { rmSync(path); },
-      () => { renameSync(path, `${path}.old`); },
-      () => { renameSync(fileOf('another'), path); },
-      () => { rmSync(dirname(path), { recursive: true }); },
-      () => { writeFileSync(path, ''); },
-      () => { writeFileSync(path, 'x'.repeat(500)); },
-      () => { rmSync(path); symlinkSync('/nowhere', path); },
+      () => {
+        rmSync(path);
+      },
+      () => {
+        renameSync(path, `${path}.old`);
+      },
+      () => {
+        renameSync(fileOf('another'), path);
+      },
+      () => {
+        rmSync(dirname(path), { recursive: true });
+      },
+      () => {
+        writeFileSync(path, '');
+      },
+      () => {
+        writeFileSync(path, 'x'.repeat(500));
+      },
+      () => {
+        rmSync(path);
+        symlinkSync('/nowhere', path);
+      },
     ];
     for (const done of harm) {
       done();
@@ -929,7 +1094,10 @@ describe('later beats', () => {
       expect(timestamp.refresh().alive).toBe(true);
     }
     expect(warnings).toHaveBeenCalledTimes(1);
-    expect(warnings).toHaveBeenCalledWith(expect.stringContaining('beats the same file'), { type: 'LivenessWarning', code: 'HEARTBEAT_SHARED' });
+    expect(warnings).toHaveBeenCalledWith(expect.stringContaining('beats the same file'), {
+      type: 'LivenessWarning',
+      code: 'HEARTBEAT_SHARED',
+    });
   });
 });
 
@@ -1011,7 +1179,11 @@ describe('delete', () => {
   });
 
   test.each<[string, string]>([
-    ['a plain file', 'notes'], ['an empty one', ''], ['an epoch', '1700000000'], ['a torn heartbeat', 'k8s-liveness/1 7'], ['another version', 'k8s-liveness/2 x'],
+    ['a plain file', 'notes'],
+    ['an empty one', ''],
+    ['an epoch', '1700000000'],
+    ['a torn heartbeat', 'k8s-liveness/1 7'],
+    ['another version', 'k8s-liveness/2 x'],
   ])('leaves %s that somebody has put there, whether or not this one ever beat', (_, content) => {
     for (const timestamp of [beating().refresh(), beating()]) {
       writeFileSync(path, content);
@@ -1025,7 +1197,14 @@ describe('delete', () => {
     rmSync(path);
     if (kind === 'symlink') symlinkSync('/nowhere', path);
     else execFileSync(kind === 'fifo' ? 'mkfifo' : 'mkdir', [path]);
-    expect(thrown(() => { timestamp.delete(); })).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE', message: expect.stringContaining('what stands there is left alone: is ') as string });
+    expect(
+      thrown(() => {
+        timestamp.delete();
+      }),
+    ).toMatchObject({
+      code: 'ERR_HEARTBEAT_WRITE',
+      message: expect.stringContaining('what stands there is left alone: is ') as string,
+    });
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
 
@@ -1054,7 +1233,11 @@ describe('delete', () => {
 
   test('without a beat removes a leftover, and refuses what another living writer beats', () => {
     const other = beating().refresh();
-    expect(thrown(() => { beating().delete(); }).code).toBe('ERR_HEARTBEAT_IN_USE');
+    expect(
+      thrown(() => {
+        beating().delete();
+      }).code,
+    ).toBe('ERR_HEARTBEAT_IN_USE');
     expect(other.alive).toBe(true);
     other.delete();
     renameSync(fileOf(record({ pid: spawnSync('true').pid })), path);
@@ -1137,7 +1320,9 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     mkdirSync(join(folder, 'his'));
     symlinkSync('../real', join(folder, 'his', 'link'));
     chownSync(join(folder, 'his'), 65534, 65534);
-    expect(thrown(() => new TwoMinutes(join(folder, 'his', 'link', 'timestamp')).refresh()).message).toContain("its folder is uid 65534's");
+    expect(thrown(() => new TwoMinutes(join(folder, 'his', 'link', 'timestamp')).refresh()).message).toContain(
+      "its folder is uid 65534's",
+    );
     expect(readdirSync(join(folder, 'real'))).toEqual([]);
   });
 
@@ -1159,7 +1344,11 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     execFileSync('mknod', [path, 'c', '1', '3']);
     const timestamp = beating();
     expect(thrown(() => timestamp.refresh()).message).toContain('it is a device');
-    expect(thrown(() => { timestamp.delete(); }).message).toContain('it is a device');
+    expect(
+      thrown(() => {
+        timestamp.delete();
+      }).message,
+    ).toContain('it is a device');
     expect(lstatSync(path).isCharacterDevice()).toBe(true);
   });
 });
@@ -1214,7 +1403,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['[256,"alive"]', '[1,"malformed"]']);
   });
 
-  test('one that holds something else, or is another user\'s, is refused in its own words', () => {
+  test("one that holds something else, or is another user's, is refused in its own words", () => {
     const output = within(
       'echo notes >@/a && mount --bind @/a @/a && : >@/b && chown 1:1 @/b && mount --bind @/b @/b',
       `for (const name of ['a', 'b']) try { new T(folder + '/' + name).refresh() } catch (error) { console.log(error.message.split(folder)[1], fs.readFileSync(folder + '/' + name, 'latin1').length) }`,
@@ -1252,12 +1441,19 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     ]);
   });
 
-  describeIf(spawnSync('bindfs', ['--version']).status === 0 && existsSync('/dev/fuse'), 'bindfs (apt-get install bindfs) and /dev/fuse')('on a mount with fixed modes, which refuses chmod', () => {
+  describeIf(
+    spawnSync('bindfs', ['--version']).status === 0 && existsSync('/dev/fuse'),
+    'bindfs (apt-get install bindfs) and /dev/fuse',
+  )('on a mount with fixed modes, which refuses chmod', () => {
     // In a pid namespace of its own: the mount's server ends with it.
     const OWN_PIDS = ['--pid', '--fork', '--kill-child', '--mount-proc'];
     const CLI = JSON.stringify(resolve('dist/cli.js'));
 
-    test.each([['0777', 'alive'], ['0755', 'alive'], ['0600', 'EPERM']])('of %s: Timestamp, ProcessTimestamp, touch and run', (perms, outcome) => {
+    test.each([
+      ['0777', 'alive'],
+      ['0755', 'alive'],
+      ['0600', 'EPERM'],
+    ])('of %s: Timestamp, ProcessTimestamp, touch and run', (perms, outcome) => {
       const output = within(
         `mkdir @/source @/mount && bindfs --perms=${perms} --chmod-deny @/source @/mount`,
         `const { spawnSync } = require('node:child_process');
@@ -1277,7 +1473,10 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
   });
 
   test('the first beat onto a full disk without a leftover throws, and leaves nothing behind', () => {
-    const output = within(TMPFS, `${FILL} console.log(code(() => new T(path).refresh()), fs.readdirSync(folder).join());`);
+    const output = within(
+      TMPFS,
+      `${FILL} console.log(code(() => new T(path).refresh()), fs.readdirSync(folder).join());`,
+    );
     expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
   });
 
@@ -1296,7 +1495,10 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
 
   test.each([
     ['/proc', (root: string) => root],
-    ['another mount of proc', (root: string, pid: number, folder: string) => join(root, 'proc', String(pid), 'root', folder)],
+    [
+      'another mount of proc',
+      (root: string, pid: number, folder: string) => join(root, 'proc', String(pid), 'root', folder),
+    ],
   ])('a path by PID/root in %s is a beat in that mount namespace, not in ours', async (_, by) => {
     const folder = scratch();
     const mounts = `mount -t tmpfs tmpfs '${folder}' && mkdir '${folder}/proc' && mount -t proc proc '${folder}/proc'`;
@@ -1326,7 +1528,10 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
   });
 
   test('a folder without the right to write throws for an ordinary user', () => {
-    const output = within(':', `fs.chmodSync(folder, 0o555); process.setuid(65534); console.log(code(() => new T(path).refresh()));`);
+    const output = within(
+      ':',
+      `fs.chmodSync(folder, 0o555); process.setuid(65534); console.log(code(() => new T(path).refresh()));`,
+    );
     expect(output).toBe('ERR_HEARTBEAT_WRITE EACCES');
   });
 });

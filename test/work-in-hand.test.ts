@@ -40,7 +40,8 @@ interface Story {
 }
 
 const WHEN = '[-0-9]{10}T[:0-9]{8}Z';
-const overdue = (name: string, limit = '1m'): RegExp => new RegExp(`^dead: overdue: ${name} in hand since ${WHEN}, limit ${limit} \\(`);
+const overdue = (name: string, limit = '1m'): RegExp =>
+  new RegExp(`^dead: overdue: ${name} in hand since ${WHEN}, limit ${limit} \\(`);
 const stale = (work = ''): RegExp => new RegExp(`^dead: stale: last beat ${WHEN}, limit 2m${work} \\(`);
 const alive = (what = 'last beat', limit = '2m'): RegExp => new RegExp(`^alive: ${what} ${WHEN}, limit ${limit} \\(`);
 
@@ -62,7 +63,12 @@ const STORIES: Story[] = [
     expect: 'overdue',
     line: overdue('mail#3'),
   },
-  { name: 'all handlers hung', script: 'timestamp.refresh(); ten(); lag = 0; timestamp.refresh(); sayNow();', expect: 'overdue', line: overdue('mail#0') },
+  {
+    name: 'all handlers hung',
+    script: 'timestamp.refresh(); ten(); lag = 0; timestamp.refresh(); sayNow();',
+    expect: 'overdue',
+    line: overdue('mail#0'),
+  },
   {
     name: 'a busy loop with tasks in hand',
     script: `timestamp.refresh();
@@ -204,19 +210,28 @@ const STORIES: Story[] = [
 /** Where it beats, and its process once it has said that it may be asked. */
 async function worker(script: string): Promise<{ path: string; child: ReturnType<typeof start> }> {
   const path = join(scratch({ memory: true }), 'timestamp');
-  const child = start(process.execPath, ['-e', WORKER + script], { ...process.env, HEARTBEAT: path, NODE_NO_WARNINGS: '1' });
+  const child = start(process.execPath, ['-e', WORKER + script], {
+    ...process.env,
+    HEARTBEAT: path,
+    NODE_NO_WARNINGS: '1',
+  });
   await ready(child);
   return { path, child };
 }
 
 /** Asks all readers twice: one verdict, and one line to the letter. */
-async function expectAnswer(path: string, { expect: expected, line, directory = false }: Pick<Story, 'expect' | 'line' | 'directory'>): Promise<void> {
+async function expectAnswer(
+  path: string,
+  { expect: expected, line, directory = false }: Pick<Story, 'expect' | 'line' | 'directory'>,
+): Promise<void> {
   const answers = [...(await ask(path, { python: !directory, directory })), ...(await ask(path))];
   const exit = expected === 'alive' ? 0 : 1;
   expect(answers.map(({ reader, verdict, exit }) => ({ reader, verdict, exit }))).toEqual(
     answers.map(({ reader }) => ({ reader, verdict: expected, exit })),
   );
-  const [said = '', ...others] = new Set(answers.filter(({ reader }) => reader !== 'heartbeat.py').map((answer) => answer.line));
+  const [said = '', ...others] = new Set(
+    answers.filter(({ reader }) => reader !== 'heartbeat.py').map((answer) => answer.line),
+  );
   expect([said, others]).toEqual([expect.stringMatching(line), []]);
   expect(said).toMatch(/^[ -~]{1,199}$/);
 }

@@ -11,7 +11,10 @@ import { describeIf } from './support/need';
 import { scratch } from './support/records';
 
 test('a record is one that every reader takes, whatever the clocks and the limit say', () => {
-  const time = fc.oneof(fc.double(), fc.constantFrom(-1, 0, NaN, Infinity, -Infinity, 1e15, 253_402_300_799_999, 253_402_300_800_000));
+  const time = fc.oneof(
+    fc.double(),
+    fc.constantFrom(-1, 0, NaN, Infinity, -Infinity, 1e15, 253_402_300_799_999, 253_402_300_800_000),
+  );
   const limit = fc.oneof(fc.double({ min: 5e-324, max: 1e15, noNaN: true }), fc.constantFrom(5e-324, Infinity));
   const path = join(scratch({ memory: true }), 'timestamp');
   fc.assert(

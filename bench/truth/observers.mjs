@@ -46,7 +46,9 @@ export const observers = [
   exec('find -mmin', (target) => ['find', target.touch, '-mmin', `-${minutes(target)}`]),
   exec('find + grep', (target) => ['sh', '-c', `find ${target.touch} -mmin -${minutes(target)} | grep -q .`]),
   exec('stat', (target) => [
-    'sh', '-c', `[ $(( $(date +%s) - $(stat -c %Y ${target.touch}) )) -le ${target.limit / 1000} ]`,
+    'sh',
+    '-c',
+    `[ $(( $(date +%s) - $(stat -c %Y ${target.touch}) )) -le ${target.limit / 1000} ]`,
   ]),
   exec('cat', (target) => ['cat', target.touch]),
   exec('pid', (target) => ['sh', '-c', `kill -0 "$(cat ${target.pidFile})"`]),
@@ -63,22 +65,41 @@ export const OURS = observers.slice(0, 3).map(({ name }) => name);
  * @returns {Observer}
  */
 function exec(name, command) {
-  const ask = (target) => new Promise((settle) => {
-    const [program, ...args] = [...target.within, ...command(target)];
-    // A group of its own, so that a probe that hangs ends with whatever it has started.
-    const child = spawn(program, args, { detached: true, env: { PATH: process.env.PATH }, stdio: ['ignore', 'pipe', 'pipe'] });
-    let said = '';
-    const take = (data) => { said += data; };
-    child.stdout.on('data', take);
-    child.stderr.on('data', take);
-    const timer = setTimeout(() => {
-      said += 'timeout';
-      try { process.kill(-child.pid, 'SIGKILL'); } catch { /* it has just ended */ }
-    }, EXEC_TIMEOUT_MS);
-    const end = (alive) => { clearTimeout(timer); settle({ alive, said: said.trim() }); };
-    child.on('error', (error) => { said += error.message; end(false); });
-    child.on('close', (code) => { end(code === 0); });
-  });
+  const ask = (target) =>
+    new Promise((settle) => {
+      const [program, ...args] = [...target.within, ...command(target)];
+      // A group of its own, so that a probe that hangs ends with whatever it has started.
+      const child = spawn(program, args, {
+        detached: true,
+        env: { PATH: process.env.PATH },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let said = '';
+      const take = (data) => {
+        said += data;
+      };
+      child.stdout.on('data', take);
+      child.stderr.on('data', take);
+      const timer = setTimeout(() => {
+        said += 'timeout';
+        try {
+          process.kill(-child.pid, 'SIGKILL');
+        } catch {
+          /* it has just ended */
+        }
+      }, EXEC_TIMEOUT_MS);
+      const end = (alive) => {
+        clearTimeout(timer);
+        settle({ alive, said: said.trim() });
+      };
+      child.on('error', (error) => {
+        said += error.message;
+        end(false);
+      });
+      child.on('close', (code) => {
+        end(code === 0);
+      });
+    });
   return { name, ask };
 }
 
@@ -90,13 +111,16 @@ function exec(name, command) {
  * @returns {Observer}
  */
 function http(name, url) {
-  const ask = (target) => new Promise((settle) => {
-    const signal = AbortSignal.timeout(HTTP_TIMEOUT_MS);
-    get(url(target), { agent: false, signal }, (response) => {
-      response.resume();
-      const { statusCode } = response;
-      settle({ alive: statusCode >= 200 && statusCode < 400, said: String(statusCode) });
-    }).on('error', (error) => { settle({ alive: false, said: signal.aborted ? 'timeout' : error.code }); });
-  });
+  const ask = (target) =>
+    new Promise((settle) => {
+      const signal = AbortSignal.timeout(HTTP_TIMEOUT_MS);
+      get(url(target), { agent: false, signal }, (response) => {
+        response.resume();
+        const { statusCode } = response;
+        settle({ alive: statusCode >= 200 && statusCode < 400, said: String(statusCode) });
+      }).on('error', (error) => {
+        settle({ alive: false, said: signal.aborted ? 'timeout' : error.code });
+      });
+    });
   return { name, ask };
 }

@@ -63,14 +63,16 @@ async function make(scenario) {
     await Promise.all(asked.map((observer) => expectAlive(observer, () => ask(observer, prepared.target))));
     const target = (await prepared.act()) ?? prepared.target;
     const cells = new Map(refused.map((name) => [name, 'refused']));
-    await Promise.all(asked.map(async (observer, index) => {
-      await sleep((index / asked.length) * PERIOD_MS); // all at once they would time out for want of each other's processor
-      const { alive, said, count } = await watch(() => ask(observer, target), scenario.asks ?? ASKS);
-      const reason = OURS.includes(observer.name) ? (/^dead: ([a-z]+):/.exec(said)?.[1] ?? said) : '';
-      const cell = (alive ? ['alive', count] : ['dead', reason]).filter(Boolean).join(': ');
-      cells.set(observer.name, cell);
-      print(`${scenario.id}: ${observer.name}: ${cell} ${said.replaceAll('\n', ' ')}`);
-    }));
+    await Promise.all(
+      asked.map(async (observer, index) => {
+        await sleep((index / asked.length) * PERIOD_MS); // all at once they would time out for want of each other's processor
+        const { alive, said, count } = await watch(() => ask(observer, target), scenario.asks ?? ASKS);
+        const reason = OURS.includes(observer.name) ? (/^dead: ([a-z]+):/.exec(said)?.[1] ?? said) : '';
+        const cell = (alive ? ['alive', count] : ['dead', reason]).filter(Boolean).join(': ');
+        cells.set(observer.name, cell);
+        print(`${scenario.id}: ${observer.name}: ${cell} ${said.replaceAll('\n', ' ')}`);
+      }),
+    );
     return cells;
   } finally {
     await stage.end();
@@ -146,11 +148,14 @@ function inWords(losses) {
 /** How many rows of each table every observer is right about. */
 function summary(tables) {
   const [dead, alive] = tables.map(({ rows }) => rows.size);
-  const right = (observer) => tables.map(({ rows, wrong }) => (
-    [...rows.values()].filter((cells) => !cells.get(observer).startsWith(wrong)).length
-  ));
-  return head(['', `sees, of ${dead} wedges`, `bears, of ${alive} stresses`]) +
-    NAMES.map((observer) => line([observer, ...right(observer)])).join('');
+  const right = (observer) =>
+    tables.map(
+      ({ rows, wrong }) => [...rows.values()].filter((cells) => !cells.get(observer).startsWith(wrong)).length,
+    );
+  return (
+    head(['', `sees, of ${dead} wedges`, `bears, of ${alive} stresses`]) +
+    NAMES.map((observer) => line([observer, ...right(observer)])).join('')
+  );
 }
 
 /** What stands on a page between the markers of a block; undefined if it has none. */
@@ -161,7 +166,12 @@ function standing(page, name) {
 /** Cells by row and observer. */
 function parse(table = '') {
   const lines = table.split('\n').filter((each) => each.startsWith('|'));
-  const [, , ...rows] = lines.map((each) => each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', '')));
+  const [, , ...rows] = lines.map((each) =>
+    each
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim().replaceAll('**', '')),
+  );
   return new Map(rows.map(([row, ...cells]) => [row, new Map(cells.map((cell, index) => [NAMES[index], cell]))]));
 }
 
@@ -176,15 +186,25 @@ function installPeers() {
     return existsSync(file) && JSON.parse(readFileSync(file, 'utf8')).version === version;
   });
   if (isThere) return;
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(process.env.CI ? [] : ['--fetch-retries=1'])];
+  const quiet = [
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+    ...(process.env.CI ? [] : ['--fetch-retries=1']),
+  ];
   const command = ['ci', '--prefix', import.meta.dirname, ...quiet];
   const { status } = spawnSync('npm', command, { stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) throw new Error('npm cannot install what the library is compared with');
 }
 
-const print = (text) => { process.stderr.write(`${text}\n`); };
+const print = (text) => {
+  process.stderr.write(`${text}\n`);
+};
 /** Under LIVENESS_NO_SKIP=1 a row that is left out is a failure. */
-const leaveOut = (text) => { (process.env.LIVENESS_NO_SKIP === '1' ? complain : print)(text); };
+const leaveOut = (text) => {
+  (process.env.LIVENESS_NO_SKIP === '1' ? complain : print)(text);
+};
 const complain = (text) => {
   print(`truth: ${text}`);
   process.exitCode = 1;
@@ -215,7 +235,9 @@ async function main(argv) {
         complain(`${row}: ${name}: ${cell}, and the page says ${stood ?? 'nothing'}`);
       }
     }
-    const rows = new Map(table.scenarios.map(({ row }) => [row, made.get(row) ?? before.get(row)]).filter(([, cells]) => cells));
+    const rows = new Map(
+      table.scenarios.map(({ row }) => [row, made.get(row) ?? before.get(row)]).filter(([, cells]) => cells),
+    );
     tables.push({ ...table, rows });
   }
   const blocks = [...tables.map((table) => [table.name, markdown(table, table.rows)]), ['summary', summary(tables)]];

@@ -30,27 +30,51 @@ let consumer;
 
 /** What each word does to the loop that gets it, in the middle of a turn: its Timestamp, and what follows the word. */
 const words = {
-  busy: () => { for (;;); },
-  block: (_, ms) => { for (const end = performance.now() + Number(ms); performance.now() < end;); },
+  busy: () => {
+    for (;;);
+  },
+  block: (_, ms) => {
+    for (const end = performance.now() + Number(ms); performance.now() < end;);
+  },
   never: () => new Promise(() => {}),
   deadlock: () => {
-    const first = (async () => { await null; await second; })();
-    const second = (async () => { await first; })();
+    const first = (async () => {
+      await null;
+      await second;
+    })();
+    const second = (async () => {
+      await first;
+    })();
     return second;
   },
   leave: () => 'leave',
-  throw: () => { throw new Error('the loop died'); },
-  unwell: () => { unwell = true; processTimestamp.set(1); },
-  fail: () => { job = () => { throw new Error('no job succeeds'); }; },
+  throw: () => {
+    throw new Error('the loop died');
+  },
+  unwell: () => {
+    unwell = true;
+    processTimestamp.set(1);
+  },
+  fail: () => {
+    job = () => {
+      throw new Error('no job succeeds');
+    };
+  },
 
-  stop: () => { consumer.isRunning = false; },
-  idle: () => { consumer.hasJobs = false; },
+  stop: () => {
+    consumer.isRunning = false;
+  },
+  idle: () => {
+    consumer.hasJobs = false;
+  },
   long: (_, ms) => {
     said({ long: ms });
     return sleep(Number(ms));
   },
 
-  wait: (_, ms) => { wait = Number(ms); },
+  wait: (_, ms) => {
+    wait = Number(ms);
+  },
   step: (timestamp, ms) => {
     job = async () => {
       for (const each of [timestamp, processTimestamp]) each?.refresh({ maximumAge: 2 * Number(ms) });
@@ -60,7 +84,9 @@ const words = {
   },
   outage: (_, ms, bound) => {
     const end = performance.now() + Number(ms);
-    job = async () => { if (performance.now() < end) await answerOrGiveUp(new Promise(() => {}), bound); };
+    job = async () => {
+      if (performance.now() < end) await answerOrGiveUp(new Promise(() => {}), bound);
+    };
   },
   lag: (_, ms) => {
     job = () => {
@@ -75,7 +101,8 @@ const words = {
       globalThis.gc();
       const pause = performance.now() - begin;
       // How many objects make such a pause depends on the machine.
-      if (pause < Number(ms)) kept.push(Array.from({ length: 500_000 }, (_, index) => ({ index, text: String(index) })));
+      if (pause < Number(ms))
+        kept.push(Array.from({ length: 500_000 }, (_, index) => ({ index, text: String(index) })));
       else said({ pause, kept: kept.length });
     };
   },
@@ -94,7 +121,9 @@ const words = {
   log: (_, path, bound) => {
     let appended;
     job = () => {
-      appended ??= appendFile(path, 'a line\n').then(() => { appended = undefined; });
+      appended ??= appendFile(path, 'a line\n').then(() => {
+        appended = undefined;
+      });
       return answerOrGiveUp(appended, bound);
     };
   },
@@ -110,7 +139,9 @@ async function answerOrGiveUp(answer, ms) {
 }
 
 const orders = new Map();
-let tell = (name, order) => { orders.set(name, order); };
+let tell = (name, order) => {
+  orders.set(name, order);
+};
 
 /** One of the service's loops. Those that share a Timestamp are a task of it each. */
 async function loop(name, timestamp, isMain) {
@@ -164,13 +195,21 @@ function consume() {
     }
     if (has('touch')) touch();
   };
-  const describe = ({ name, order: [word, ms] = [] }) => ({ name, maximumAge: word === 'long' ? 2 * ms : options.limit });
-  const timestamps = [has('heartbeat') && new ServiceTimestamp(options.heartbeats[0]), processTimestamp].filter(Boolean);
+  const describe = ({ name, order: [word, ms] = [] }) => ({
+    name,
+    maximumAge: word === 'long' ? 2 * ms : options.limit,
+  });
+  const timestamps = [has('heartbeat') && new ServiceTimestamp(options.heartbeats[0]), processTimestamp].filter(
+    Boolean,
+  );
   for (const timestamp of timestamps) handle = timestamp.wrap(handle, describe);
   consumer = new Consumer(handle, options.handlers);
   for (const timestamp of timestamps) timestamp.refreshWhile(() => consumer.isRunning);
   // Without that an idle queue would be dead to those who look at this file.
-  if (has('touch')) setInterval(() => { if (consumer.isRunning) touch(); }, options.limit / 10);
+  if (has('touch'))
+    setInterval(() => {
+      if (consumer.isRunning) touch();
+    }, options.limit / 10);
 }
 
 /** On failure it tells no observer but its own. */
@@ -198,8 +237,12 @@ async function main() {
     lightship.signalReady();
   }
   if (has('terminus')) {
-    const server = createServer((_, response) => { response.end(); });
-    const healthCheck = async () => { if (unwell || consumer?.isRunning === false) throw new Error('unwell'); };
+    const server = createServer((_, response) => {
+      response.end();
+    });
+    const healthCheck = async () => {
+      if (unwell || consumer?.isRunning === false) throw new Error('unwell');
+    };
     createTerminus(server, { healthChecks: { '/healthcheck': healthCheck } });
     await once(server.listen(0, '127.0.0.1'), 'listening');
     ports.terminus = server.address().port;
@@ -214,11 +257,18 @@ async function main() {
   });
   if (options.thread) {
     const worker = new Worker(import.meta.filename, { workerData: options });
-    worker.on('error', ({ message }) => { said({ thread: message }); }); // logged, and the service goes on
+    worker.on('error', ({ message }) => {
+      said({ thread: message });
+    }); // logged, and the service goes on
     await once(worker, 'message');
-    tell = (name, order) => { name === 'thread' ? worker.postMessage(order) : orders.set(name, order); };
+    tell = (name, order) => {
+      name === 'thread' ? worker.postMessage(order) : orders.set(name, order);
+    };
   }
-  Promise.all(loops).catch((error) => { process.stderr.write(`${error.code}: ${error.message}\n`); process.exit(1); });
+  Promise.all(loops).catch((error) => {
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    process.exit(1);
+  });
   createInterface({ input: process.stdin })
     .on('line', (line) => {
       const [name, ...order] = line.split(' ');
@@ -232,7 +282,9 @@ if (isMainThread) {
   await main();
 } else {
   const { parentPort } = await import('node:worker_threads');
-  parentPort.on('message', (order) => { orders.set('thread', order); });
+  parentPort.on('message', (order) => {
+    orders.set('thread', order);
+  });
   const done = loop('thread', new ServiceTimestamp(options.heartbeats.at(-1)), false);
   parentPort.postMessage(threadId);
   await done;

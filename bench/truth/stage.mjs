@@ -79,7 +79,9 @@ export class Stage {
     const [program, ...args] = [...within, 'sh', '-c', `timeout ${seconds} cat; { ${script}; } 2>/dev/null`];
     const janitor = spawn(program, args, { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
     const ended = once(janitor, 'exit');
-    janitor.stdin.on('error', () => { /* it did not wait any longer */ });
+    janitor.stdin.on('error', () => {
+      /* it did not wait any longer */
+    });
     this.undo(async () => {
       janitor.stdin.end();
       await ended;
@@ -94,7 +96,9 @@ export class Stage {
   spawn(command, { env, stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
     const [program, ...args] = [...WITH_US, ...command];
     const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio });
-    child.stdin?.on('error', () => { /* it has ended */ });
+    child.stdin?.on('error', () => {
+      /* it has ended */
+    });
     this.undo(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');
@@ -121,7 +125,9 @@ export class Stage {
       child,
       target,
       heard: lines.heard,
-      kill: (signal = 'SIGKILL') => { process.kill(pid, signal); },
+      kill: (signal = 'SIGKILL') => {
+        process.kill(pid, signal);
+      },
       tell: (loop, word) => {
         const heard = lines.heard('word');
         child.stdin.write(`${loop} ${word}\n`);
@@ -141,13 +147,23 @@ export class Stage {
   /** Runs a command as the first process of a container; settles at its first output with its pid as this process sees it. */
   async container(command) {
     const child = this.spawn([...CONTAINER, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const failed = once(child, 'close').then(() => { throw new Error('the container did not start'); });
+    const failed = once(child, 'close').then(() => {
+      throw new Error('the container did not start');
+    });
     await Promise.race([once(child.stdout, 'data'), failed]);
     return childrenOf(child.pid)[0];
   }
 
   #start(given) {
-    const { folder = this.folder, limit = LIMIT_MS, handlers, loops = handlers ? [] : ['main'], instruments = INSTRUMENTS, wrap = [], node = [] } = given;
+    const {
+      folder = this.folder,
+      limit = LIMIT_MS,
+      handlers,
+      loops = handlers ? [] : ['main'],
+      instruments = INSTRUMENTS,
+      wrap = [],
+      node = [],
+    } = given;
     const names = given.shared || given.samePath ? loops.slice(0, 1) : given.thread ? [...loops, 'thread'] : loops;
     const target = {
       limit,
@@ -169,7 +185,9 @@ export class Stage {
 function listen(child) {
   const waiting = [];
   let errors = '';
-  child.stderr.on('data', (data) => { errors += data; });
+  child.stderr.on('data', (data) => {
+    errors += data;
+  });
   createInterface({ input: child.stdout }).on('line', (line) => {
     const said = JSON.parse(line);
     const index = waiting.findIndex(({ key }) => key in said);
@@ -178,7 +196,10 @@ function listen(child) {
   child.on('close', (code, signal) => {
     for (const { key, fail } of waiting) fail(new Error(`ended (${code ?? signal}) before it said ${key}: ${errors}`));
   });
-  const heard = (key) => new Promise((settle, fail) => { waiting.push({ key, settle, fail }); });
+  const heard = (key) =>
+    new Promise((settle, fail) => {
+      waiting.push({ key, settle, fail });
+    });
   return { heard, errors: () => errors };
 }
 
@@ -195,7 +216,9 @@ export function inside(pid) {
 
 /** @returns {number[]} */
 export function childrenOf(pid) {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && statusOf(name, 'PPid') === String(pid)).map(Number);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && statusOf(name, 'PPid') === String(pid))
+    .map(Number);
 }
 
 function descendants(pid) {

@@ -46,9 +46,10 @@ function mustRun(command) {
 const isRoot = process.geteuid() === 0;
 const canFreeze = isRoot && ['mkfs.ext4', 'losetup', 'fsfreeze'].every((tool) => run([tool, '-V']).ok);
 const WITHOUT_DISKS = canFreeze ? undefined : 'root, e2fsprogs or util-linux';
-const without = (controller) => isRoot && existsSync(`/sys/fs/cgroup/${controller}/cgroup.procs`)
-  ? undefined
-  : `root, or the ${controller} controller of cgroup v1`;
+const without = (controller) =>
+  isRoot && existsSync(`/sys/fs/cgroup/${controller}/cgroup.procs`)
+    ? undefined
+    : `root, or the ${controller} controller of cgroup v1`;
 
 /** A control group of this row. Its `enter` runs a command there. */
 function controlGroup(stage, controller, settings = {}) {
@@ -56,7 +57,9 @@ function controlGroup(stage, controller, settings = {}) {
   mkdirSync(folder);
   stage.atTheEnd(`i=0; while [ -d ${folder} ] && ! rmdir ${folder} && [ $((i += 1)) -lt 300 ]; do sleep 0.1; done`);
   const get = (name) => readFileSync(join(folder, name), 'utf8');
-  const set = (name, value) => { writeFileSync(join(folder, name), String(value)); };
+  const set = (name, value) => {
+    writeFileSync(join(folder, name), String(value));
+  };
   for (const [name, value] of Object.entries(settings)) set(name, value);
   return { get, set, enter: ['sh', '-c', 'echo $$ > "$0" && exec "$@"', join(folder, 'cgroup.procs')] };
 }
@@ -72,7 +75,13 @@ async function disks(stage, kinds) {
     mustRun(['sh', '-c', `truncate -s 8M ${image} && mkfs.ext4 -q -m 0 ${image}`]);
     return `mount -o loop ${image} ${folders[index]}`;
   });
-  const holder = stage.spawn(['unshare', '--mount', 'sh', '-c', `${mounts.join(' && ')} && echo mounted && exec sleep 1000000`]);
+  const holder = stage.spawn([
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    `${mounts.join(' && ')} && echo mounted && exec sleep 1000000`,
+  ]);
   const [said] = await Promise.race([once(holder.stdout, 'data'), once(holder.stderr, 'data')]);
   if (!String(said).startsWith('mounted')) throw new Error(String(said));
   return { folders, enter: ['nsenter', '--target', String(holder.pid), '--mount'] };
@@ -96,7 +105,10 @@ function freeze(stage, enter, folder) {
 /** A row on a full disk. */
 function fullDisk(id, row, how, kind, { restart }) {
   const prepare = async (stage) => {
-    const { folders: [folder], enter } = await disks(stage, [kind]);
+    const {
+      folders: [folder],
+      enter,
+    } = await disks(stage, [kind]);
     const options = { folder, wrap: enter, within: enter };
     const service = await stage.service(options);
     const act = async () => {
@@ -160,38 +172,51 @@ function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}
   return { id, row, how, missing: without(controller), lost, prepare };
 }
 
-const memory = (mib, lost) => squeezed(
-  `memory-${mib}`,
-  `memory limit nearly reached: ${mib} MiB left`,
-  `before each probe the limit is set to what is used and ${mib} MiB; one probe at a time`,
-  {
-    controller: 'memory',
-    squeeze: (group) => {
-      group.set('memory.limit_in_bytes', Math.ceil(Number(group.get('memory.usage_in_bytes')) / 4096) * 4096 + mib * MIB);
+const memory = (mib, lost) =>
+  squeezed(
+    `memory-${mib}`,
+    `memory limit nearly reached: ${mib} MiB left`,
+    `before each probe the limit is set to what is used and ${mib} MiB; one probe at a time`,
+    {
+      controller: 'memory',
+      squeeze: (group) => {
+        group.set(
+          'memory.limit_in_bytes',
+          Math.ceil(Number(group.get('memory.usage_in_bytes')) / 4096) * 4096 + mib * MIB,
+        );
+      },
+      loosen: (group) => {
+        group.set('memory.limit_in_bytes', -1);
+      },
+      settle: (group) => {
+        group.set('memory.force_empty', 0);
+      }, // what could be reclaimed would count as room
+      lost,
     },
-    loosen: (group) => { group.set('memory.limit_in_bytes', -1); },
-    settle: (group) => { group.set('memory.force_empty', 0); }, // what could be reclaimed would count as room
-    lost,
-  },
-);
+  );
 
-const pids = (count, lost) => squeezed(
-  `pids-${count}`,
-  `pids limit nearly reached: ${count} left`,
-  `before each probe the limit is set to the threads there are and ${count}; one probe at a time`,
-  {
-    controller: 'pids',
-    squeeze: (group) => { tighten(group, count); },
-    loosen: (group) => { group.set('pids.max', 'max'); },
-    proof: (group) => {
-      tighten(group, count);
-      const { said } = run([...group.enter, 'sh', '-c', `${'sleep 0.5 & '.repeat(count + 1)} wait`]);
-      if (!said.includes('fork')) throw new Error(`expected no room for ${count + 1} processes more; ${said}`);
-      group.set('pids.max', 'max');
+const pids = (count, lost) =>
+  squeezed(
+    `pids-${count}`,
+    `pids limit nearly reached: ${count} left`,
+    `before each probe the limit is set to the threads there are and ${count}; one probe at a time`,
+    {
+      controller: 'pids',
+      squeeze: (group) => {
+        tighten(group, count);
+      },
+      loosen: (group) => {
+        group.set('pids.max', 'max');
+      },
+      proof: (group) => {
+        tighten(group, count);
+        const { said } = run([...group.enter, 'sh', '-c', `${'sleep 0.5 & '.repeat(count + 1)} wait`]);
+        if (!said.includes('fork')) throw new Error(`expected no room for ${count + 1} processes more; ${said}`);
+        group.set('pids.max', 'max');
+      },
+      lost,
     },
-    lost,
-  },
-);
+  );
 function tighten(group, count) {
   group.set('pids.max', Number(group.get('pids.current')) + count);
 }
@@ -227,7 +252,9 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
     };
     set(begin());
     // libfaketime leaves these behind where a process is killed.
-    stage.atTheEnd('sleep 1; for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done');
+    stage.atTheEnd(
+      'sleep 1; for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done',
+    );
     const within = ['env', ...Object.entries(faked).map(([name, value]) => `${name}=${value}`)];
     const service = await stage.service({ env: faked, within });
     await service.tell('main', 'wait 750');
@@ -240,11 +267,15 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
       const isFirst = (seconds) => Math.abs(seconds - Date.now() / 1000 - first) < 5;
       await until('a probe sees the step', () => isFirst(Number(date('%s'))));
       const timers = rest.map((seconds, index) => setTimeout(set, (index + 1) * 3300, seconds));
-      stage.undo(() => { timers.forEach(clearTimeout); });
-      // Not awaited: a probe may well come before the next beat.
-      until('the service sees the step', () => isFirst(statSync(service.target.touch).mtimeMs / 1000)).catch((error) => {
-        if (error.code !== 'ENOENT') process.stderr.write(`truth: ${id}: ${error.message}\n`); // unless the row is over
+      stage.undo(() => {
+        timers.forEach(clearTimeout);
       });
+      // Not awaited: a probe may well come before the next beat.
+      until('the service sees the step', () => isFirst(statSync(service.target.touch).mtimeMs / 1000)).catch(
+        (error) => {
+          if (error.code !== 'ENOENT') process.stderr.write(`truth: ${id}: ${error.message}\n`); // unless the row is over
+        },
+      );
     };
     return { target: service.target, act };
   };
@@ -258,10 +289,16 @@ function lostFiles(id, row, how, lose, lost) {
     const inDirectory = ['pid', 'error', 'timestamp'].map((name) => join(target.directory, name));
     const files = [...target.heartbeats, ...inDirectory, target.touch, target.pidFile];
     const act = async () => {
-      const loseAll = () => { files.forEach((file) => { lose(file); }); };
+      const loseAll = () => {
+        files.forEach((file) => {
+          lose(file);
+        });
+      };
       loseAll();
       const timer = setInterval(loseAll, 2500);
-      stage.undo(() => { clearInterval(timer); });
+      stage.undo(() => {
+        clearInterval(timer);
+      });
     };
     return { target, act };
   };
@@ -276,23 +313,33 @@ const DST_ENDS = Date.UTC(2026, 9, 25, 1) / 1000;
 /** By what an observer asks, and so what of a service it needs. */
 const instrument = ({ name }) =>
   ({
-    'liveness.js': 'heartbeat', 'liveness.sh': 'heartbeat', 'process directory': 'directory',
-    lightship: 'lightship', terminus: 'terminus', pid: 'pid',
+    'liveness.js': 'heartbeat',
+    'liveness.sh': 'heartbeat',
+    'process directory': 'directory',
+    lightship: 'lightship',
+    terminus: 'terminus',
+    pid: 'pid',
   })[name] ?? 'touch';
 
-const NEEDS_MEMORY = 'Node itself needs more to start (6 MiB on Node 20), and the kernel kills what is largest in the ' +
+const NEEDS_MEMORY =
+  'Node itself needs more to start (6 MiB on Node 20), and the kernel kills what is largest in the ' +
   'container, the service. Leave 12 MiB, or take `liveness.sh`';
-const NEEDS_THREADS = 'Node itself needs 6 threads to start, and hangs or aborts with fewer. Leave them, or take ' +
+const NEEDS_THREADS =
+  'Node itself needs 6 threads to start, and hangs or aborts with fewer. Leave them, or take ' +
   '`liveness.sh`, which needs one';
-const FROZEN = 'a beat is a synchronous write, and waits for the disk with the whole loop. Use a directory in memory: see the ' +
+const FROZEN =
+  'a beat is a synchronous write, and waits for the disk with the whole loop. Use a directory in memory: see the ' +
   'row before';
-const REPLACED = '`refresh()` puts back a pid and an error that are gone, and leaves alone what somebody has put in their ' +
+const REPLACED =
+  '`refresh()` puts back a pid and an error that are gone, and leaves alone what somebody has put in their ' +
   'place. Nobody but the service should write there';
 
 /** @type {readonly import('./wedges.mjs').Scenario[]} */
 export const stresses = [
   stress('slow-dependency', 'dependency slow for 30 s', 'every call hangs; the loop waits 750 ms for each', {
-    word: 'outage 30000 750', proof: 'givenUp', asks: 30,
+    word: 'outage 30000 750',
+    proof: 'givenUp',
+    asks: 30,
   }),
   clock('dst', 'daylight saving time ends', 'in Berlin, while it is watched', {
     env: { TZ: 'Europe/Berlin' },
@@ -313,14 +360,25 @@ export const stresses = [
     },
   }),
   stress('long-step', 'long step, stated', 'turns of 9 s at a limit of 3 s, each by `refresh({ maximumAge })`', {
-    word: 'step 9000', proof: 'step',
+    word: 'step 9000',
+    proof: 'step',
   }),
   stress('idle', 'idle queue', 'nothing to do; the loop waits 750 ms for it', { word: 'wait 750' }),
-  stress('long-job', 'ten handlers, one long job with a limit of its own', 'it takes 60 s, and its task may take 120 s; nine go on', {
-    handlers: TEN_HANDLERS, loop: 'mail7', word: 'long 60000', proof: 'long',
-  }),
+  stress(
+    'long-job',
+    'ten handlers, one long job with a limit of its own',
+    'it takes 60 s, and its task may take 120 s; nine go on',
+    {
+      handlers: TEN_HANDLERS,
+      loop: 'mail7',
+      word: 'long 60000',
+      proof: 'long',
+    },
+  ),
   stress('idle-gate', 'idle consumer with a gate', 'nothing to do for ten handlers', {
-    handlers: TEN_HANDLERS, loop: 'mail1', word: 'idle',
+    handlers: TEN_HANDLERS,
+    loop: 'mail1',
+    word: 'idle',
   }),
   cpuLimit(100),
   cpuLimit(50),
@@ -333,19 +391,32 @@ export const stresses = [
   fullDisk('full-tmpfs-restart', 'full disk in memory, restart', 'killed, and started over its leftover', 'tmpfs', {
     restart: true,
   }),
-  fullDisk('full-ext4-restart', 'full disk, restart', 'killed, and started over its leftover', 'ext4', { restart: true }),
-  lostFiles('deleted', 'files deleted', 'all of them, every 2.5 s', (path) => { rmSync(path, { force: true }); }),
-  lostFiles('replaced', 'files replaced', 'all of them, every 2.5 s, by others that say "other"', (path) => {
-    writeFileSync(`${path}.other`, 'other');
-    renameSync(`${path}.other`, path);
-  }, { 'process directory': REPLACED }),
+  fullDisk('full-ext4-restart', 'full disk, restart', 'killed, and started over its leftover', 'ext4', {
+    restart: true,
+  }),
+  lostFiles('deleted', 'files deleted', 'all of them, every 2.5 s', (path) => {
+    rmSync(path, { force: true });
+  }),
+  lostFiles(
+    'replaced',
+    'files replaced',
+    'all of them, every 2.5 s, by others that say "other"',
+    (path) => {
+      writeFileSync(`${path}.other`, 'other');
+      renameSync(`${path}.other`, path);
+    },
+    { 'process directory': REPLACED },
+  ),
   {
     id: 'stalled-disk',
     missing: WITHOUT_DISKS,
     row: 'frozen disk beside a directory in memory',
     how: 'the loop writes a log to it, and waits 750 ms at most',
     prepare: async (stage) => {
-      const { folders: [disk, folder], enter } = await disks(stage, ['ext4', 'tmpfs']);
+      const {
+        folders: [disk, folder],
+        enter,
+      } = await disks(stage, ['ext4', 'tmpfs']);
       const service = await stage.service({ folder, wrap: enter, within: enter });
       await service.tell('main', `log ${join(disk, 'log')} 750`);
       const act = async () => {
@@ -363,7 +434,10 @@ export const stresses = [
     how: 'a service for each observer, which does nothing on that disk for the others',
     asks: 8,
     prepare: async (stage) => {
-      const { folders: [disk], enter } = await disks(stage, ['ext4']);
+      const {
+        folders: [disk],
+        enter,
+      } = await disks(stage, ['ext4']);
       const services = new Map();
       for (const name of INSTRUMENTS) {
         const folder = join(disk, name);
@@ -371,18 +445,38 @@ export const stresses = [
         services.set(name, await stage.service({ folder, wrap: enter, within: enter, instruments: [name] }));
       }
       const ask = (observer) => observer.ask(services.get(instrument(observer)).target);
-      return { target: {}, ask, act: async () => { freeze(stage, enter, disk); } };
+      return {
+        target: {},
+        ask,
+        act: async () => {
+          freeze(stage, enter, disk);
+        },
+      };
     },
     lost: { 'liveness.js': FROZEN, 'liveness.sh': FROZEN },
   },
   stress('lag', 'event-loop lag of half the limit', 'every turn blocks for 5 s at a limit of 10 s', {
-    word: 'lag 5000', proof: 'lag', limit: 10_000, asks: 15,
+    word: 'lag 5000',
+    proof: 'lag',
+    limit: 10_000,
+    asks: 15,
   }),
-  stress('garbage', 'garbage-collection pauses', 'millions of objects are looked through in every turn: pauses of 0.25 s', {
-    word: 'garbage 250', proof: 'pause', node: ['--expose-gc', '--single-threaded-gc'], alone: true,
-  }),
+  stress(
+    'garbage',
+    'garbage-collection pauses',
+    'millions of objects are looked through in every turn: pauses of 0.25 s',
+    {
+      word: 'garbage 250',
+      proof: 'pause',
+      node: ['--expose-gc', '--single-threaded-gc'],
+      alone: true,
+    },
+  ),
   stress('hot', 'hot writer', 'the loop beats without a pause, and every beat is written', {
-    word: 'hot', proof: 'failedWrites', isProof: ({ failedWrites }) => failedWrites === 0, alone: true,
+    word: 'hot',
+    proof: 'failedWrites',
+    isProof: ({ failedWrites }) => failedWrites === 0,
+    alone: true,
   }),
   {
     id: 'neighbours',

@@ -34,11 +34,13 @@ const HEARTBEATS = ['liveness.js', 'liveness.sh'];
 const DIRECTORY = 'process directory';
 
 const NO_LIMIT = {
-  [DIRECTORY]: 'without a limit it says that the process is there and has set no error. A subclass of `ProcessTimestamp` ' +
+  [DIRECTORY]:
+    'without a limit it says that the process is there and has set no error. A subclass of `ProcessTimestamp` ' +
     'with a `maximumAge` is `stale` here, as the two columns before it',
 };
 const ONE_DIRECTORY = {
-  [DIRECTORY]: 'one directory speaks for the whole process, and the main loop beats for it: a heartbeat for each loop, or in one ' +
+  [DIRECTORY]:
+    'one directory speaks for the whole process, and the main loop beats for it: a heartbeat for each loop, or in one ' +
     'thread a task for each',
 };
 /** The same reason for several observers. */
@@ -87,7 +89,12 @@ function restarted(id, row, how, { setup = () => [], says }) {
     const before = await stage.service({ container: true, limit: 60_000 });
     const act = async () => {
       before.kill();
-      const init = await stage.container([...setup(stage.folder), NODE, '-e', 'console.log(); setInterval(() => {}, 1e6)']);
+      const init = await stage.container([
+        ...setup(stage.folder),
+        NODE,
+        '-e',
+        'console.log(); setInterval(() => {}, 1e6)',
+      ]);
       const target = { ...before.target, within: inside(init) };
       await expectSaid(target, says);
       return target;
@@ -126,13 +133,20 @@ function otherBoot(folder) {
 /** @type {readonly Scenario[]} */
 export const wedges = [
   wedge('busy-loop', 'busy loop', 'the loop calls a function that never returns', { word: 'busy' }),
-  wedge('never-settles', 'await that never settles', 'the loop awaits a promise that nobody settles', { word: 'never' }),
+  wedge('never-settles', 'await that never settles', 'the loop awaits a promise that nobody settles', {
+    word: 'never',
+  }),
   wedge('loop-exited', 'loop exited, timers go on', 'the loop returns; servers and timers keep the process up', {
     word: 'leave',
   }),
-  wedge('deadlock', 'deadlock between two promises', 'the loop awaits one of two async functions that await each other', {
-    word: 'deadlock',
-  }),
+  wedge(
+    'deadlock',
+    'deadlock between two promises',
+    'the loop awaits one of two async functions that await each other',
+    {
+      word: 'deadlock',
+    },
+  ),
   {
     id: 'sigstop',
     row: 'SIGSTOP',
@@ -176,35 +190,52 @@ export const wedges = [
   }),
   wedge('error-set', 'error set', 'the service sets error 1, and its health check for terminus fails; its loop turns', {
     word: 'unwell',
-    lost: each(HEARTBEATS, 'a heartbeat says that the loop turns, and nothing of how the service is: a process directory does'),
+    lost: each(
+      HEARTBEATS,
+      'a heartbeat says that the loop turns, and nothing of how the service is: a process directory does',
+    ),
   }),
-  wedge('one-of-three', 'one of three loops dead', 'the third loop returns; two go on, and touch the touch file as it did', {
-    lost: ONE_DIRECTORY,
-    loops: ['mail', 'jobs', 'sync'],
-    loop: 'sync',
-    word: 'leave',
-  }),
-  wedge('thread', 'worker thread dead', 'a worker thread with a loop of its own throws; the main thread logs that and goes on', {
-    lost: ONE_DIRECTORY,
-    thread: true,
-    loop: 'thread',
-    word: 'throw',
-    proof: 'thread',
-  }),
+  wedge(
+    'one-of-three',
+    'one of three loops dead',
+    'the third loop returns; two go on, and touch the touch file as it did',
+    {
+      lost: ONE_DIRECTORY,
+      loops: ['mail', 'jobs', 'sync'],
+      loop: 'sync',
+      word: 'leave',
+    },
+  ),
+  wedge(
+    'thread',
+    'worker thread dead',
+    'a worker thread with a loop of its own throws; the main thread logs that and goes on',
+    {
+      lost: ONE_DIRECTORY,
+      thread: true,
+      loop: 'thread',
+      word: 'throw',
+      proof: 'thread',
+    },
+  ),
   {
     id: 'same-path',
     row: 'two loops on one path, one wedged',
-    how: 'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, ' +
+    how:
+      'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, ' +
       'and the service ends with exit code 1. The others are asked about one without us, whose second loop awaits for ever',
     prepare: async (stage) => {
       const loops = ['mail', 'jobs'];
       for (const instrument of ['heartbeat', 'directory']) {
         const { code, said } = await stage.refused({ loops, samePath: true, instruments: [instrument] });
-        if (code !== 1 || !said.includes('ERR_HEARTBEAT_IN_USE')) throw new Error(`the service ended with ${code}: ${said}`);
+        if (code !== 1 || !said.includes('ERR_HEARTBEAT_IN_USE'))
+          throw new Error(`the service ended with ${code}: ${said}`);
       }
       const instruments = INSTRUMENTS.filter((name) => !['heartbeat', 'directory'].includes(name));
       const service = await stage.service({ loops, instruments });
-      const act = async () => { await service.tell('jobs', 'never'); };
+      const act = async () => {
+        await service.tell('jobs', 'never');
+      };
       return { target: service.target, act, refused: [...HEARTBEATS, DIRECTORY] };
     },
   },
@@ -214,18 +245,39 @@ export const wedges = [
     'each loop begins a task of it and refreshes that on each turn, and so with the process directory; the second awaits for ever',
     { loops: ['mail', 'jobs'], shared: true, loop: 'jobs', word: 'never' },
   ),
-  handlers('one-of-ten', 'one of ten handlers hung', 'it awaits a promise that nobody settles; nine go on', [['mail7', 'never']]),
-  handlers('all-hung', 'all handlers hung', 'all ten do', TEN_HANDLERS.map((name) => [name, 'never'])),
-  handlers('hung-idle', 'handler hung while the queue is idle', 'one does, and no more jobs come', [['mail7', 'never'], ['mail1', 'idle']]),
-  handlers('consumer-stopped', 'consumer stopped, process up', 'it says that it no longer runs, and takes no more jobs', [['mail1', 'stop']], {
-    lost: NO_LIMIT,
-  }),
-  wedge('jobs-fail', 'every job failing while the loop turns', 'each job throws, the loop logs that and takes the next', {
-    word: 'fail',
-    proof: 'failedJobs',
-    lost: each(
-      [...HEARTBEATS, DIRECTORY],
-      'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs',
-    ),
-  }),
+  handlers('one-of-ten', 'one of ten handlers hung', 'it awaits a promise that nobody settles; nine go on', [
+    ['mail7', 'never'],
+  ]),
+  handlers(
+    'all-hung',
+    'all handlers hung',
+    'all ten do',
+    TEN_HANDLERS.map((name) => [name, 'never']),
+  ),
+  handlers('hung-idle', 'handler hung while the queue is idle', 'one does, and no more jobs come', [
+    ['mail7', 'never'],
+    ['mail1', 'idle'],
+  ]),
+  handlers(
+    'consumer-stopped',
+    'consumer stopped, process up',
+    'it says that it no longer runs, and takes no more jobs',
+    [['mail1', 'stop']],
+    {
+      lost: NO_LIMIT,
+    },
+  ),
+  wedge(
+    'jobs-fail',
+    'every job failing while the loop turns',
+    'each job throws, the loop logs that and takes the next',
+    {
+      word: 'fail',
+      proof: 'failedJobs',
+      lost: each(
+        [...HEARTBEATS, DIRECTORY],
+        'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs',
+      ),
+    },
+  ),
 ];

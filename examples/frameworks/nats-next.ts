@@ -1,7 +1,5 @@
 import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
 
-let stopping = false;
-
 // recipe
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
@@ -23,13 +21,10 @@ async function turn() {
   message.ack();
 }
 const pause = (error: unknown) => { console.error(error); return sleep(1000); };
-const main = async () => { while (!stopping) await turn().catch(pause); };
+const main = async () => { while (!nats.isClosed()) await turn().catch(pause); };
 const watch = async () => { for await (const { type } of nats.status()) if (type === 'disconnect' || type === 'reconnecting') turns(); };
 timestamp.refreshWhile(() => timestamp.tasks.length > 0 || Date.now() - turned < limit);
 void Promise.all([main(), watch()]);
 // end of recipe
 
-export { consumer };
-export function stop(): void {
-  stopping = true;
-}
+export { consumer, nats };

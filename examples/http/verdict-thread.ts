@@ -4,7 +4,7 @@
 import { writeSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe } from 'k8s-liveness';
+import { formatVerdict } from 'k8s-liveness';
 import { WorkerTimestamp } from './timestamp';
 
 const view = WorkerTimestamp.byRef();
@@ -16,7 +16,7 @@ const server = createServer((request, response) => {
     return;
   }
   const verdict = view.verdict();
-  const line = `${describe(verdict)}\n`;
+  const line = `${formatVerdict(verdict)}\n`;
   const { alive } = verdict;
   response.writeHead(alive ? 200 : 503, { 'content-type': 'text/plain' }).end(line);
   // The kubelet's events say `statuscode: 503` and no more: the reason has to be in the log.

@@ -25,7 +25,13 @@ interface Member {
 
 export function thread(name: LoopName): Member {
   const events = new Thread(join(__dirname, 'pack.js'), { workerData: name });
-  return { events, stop: () => { events.postMessage('stop'); }, kill: () => void events.terminate() };
+  return {
+    events,
+    stop: () => {
+      events.postMessage('stop');
+    },
+    kill: () => void events.terminate(),
+  };
 }
 
 export function worker(name: LoopName): Member {
@@ -42,7 +48,10 @@ export class Post {
   #failures = 0;
   #left: (() => void) | undefined;
 
-  constructor(readonly name: LoopName, private readonly start: (name: LoopName) => Member) {
+  constructor(
+    readonly name: LoopName,
+    private readonly start: (name: LoopName) => Member,
+  ) {
     this.#heartbeat = LoopTimestamp.byRef(pathOf(name));
   }
 
@@ -78,7 +87,9 @@ export class Post {
     this.#since = now;
     this.#member = this.start(this.name);
     // What a thread throws, and a connection that could not be handed to a process which has just died.
-    this.#member.events.on('error', (error) => { console.error(`${this.name}: ${String(error)}`); });
+    this.#member.events.on('error', (error) => {
+      console.error(`${this.name}: ${String(error)}`);
+    });
     this.#member.events.once('exit', (code, signal) => {
       if (this.#left === undefined) console.log(`${this.name} ended (${String(signal ?? code)})`);
       this.#member = undefined;

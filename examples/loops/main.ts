@@ -21,8 +21,12 @@ const packers = [new Post('pack-1', thread), new Post('pack-2', thread)];
 const stop = new AbortController();
 
 async function main(): Promise<void> {
-  const signalled = new Promise((settle) => { for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, settle); });
-  cluster.on('listening', (_, { address, port }) => { console.log(`listening on ${address}:${port}`); });
+  const signalled = new Promise((settle) => {
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, settle);
+  });
+  cluster.on('listening', (_, { address, port }) => {
+    console.log(`listening on ${address}:${port}`);
+  });
 
   const loops = [
     loop('supervisor', stop.signal, supervise),

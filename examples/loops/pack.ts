@@ -14,7 +14,9 @@ const name = workerData as LoopName;
 const mine = folder(name);
 
 const stop = new AbortController();
-parentPort?.once('message', () => { stop.abort(); });
+parentPort?.once('message', () => {
+  stop.abort();
+});
 
 async function turn(): Promise<boolean> {
   const batch = readdirSync(mine)[0] ?? (await claim());

@@ -44,7 +44,9 @@ process.once('SIGTERM', () => {
     stop.abort();
     idle.abort();
   });
-  setTimeout(() => { server.closeAllConnections(); }, GRACE_MS).unref();
+  setTimeout(() => {
+    server.closeAllConnections();
+  }, GRACE_MS).unref();
 });
 process.on('SIGINT', () => undefined); // Ctrl-C reaches the primary too, which says SIGTERM when it is time
 

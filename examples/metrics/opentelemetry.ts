@@ -10,17 +10,27 @@ import { timestamp, work } from './worker';
 export function observe(heartbeat: WorkerTimestamp): void {
   const meter = metrics.getMeter('k8s-liveness');
   meter
-    .createObservableGauge('heartbeat_longest_gap_seconds', { description: 'The longest time between two beats of the loop' })
-    .addCallback((result) => { result.observe(heartbeat.longestGap / 1000); });
+    .createObservableGauge('heartbeat_longest_gap_seconds', {
+      description: 'The longest time between two beats of the loop',
+    })
+    .addCallback((result) => {
+      result.observe(heartbeat.longestGap / 1000);
+    });
   meter
-    .createObservableGauge('heartbeat_longest_task_seconds', { description: 'The longest time that a task was in hand without a refresh' })
-    .addCallback((result) => { result.observe(heartbeat.longestTask / 1000); });
-  meter
-    .createObservableGauge('heartbeat_tasks', { description: 'The tasks in hand' })
-    .addCallback((result) => { result.observe(heartbeat.tasks.length); });
+    .createObservableGauge('heartbeat_longest_task_seconds', {
+      description: 'The longest time that a task was in hand without a refresh',
+    })
+    .addCallback((result) => {
+      result.observe(heartbeat.longestTask / 1000);
+    });
+  meter.createObservableGauge('heartbeat_tasks', { description: 'The tasks in hand' }).addCallback((result) => {
+    result.observe(heartbeat.tasks.length);
+  });
   meter
     .createObservableCounter('heartbeat_failed_writes', { description: 'Beats that could not be written' })
-    .addCallback((result) => { result.observe(heartbeat.failedWrites); });
+    .addCallback((result) => {
+      result.observe(heartbeat.failedWrites);
+    });
 }
 
 const exporter = new PrometheusExporter({ port: Number(process.env.PORT ?? 9464) }); // or OTLP, through a PeriodicExportingMetricReader

@@ -10,17 +10,23 @@ export function observe(heartbeat: WorkerTimestamp): void {
   new Gauge({
     name: 'heartbeat_longest_gap_seconds',
     help: 'The longest time between two beats of the loop',
-    collect() { this.set(heartbeat.longestGap / 1000); },
+    collect() {
+      this.set(heartbeat.longestGap / 1000);
+    },
   });
   new Gauge({
     name: 'heartbeat_longest_task_seconds',
     help: 'The longest time that a task was in hand without a refresh',
-    collect() { this.set(heartbeat.longestTask / 1000); },
+    collect() {
+      this.set(heartbeat.longestTask / 1000);
+    },
   });
   new Gauge({
     name: 'heartbeat_tasks',
     help: 'The tasks in hand',
-    collect() { this.set(heartbeat.tasks.length); },
+    collect() {
+      this.set(heartbeat.tasks.length);
+    },
   });
   new Counter({
     name: 'heartbeat_failed_writes_total',

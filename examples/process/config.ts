@@ -14,7 +14,8 @@ export interface Config {
 export function readConfig(file: string): Config {
   const parsed = JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<keyof Config, unknown>>;
   const { outbox, host = '127.0.0.1', port, minimumFreeMiB = 1 } = parsed;
-  if (typeof outbox !== 'string') throw new Error(`${file}: expected outbox to be a directory; got ${JSON.stringify(outbox)}`);
+  if (typeof outbox !== 'string')
+    throw new Error(`${file}: expected outbox to be a directory; got ${JSON.stringify(outbox)}`);
   if (typeof host !== 'string') throw new Error(`${file}: expected host to be a name; got ${JSON.stringify(host)}`);
   if (typeof port !== 'number') throw new Error(`${file}: expected port to be a number; got ${JSON.stringify(port)}`);
   if (typeof minimumFreeMiB !== 'number') {

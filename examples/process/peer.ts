@@ -14,7 +14,9 @@ export function send({ host, port }: Config, line: string): Promise<void> {
       if (error) fail(error);
       else settle();
     };
-    const timer = setTimeout(() => { end(new Error(`the peer ${host}:${port} did not answer in ${PATIENCE_MS} ms`)); }, PATIENCE_MS);
+    const timer = setTimeout(() => {
+      end(new Error(`the peer ${host}:${port} did not answer in ${PATIENCE_MS} ms`));
+    }, PATIENCE_MS);
     socket.once('close', () => {
       clearTimeout(timer);
       fail(new Error(`the peer ${host}:${port} hung up`));
@@ -23,7 +25,10 @@ export function send({ host, port }: Config, line: string): Promise<void> {
     socket.once('connect', () => socket.write(`${line}\n`));
     socket.on('data', (data) => {
       answer += data.toString();
-      if (answer.includes('\n')) end(answer.startsWith('ok\n') ? undefined : new Error(`expected ok; the peer answered ${JSON.stringify(answer)}`));
+      if (answer.includes('\n'))
+        end(
+          answer.startsWith('ok\n') ? undefined : new Error(`expected ok; the peer answered ${JSON.stringify(answer)}`),
+        );
     });
   });
 }

@@ -51,7 +51,12 @@ const STATES: State[] = [
     command: [...REDIS, '--lua-time-limit', '100'],
     by: (redis) => redis.exec(['redis-cli', 'eval', 'while true do end', '0']),
   },
-  { about: 'hangs', by: (redis) => { redis.signal('SIGSTOP'); } },
+  {
+    about: 'hangs',
+    by: (redis) => {
+      redis.signal('SIGSTOP');
+    },
+  },
   { about: 'is not there', command: ['sleep', 'infinity'] },
 ];
 

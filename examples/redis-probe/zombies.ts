@@ -19,7 +19,10 @@ const ARRANGEMENTS: Record<string, Arrangement> = {
   a: { about: 'the service itself is PID 1' },
   b: { about: 'tini is PID 1: tini -- redis-server', init: ['tini', '--'] },
   c: { about: 'as a, but each probe runs under tini -s --', around: ['tini', '-s', '--'] },
-  d: { about: "another container's tini is PID 1, as with shareProcessNamespace", pause: ['tini', '--', 'sleep', 'infinity'] },
+  d: {
+    about: "another container's tini is PID 1, as with shareProcessNamespace",
+    pause: ['tini', '--', 'sleep', 'infinity'],
+  },
 };
 
 interface Probe {
@@ -94,7 +97,12 @@ const SERVICES: Service[] = [
       { command: SHELL },
       {
         command: SHELL_FOR_LONG,
-        cut: { about: 'killed in the middle, of 100 paths', program: SHELL_FOR_LONG, point: hasLimitedItself, code: KILLED },
+        cut: {
+          about: 'killed in the middle, of 100 paths',
+          program: SHELL_FOR_LONG,
+          point: hasLimitedItself,
+          code: KILLED,
+        },
       },
     ],
   },
@@ -106,7 +114,9 @@ export async function countZombies(sandbox: Sandbox, times: number): Promise<voi
   for (const [name, { about }] of Object.entries(ARRANGEMENTS)) console.log(`  ${name}  ${about}`);
   print('', Object.keys(ARRANGEMENTS));
   for (const service of SERVICES) {
-    const places = await Promise.all(Object.values(ARRANGEMENTS).map((arrangement) => start(sandbox, service, arrangement)));
+    const places = await Promise.all(
+      Object.values(ARRANGEMENTS).map((arrangement) => start(sandbox, service, arrangement)),
+    );
     for (const probe of service.probes) {
       const counts = await Promise.all(places.map((place) => left(place, service, probe, times)));
       print(title(probe), counts);
@@ -119,7 +129,11 @@ interface Place {
   readonly around: string[];
 }
 
-async function start(sandbox: Sandbox, service: Service, { init = [], pause, around = [] }: Arrangement): Promise<Place> {
+async function start(
+  sandbox: Sandbox,
+  service: Service,
+  { init = [], pause, around = [] }: Arrangement,
+): Promise<Place> {
   const lender = pause && (await HostContainer.start(sandbox, pause));
   const container = await HostContainer.start(sandbox, [...init, ...service.command], service.ready, lender);
   return { container, around };
@@ -132,7 +146,7 @@ async function left({ container, around }: Place, { program }: Service, probe: P
   if (!cut) await succeed(container, whole, times);
   // Again for those that had ended by themselves before they could be killed.
   let vain = 0;
-  for (let remaining = times; cut && remaining > 0; ) {
+  for (let remaining = times; cut && remaining > 0;) {
     if (program) container.signal('SIGSTOP', program);
     const probes = await cutShort(container, whole, remaining, cut);
     if (program) container.signal('SIGCONT', program);

@@ -20,15 +20,11 @@ function block(report: Report, style: Style): string {
   return `${printable(report.fields.path)}\n${lines.join('')}`;
 }
 
-function factsOf(
-  { fields, work }: Report,
-  { colour, now }: Style,
-): Record<string, string | number | null> {
+function factsOf({ fields, work }: Report, { colour, now }: Style): Record<string, string | number | null> {
   const { alive, lastBeat, task, beats, pid, started, deadline } = fields;
   const [age, limit] = [fields.ageMs ?? 0, fields.limitMs ?? Infinity];
   const format = !alive ? 'red' : age > 0.75 * limit ? 'yellow' : 'green';
-  const paint = (text: string): string =>
-    colour ? styleText(format, text, { validateStream: false }) : text;
+  const paint = (text: string): string => (colour ? styleText(format, text, { validateStream: false }) : text);
   const ageOfLimit =
     limit === Infinity
       ? `${inWords(age)}, no limit`
@@ -36,9 +32,7 @@ function factsOf(
   return {
     verdict: paint(alive ? 'alive' : `dead: ${fields.reason}: ${fields.detail}`),
     [task === null ? 'last beat' : 'task']: lastBeat && ageOfLimit,
-    'in hand': work
-      ? `${work.count}, ${work.name} ${task === null ? 'the oldest' : 'nearest to its deadline'}`
-      : null,
+    'in hand': work ? `${work.count}, ${work.name} ${task === null ? 'the oldest' : 'nearest to its deadline'}` : null,
     'longest gap': gap(fields),
     'longest task': fields.longestTaskMs ? inWords(fields.longestTaskMs) : null,
     beats,

@@ -14,10 +14,7 @@ export const check: Command = {
       .option('quiet', flag('Print nothing: the exit code is the answer'))
       .conflicts('quiet', 'json')
       .example('$0 check', 'What the kubelet sees')
-      .example(
-        '$0 check /run/liveness/mail /run/liveness/jobs',
-        'Several loops: alive when all are',
-      )
+      .example('$0 check /run/liveness/mail /run/liveness/jobs', 'Several loops: alive when all are')
       .example('$0 check --process --ignore-error', 'A process directory, as liveness looks at it')
       .example('$0 check --maximum-age 90s /tmp/touched', 'A file that a script only touches')
       .epilogue(

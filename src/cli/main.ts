@@ -34,10 +34,7 @@ export async function main(words: readonly string[], context: Context): Promise<
 }
 
 /** Parses a command line into the action that it asks for. */
-async function parse(
-  argv: readonly string[],
-  context: Context,
-): Promise<() => number | Promise<number>> {
+async function parse(argv: readonly string[], context: Context): Promise<() => number | Promise<number>> {
   const [first = 'none'] = argv;
   const isCompleting = first === '--get-yargs-completions';
   const end = argv.indexOf('--');
@@ -76,9 +73,7 @@ async function parse(
     .wrap(Math.min(sizeOf(context.stdout).columns, 100))
     .fail((message: string | null, error: Error | undefined) => {
       if (isCompleting) return; // the user is still typing
-      throw error instanceof UsageError
-        ? error
-        : new UsageError(`${message ?? error?.message ?? ''}; see --help`);
+      throw error instanceof UsageError ? error : new UsageError(`${message ?? error?.message ?? ''}; see --help`);
     });
   for (const { command, usage, describe, builder, handler } of COMMANDS) {
     cli.command(

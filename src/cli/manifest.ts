@@ -30,8 +30,12 @@ export const manifest: Command = {
         period: value('periodSeconds. Default: a quarter of the limit, at most 1m'),
         timeout: value('timeoutSeconds, at most the period. Default: 5s'),
         'failure-threshold': value('failureThreshold, at least 2. Default: 2'),
-        'restart-within': value('The period follows from this: the time from the last beat to the end of a wedged container'),
-        format: value('pod, helm (named templates for a _helpers.tpl), kustomize (a component) or compose. Default: pod'),
+        'restart-within': value(
+          'The period follows from this: the time from the last beat to the end of a wedged container',
+        ),
+        format: value(
+          'pod, helm (named templates for a _helpers.tpl), kustomize (a component) or compose. Default: pod',
+        ),
         name: value('The name of pod and container. Default: worker'),
         image: value('Default: the name, with tag 1'),
         timeline: flag('Draw stall, probes and decision in place of the manifest'),
@@ -103,9 +107,12 @@ function failuresOf(text: string | undefined): number | undefined {
 
 function refuseInHelm({ limit, restartWithin }: Wishes): void {
   if (restartWithin !== undefined) {
-    throw new UsageError('--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither');
+    throw new UsageError(
+      '--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither',
+    );
   }
-  if (!Number.isInteger(limit)) throw new UsageError(`--maximum-age expected whole seconds for --format helm; got ${limit * 1000}ms`);
+  if (!Number.isInteger(limit))
+    throw new UsageError(`--maximum-age expected whole seconds for --format helm; got ${limit * 1000}ms`);
 }
 
 /** A chart and a Deployment have an image and a command already. */
@@ -117,16 +124,31 @@ function refuseService(args: Arguments, format: string): void {
 function subjectOf(args: Arguments): Omit<Subject, 'numbers'> {
   const { before, afterDashes } = wordsOf(args);
   if (before[0] !== undefined) throw new UsageError(`expected -- COMMAND... after the options; got ${before[0]}`);
-  const name = matching(args, 'name', /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'at most 63 of a-z, 0-9 and -, as Kubernetes does') ?? 'worker';
+  const name =
+    matching(
+      args,
+      'name',
+      /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+      'at most 63 of a-z, 0-9 and -, as Kubernetes does',
+    ) ?? 'worker';
   return {
     invocation: invocationOf(args, afterDashes),
     name,
     image: matching(args, 'image', /^[\w./:@-]+$/, 'an image such as registry.example.com/worker:1') ?? `${name}:1`,
     // Kubernetes and Compose make one $ of two.
-    command: afterDashes.length > 0 ? afterDashes.map((word) => word.replaceAll('$', '$$$$')) : ['node', 'dist/main.js'],
+    command:
+      afterDashes.length > 0 ? afterDashes.map((word) => word.replaceAll('$', '$$$$')) : ['node', 'dist/main.js'],
     probe: oneOf(args, 'probe', PROBES) ?? 'sh',
     // In a folder that can be mounted by itself; `..` would lead elsewhere than the mount.
-    path: args.process === true ? undefined : (matching(args, 'path', /^(?!.*\/\.\.?(\/|$))(\/[\w.-]+){2,}$/, `an absolute path in a folder, such as ${DEFAULT_PATH}`) ?? DEFAULT_PATH),
+    path:
+      args.process === true
+        ? undefined
+        : (matching(
+            args,
+            'path',
+            /^(?!.*\/\.\.?(\/|$))(\/[\w.-]+){2,}$/,
+            `an absolute path in a folder, such as ${DEFAULT_PATH}`,
+          ) ?? DEFAULT_PATH),
   };
 }
 
@@ -135,7 +157,9 @@ function oneOf<T extends string>(args: Arguments, option: string, choices: reado
   const text = args[option];
   const choice = choices.find((choice) => choice === text);
   if (choice !== undefined || text === undefined) return choice;
-  throw new UsageError(`--${option} expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1) ?? ''}; got ${shown(text)}`);
+  throw new UsageError(
+    `--${option} expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1) ?? ''}; got ${shown(text)}`,
+  );
 }
 
 function matching(args: Arguments, option: string, pattern: RegExp, expected: string): string | undefined {
@@ -146,7 +170,20 @@ function matching(args: Arguments, option: string, pattern: RegExp, expected: st
 
 /** The command line again, for a comment. */
 function invocationOf(args: Arguments, command: readonly string[]): string {
-  const options = ['maximum-age', 'probe', 'path', 'process', 'startup', 'period', 'timeout', 'failure-threshold', 'restart-within', 'format', 'name', 'image'];
+  const options = [
+    'maximum-age',
+    'probe',
+    'path',
+    'process',
+    'startup',
+    'period',
+    'timeout',
+    'failure-threshold',
+    'restart-within',
+    'format',
+    'name',
+    'image',
+  ];
   const given = options.flatMap((option) => {
     const text = args[option] as string | boolean | undefined;
     if (text === undefined || text === false) return [];

@@ -18,9 +18,7 @@ export const READING = {
     'The default process directory: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
   ),
   'ignore-error': flag('Ignore the error of process directories, as for liveness'),
-  'other-pid-namespace': flag(
-    'The writer is in another container: ignore its pid and boot id, and judge by wall time',
-  ),
+  'other-pid-namespace': flag('The writer is in another container: ignore its pid and boot id, and judge by wall time'),
   'maximum-age': value(
     'The limit of plain files, which state none: touch files and epochs. A heartbeat keeps its own limit',
   ),
@@ -28,11 +26,7 @@ export const READING = {
 };
 
 /** Judges each path of the command line, or the default paths if there is none. */
-export function reports(
-  args: Arguments,
-  clock: Clock,
-  defaultPaths: readonly string[] = [TIMESTAMP_PATH],
-): Report[] {
+export function reports(args: Arguments, clock: Clock, defaultPaths: readonly string[] = [TIMESTAMP_PATH]): Report[] {
   const limit = args['maximum-age'];
   const reader: Reader = {
     clock,

@@ -2,7 +2,17 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { processDirectory } from '../defaults';
-import { assertDirectoryReplaceable, ERROR, PID, randomHex, readLine, remove, replaceText, removeTemporaries, TIMESTAMP } from '../file';
+import {
+  assertDirectoryReplaceable,
+  ERROR,
+  PID,
+  randomHex,
+  readLine,
+  remove,
+  replaceText,
+  removeTemporaries,
+  TIMESTAMP,
+} from '../file';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
 import type { Writer } from '../writer';
@@ -72,9 +82,7 @@ async function runIn(
   let child: ChildProcess | undefined;
   const listening = [
     ...PASSED_ON.map((signal) => onSignal(signal, () => child?.kill(signal))),
-    ...FROM_A_TERMINAL.map((signal) =>
-      onSignal(signal, () => isInForeground() || child?.kill(signal)),
-    ),
+    ...FROM_A_TERMINAL.map((signal) => onSignal(signal, () => isInForeground() || child?.kill(signal))),
   ];
   let code: number;
   try {
@@ -90,9 +98,7 @@ async function runIn(
     const { code: cause, message } = error as NodeJS.ErrnoException;
     const isMissing = cause === 'ENOENT';
     code = isMissing ? NOT_FOUND : NOT_STARTED;
-    complain(
-      isMissing ? `no such command: ${command}` : `cannot start ${command}: ${cause ?? message}`,
-    );
+    complain(isMissing ? `no such command: ${command}` : `cannot start ${command}: ${cause ?? message}`);
   } finally {
     for (const stopListening of listening) stopListening();
   }
@@ -136,9 +142,7 @@ class CommandDirectory {
     const hasOurBeat = this.#writer().hasOurRecord();
     // Without a beat, the pid file tells whether the directory is still ours.
     if (!(hasOurBeat ?? this.#hasOurPid())) {
-      throw new Error(
-        `${this.directory} no longer belongs to this command: its exit code ${code} is not recorded`,
-      );
+      throw new Error(`${this.directory} no longer belongs to this command: its exit code ${code} is not recorded`);
     }
     this.#write(PID, undefined);
     // Without our beat, another service may be loading here: a 0 would make it look healthy too soon.

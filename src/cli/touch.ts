@@ -28,9 +28,7 @@ Exit codes: 0 recorded, 1 not recorded (the line says why), 2 bad usage.`,
   handler: (args, { clock }) => {
     const [path, ...more] = pathsOf(args);
     if (path === undefined || more.length > 0) {
-      throw new UsageError(
-        `expected one PATH; got ${path === undefined ? 'none' : more.length + 1}`,
-      );
+      throw new UsageError(`expected one PATH; got ${path === undefined ? 'none' : more.length + 1}`);
     }
     const limit = limitOf(args['maximum-age']);
     const pid = args.pid === undefined ? undefined : pidOf(args.pid as string);

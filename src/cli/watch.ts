@@ -50,11 +50,9 @@ export async function watch(draw: () => string, context: Context): Promise<numbe
 /** Keeps as many lines as fit. A line that is longer than a row takes several rows. */
 function screen(text: string, stdout: Output): string {
   const { columns, rows } = sizeOf(stdout);
-  const rowsOf = (line: string): number =>
-    Math.max(Math.ceil(stripVTControlCharacters(line).length / columns), 1);
+  const rowsOf = (line: string): number => Math.max(Math.ceil(stripVTControlCharacters(line).length / columns), 1);
   const lines = text.trimEnd().split('\n');
-  const end = (hidden: number): string =>
-    hidden > 0 ? `Ctrl-C ends (${hidden} lines more)` : 'Ctrl-C ends';
+  const end = (hidden: number): string => (hidden > 0 ? `Ctrl-C ends (${hidden} lines more)` : 'Ctrl-C ends');
   let room = rows - rowsOf(end(lines.length));
   const shown = lines.filter((line) => (room -= rowsOf(line)) >= 0);
   return CLEAR + [...shown, end(lines.length - shown.length)].join('\n');

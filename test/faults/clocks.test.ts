@@ -15,7 +15,12 @@ import { aged, fileOf, open, scratch } from '../support/records';
 
 const HOUR = 3600;
 const YEARS = 10 * 8766 * HOUR;
-const STEPS = [['an hour back', -HOUR], ['an hour forward', HOUR], ['ten years back', -YEARS], ['ten years forward', YEARS]] as const;
+const STEPS = [
+  ['an hour back', -HOUR],
+  ['an hour forward', HOUR],
+  ['ten years back', -YEARS],
+  ['ten years forward', YEARS],
+] as const;
 
 /** Beats every 20 ms; SIGUSR2: states a step of an hour and beats no more. */
 const SERVICE = `
@@ -65,7 +70,9 @@ async function verdictOn(path: string, asking: Asking = {}): Promise<string> {
   const answers = await ask(path, asking);
   expect(answers.length).toBeGreaterThan(2);
   const verdicts = [...new Set(answers.map(({ verdict }) => verdict))];
-  return verdicts.length === 1 ? (verdicts[0] ?? '') : answers.map(({ reader, line }) => `${reader}: ${line}`).join('\n');
+  return verdicts.length === 1
+    ? (verdicts[0] ?? '')
+    : answers.map(({ reader, line }) => `${reader}: ${line}`).join('\n');
 }
 
 async function becomes(path: string, verdict: string, asking: Asking = {}): Promise<void> {
@@ -96,7 +103,8 @@ class WallClock {
 const claim = 'that a step of the wall clock changes no verdict is not verified';
 // libfaketime leaves these behind where a process is killed.
 afterAll(() => {
-  const sweep = 'for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done';
+  const sweep =
+    'for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done';
   spawnSync('sh', ['-c', sweep]);
 });
 
@@ -162,113 +170,145 @@ function stepped(seconds: number, { masked = false } = {}): Asking {
   clock.set(seconds);
   const stat = join(scratch(), 'stat');
   const now = readFileSync('/proc/stat', 'latin1');
-  writeFileSync(stat, now.replace(/^btime (\d+)$/m, (_, btime) => `btime ${Number(btime) + seconds}`));
+  writeFileSync(
+    stat,
+    now.replace(/^btime (\d+)$/m, (_, btime) => `btime ${Number(btime) + seconds}`),
+  );
   const mask = masked ? ' && mount --bind /dev/null /proc/uptime' : '';
-  return { within: [...mounted(`mount --bind '${stat}' /proc/stat${mask}`), ...clock.within], otherPidNamespace: !masked };
+  return {
+    within: [...mounted(`mount --bind '${stat}' /proc/stat${mask}`), ...clock.within],
+    otherPidNamespace: !masked,
+  };
 }
 
 const canStepAll = canMount && LIBFAKETIME !== undefined;
 
-describeIf(canStepAll, 'root, to mount, and libfaketime: what a step does where only the wall clock is known is not verified')(
-  'only the wall clock is known',
+describeIf(
+  canStepAll,
+  'root, to mount, and libfaketime: what a step does where only the wall clock is known is not verified',
+)('only the wall clock is known', () => {
+  describe.each([
+    ['--other-pid-namespace', false],
+    ['/proc/uptime masked', true],
+  ])('%s: the clock is set', (_, masked) => {
+    const limit = 6000;
+    const by = (seconds: number): Asking => stepped(seconds, { masked });
+    test.each([
+      ['not at all, after a beat: alive', 0, 0, 'alive'],
+      ['not at all, 2 minutes after the last beat: stale', 120, 0, 'stale'],
+      ['an hour back, until the next beat: future', 0, -HOUR, 'future'],
+      ['an hour forward, until the next beat: stale', 0, HOUR, 'stale'],
+      ['ten years back, until the next beat: future', 0, -YEARS, 'future'],
+      ['ten years forward, until the next beat: stale', 0, YEARS, 'stale'],
+      ['an hour back while the loop is wedged for 2 minutes: future, which is dead too', 120, -HOUR, 'future'],
+      // The limit that README and docs/heartbeat-file.md state.
+      [
+        '2 minutes back while the loop is wedged for 2 minutes: alive, NOT DETECTED until another limit is over',
+        120,
+        -120,
+        'alive',
+      ],
+    ])('%s', async (_, age, seconds, expected) => {
+      expect(await verdictOn(fileOf(aged(age * 100, { limit })), by(seconds))).toBe(expected);
+    });
+  });
+
+  test('a service whose /proc/uptime is masked is right again at its next beat after a step', async () => {
+    const clock = new WallClock();
+    const { pid, path } = await service(60_000, [...mounted('mount --bind /dev/null /proc/uptime'), ...clock.within]);
+    expect(recorded(path).uptime).toBeUndefined();
+    process.kill(pid, 'SIGSTOP');
+    const probe = stepped(HOUR, { masked: true });
+    expect(await verdictOn(path, probe)).toBe('stale');
+    clock.set(HOUR);
+    process.kill(pid, 'SIGCONT');
+    await beatThat(path, ({ wall }) => wall > Date.now() + HOUR * 500);
+    expect(await verdictOn(path, probe)).toBe('alive');
+  });
+});
+
+describeIf(canMount, 'root, to mount: what a masked or faked /proc/uptime and a suspend do is not verified')(
+  '/proc/uptime',
   () => {
-    describe.each([['--other-pid-namespace', false], ['/proc/uptime masked', true]])('%s: the clock is set', (_, masked) => {
-      const limit = 6000;
-      const by = (seconds: number): Asking => stepped(seconds, { masked });
-      test.each([
-        ['not at all, after a beat: alive', 0, 0, 'alive'],
-        ['not at all, 2 minutes after the last beat: stale', 120, 0, 'stale'],
-        ['an hour back, until the next beat: future', 0, -HOUR, 'future'],
-        ['an hour forward, until the next beat: stale', 0, HOUR, 'stale'],
-        ['ten years back, until the next beat: future', 0, -YEARS, 'future'],
-        ['ten years forward, until the next beat: stale', 0, YEARS, 'stale'],
-        ['an hour back while the loop is wedged for 2 minutes: future, which is dead too', 120, -HOUR, 'future'],
-        // The limit that README and docs/heartbeat-file.md state.
-        ['2 minutes back while the loop is wedged for 2 minutes: alive, NOT DETECTED until another limit is over', 120, -120, 'alive'],
-      ])('%s', async (_, age, seconds, expected) => {
-        expect(await verdictOn(fileOf(aged(age * 100, { limit })), by(seconds))).toBe(expected);
-      });
+    test.each([
+      ['/dev/null', 'mount --bind /dev/null /proc/uptime'],
+      ['an empty file', 'f=$(mktemp) && mount --bind "$f" /proc/uptime && rm "$f"'],
+      ['a file of rubbish', 'f=$(mktemp) && echo up since monday >"$f" && mount --bind "$f" /proc/uptime && rm "$f"'],
+    ])(
+      'masked by %s for service and probes: by wall clock a beating loop is alive and a wedged one stale',
+      async (_, mask) => {
+        const { pid, path } = await service(3000, mounted(mask));
+        const inside = { within: ['nsenter', `--target=${pid}`, '--mount'] };
+        expect(await verdictOn(path, inside)).toBe('alive');
+        expect(await verdictOn(path)).toBe('alive');
+        expect(Timestamp.byRef(path).verdict().clock).toBe('wall');
+        process.kill(pid, 'SIGSTOP');
+        await becomes(path, 'stale', inside);
+      },
+    );
+
+    /** As lxcfs does, and as a suspend would: a file of our own in its place, for the service and for probes in its container. */
+    async function withUptime(
+      limit: number,
+      seconds: number,
+    ): Promise<Service & { inside: Asking; set: (seconds: number) => void }> {
+      const file = join(scratch(), 'uptime');
+      const set = (now: number): void => {
+        writeFileSync(file, `${(1e6 + now).toFixed(2)} 1.00\n`, { flag: existsSync(file) ? 'r+' : 'w' });
+      };
+      set(seconds);
+      const { pid, path } = await service(limit, mounted(`mount --bind '${file}' /proc/uptime`));
+      return { pid, path, set, inside: { within: ['nsenter', `--target=${pid}`, '--mount'] } };
+    }
+
+    test('of lxcfs, the same for service and probes: alive, and stale by that clock alone', async () => {
+      const { pid, path, inside, set } = await withUptime(60_000, 0.5);
+      expect(await verdictOn(path, inside)).toBe('alive');
+      set(30);
+      await nextBeat(path);
+      expect(await verdictOn(path, inside)).toBe('alive');
+      process.kill(pid, 'SIGSTOP');
+      set(100);
+      expect(await verdictOn(path, inside)).toBe('stale');
     });
 
-    test('a service whose /proc/uptime is masked is right again at its next beat after a step', async () => {
-      const clock = new WallClock();
-      const { pid, path } = await service(60_000, [...mounted('mount --bind /dev/null /proc/uptime'), ...clock.within]);
-      expect(recorded(path).uptime).toBeUndefined();
-      process.kill(pid, 'SIGSTOP');
-      const probe = stepped(HOUR, { masked: true });
-      expect(await verdictOn(path, probe)).toBe('stale');
-      clock.set(HOUR);
+    test('that jumps by an hour while monotonic time does not, as at a resume: stale until the next beat, then alive', async () => {
+      const { pid, path, inside, set } = await withUptime(60_000, 1000);
+      expect(await verdictOn(path, inside)).toBe('alive');
+      process.kill(pid, 'SIGSTOP'); // what a suspend does to everyone
+      set(1000 + HOUR);
+      const first = await verdictOn(path, inside); // a kubelet that probes before the loop has turned
       process.kill(pid, 'SIGCONT');
-      await beatThat(path, ({ wall }) => wall > Date.now() + HOUR * 500);
-      expect(await verdictOn(path, probe)).toBe('alive');
+      await nextBeat(path);
+      // With failureThreshold 2 the kubelet's count is 1, and 0 again: no restart.
+      expect([first, await verdictOn(path, inside), await verdictOn(path, inside)]).toEqual([
+        'stale',
+        'alive',
+        'alive',
+      ]);
     });
   },
 );
-
-describeIf(canMount, 'root, to mount: what a masked or faked /proc/uptime and a suspend do is not verified')('/proc/uptime', () => {
-  test.each([
-    ['/dev/null', 'mount --bind /dev/null /proc/uptime'],
-    ['an empty file', 'f=$(mktemp) && mount --bind "$f" /proc/uptime && rm "$f"'],
-    ['a file of rubbish', 'f=$(mktemp) && echo up since monday >"$f" && mount --bind "$f" /proc/uptime && rm "$f"'],
-  ])('masked by %s for service and probes: by wall clock a beating loop is alive and a wedged one stale', async (_, mask) => {
-    const { pid, path } = await service(3000, mounted(mask));
-    const inside = { within: ['nsenter', `--target=${pid}`, '--mount'] };
-    expect(await verdictOn(path, inside)).toBe('alive');
-    expect(await verdictOn(path)).toBe('alive');
-    expect(Timestamp.byRef(path).verdict().clock).toBe('wall');
-    process.kill(pid, 'SIGSTOP');
-    await becomes(path, 'stale', inside);
-  });
-
-  /** As lxcfs does, and as a suspend would: a file of our own in its place, for the service and for probes in its container. */
-  async function withUptime(limit: number, seconds: number): Promise<Service & { inside: Asking; set: (seconds: number) => void }> {
-    const file = join(scratch(), 'uptime');
-    const set = (now: number): void => { writeFileSync(file, `${(1e6 + now).toFixed(2)} 1.00\n`, { flag: existsSync(file) ? 'r+' : 'w' }); };
-    set(seconds);
-    const { pid, path } = await service(limit, mounted(`mount --bind '${file}' /proc/uptime`));
-    return { pid, path, set, inside: { within: ['nsenter', `--target=${pid}`, '--mount'] } };
-  }
-
-  test('of lxcfs, the same for service and probes: alive, and stale by that clock alone', async () => {
-    const { pid, path, inside, set } = await withUptime(60_000, 0.5);
-    expect(await verdictOn(path, inside)).toBe('alive');
-    set(30);
-    await nextBeat(path);
-    expect(await verdictOn(path, inside)).toBe('alive');
-    process.kill(pid, 'SIGSTOP');
-    set(100);
-    expect(await verdictOn(path, inside)).toBe('stale');
-  });
-
-  test('that jumps by an hour while monotonic time does not, as at a resume: stale until the next beat, then alive', async () => {
-    const { pid, path, inside, set } = await withUptime(60_000, 1000);
-    expect(await verdictOn(path, inside)).toBe('alive');
-    process.kill(pid, 'SIGSTOP'); // what a suspend does to everyone
-    set(1000 + HOUR);
-    const first = await verdictOn(path, inside); // a kubelet that probes before the loop has turned
-    process.kill(pid, 'SIGCONT');
-    await nextBeat(path);
-    // With failureThreshold 2 the kubelet's count is 1, and 0 again: no restart.
-    expect([first, await verdictOn(path, inside), await verdictOn(path, inside)]).toEqual(['stale', 'alive', 'alive']);
-  });
-});
 
 const SHIFT = ['unshare', '--time', '--monotonic', String(HOUR), '--boottime', String(HOUR)];
 const shifted = spawnSync(SHIFT[0] ?? '', [...SHIFT.slice(1), 'cat', '/proc/uptime'], { encoding: 'utf8' }).stdout;
 const canShift = Number.parseFloat(shifted) > Number.parseFloat(readFileSync('/proc/uptime', 'latin1')) + HOUR / 2;
 
-describeIf(canShift, 'root and time namespaces (util-linux): what unshare --time does is not verified')('a time namespace', () => {
-  test('around service and probes: alive while it beats, stale when it is wedged', async () => {
-    const { pid, path } = await service(3000, SHIFT);
-    const inside = { within: ['nsenter', `--target=${pid}`, '--time'] };
-    expect(await verdictOn(path, inside)).toBe('alive');
-    process.kill(pid, 'SIGSTOP');
-    await becomes(path, 'stale', inside);
-  });
+describeIf(canShift, 'root and time namespaces (util-linux): what unshare --time does is not verified')(
+  'a time namespace',
+  () => {
+    test('around service and probes: alive while it beats, stale when it is wedged', async () => {
+      const { pid, path } = await service(3000, SHIFT);
+      const inside = { within: ['nsenter', `--target=${pid}`, '--time'] };
+      expect(await verdictOn(path, inside)).toBe('alive');
+      process.kill(pid, 'SIGSTOP');
+      await becomes(path, 'stale', inside);
+    });
 
-  test('around the service alone: it is gone to probes outside, which see another start; by wall clock it is alive', async () => {
-    const { path } = await service(60_000, SHIFT);
-    expect(await verdictOn(path)).toBe('gone');
-    expect(await verdictOn(path, { otherPidNamespace: true })).toBe('alive');
-  });
-});
+    test('around the service alone: it is gone to probes outside, which see another start; by wall clock it is alive', async () => {
+      const { path } = await service(60_000, SHIFT);
+      expect(await verdictOn(path)).toBe('gone');
+      expect(await verdictOn(path, { otherPidNamespace: true })).toBe('alive');
+    });
+  },
+);

@@ -18,7 +18,11 @@ if (!existsSync('/sys/fs/cgroup/memory/memory.limit_in_bytes')) missing.unshift(
 if (!canMount) missing.unshift('root');
 
 const RUNTIMES = ['runc', 'podman'] as const;
-const PROBES = [['liveness.js', NODE], ['liveness.sh (busybox sh)', BUSYBOX], ['liveness.sh (dash)', DASH]] as const;
+const PROBES = [
+  ['liveness.js', NODE],
+  ['liveness.sh (busybox sh)', BUSYBOX],
+  ['liveness.sh (dash)', DASH],
+] as const;
 const EVERY_PROBE = PROBES.map(([, command]) => command);
 
 /** A shell is done with one path before anybody could kill it in the middle. */
@@ -84,20 +88,24 @@ describeIf(
 
   const locked = { memory: 64 * MIB, pids: 64 };
 
-  test.each(RUNTIMES)('%s runs Node as PID 1, not root, without capabilities, over a read-only root', async (runtime) => {
-    const container = await sandbox[runtime](locked);
-    await container.says(0, NODE);
-    const shell = 'busybox cat /proc/1/cmdline /proc/self/status; echo >/x; echo >/tmp/x';
-    const { output } = await container.exec(['busybox', 'sh', '-c', shell]).ended;
-    expect(output).toContain('node\0/app/service.js\0');
-    expect(output).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
-    for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb']) expect(output).toMatch(new RegExp(`^Cap${set}:\t0{16}$`, 'm'));
-    expect(output).toMatch(/^NoNewPrivs:\t1$/m);
-    expect(output).toMatch(runtime === 'podman' ? /^Seccomp:\t2$/m : /^Seccomp:\t0$/m);
-    for (const file of ['/x', '/tmp/x']) expect(output).toContain(`can't create ${file}: Read-only file system`);
-    expect(container.read('memory/memory.limit_in_bytes')).toBe(String(64 * MIB));
-    await container.kill();
-  });
+  test.each(RUNTIMES)(
+    '%s runs Node as PID 1, not root, without capabilities, over a read-only root',
+    async (runtime) => {
+      const container = await sandbox[runtime](locked);
+      await container.says(0, NODE);
+      const shell = 'busybox cat /proc/1/cmdline /proc/self/status; echo >/x; echo >/tmp/x';
+      const { output } = await container.exec(['busybox', 'sh', '-c', shell]).ended;
+      expect(output).toContain('node\0/app/service.js\0');
+      expect(output).toMatch(/^Uid:\t1000\t1000\t1000\t1000$/m);
+      for (const set of ['Inh', 'Prm', 'Eff', 'Bnd', 'Amb'])
+        expect(output).toMatch(new RegExp(`^Cap${set}:\t0{16}$`, 'm'));
+      expect(output).toMatch(/^NoNewPrivs:\t1$/m);
+      expect(output).toMatch(runtime === 'podman' ? /^Seccomp:\t2$/m : /^Seccomp:\t0$/m);
+      for (const file of ['/x', '/tmp/x']) expect(output).toContain(`can't create ${file}: Read-only file system`);
+      expect(container.read('memory/memory.limit_in_bytes')).toBe(String(64 * MIB));
+      await container.kill();
+    },
+  );
 
   describe('in 64 MiB', () => {
     let container: Container;
@@ -113,15 +121,19 @@ describeIf(
       await expectNothingLeft(container);
     });
 
-    test.each(PROBES)('of a wedged loop, 60 times %s, a third killed, says dead and leaves no zombie', async (_, probe) => {
-      container.signal('SIGUSR2');
-      await container.says(1, BUSYBOX);
-      expectNoFalseVerdict(await run(container, probe, 60, 4), 'dead: stale: ');
-      await expectNothingLeft(container);
-    });
+    test.each(PROBES)(
+      'of a wedged loop, 60 times %s, a third killed, says dead and leaves no zombie',
+      async (_, probe) => {
+        container.signal('SIGUSR2');
+        await container.says(1, BUSYBOX);
+        expectNoFalseVerdict(await run(container, probe, 60, 4), 'dead: stale: ');
+        await expectNothingLeft(container);
+      },
+    );
 
     test('what a probe of somebody else leaves behind is seen here', async () => {
-      for (let run = 0; run < 3; run++) await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']).ended;
+      for (let run = 0; run < 3; run++)
+        await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']).ended;
       await until(() => container.others().every(({ state }) => state === 'Z'));
       expect(container.others()).toHaveLength(3);
     });
@@ -135,14 +147,16 @@ describeIf(
       { cpu: 50, probes: 12, env: { LIMIT } },
       { cpu: 50, probes: 3, env: { LIMIT, BUSY: '20', TURN: '1' } }, // it takes all that it gets
     ];
-    await Promise.all(limits.map(async ({ probes, ...limit }) => {
-      const container = await sandbox.runc({ ...locked, ...limit });
-      await container.says(0, BUSYBOX);
-      for (const probe of EVERY_PROBE) expectNoFalseVerdict(await run(container, probe, probes), 'alive: ');
-      expect(Number(/^nr_throttled (\d+)$/m.exec(container.read('cpu/cpu.stat'))?.[1])).toBeGreaterThan(0);
-      await expectNothingLeft(container);
-      await container.kill();
-    }));
+    await Promise.all(
+      limits.map(async ({ probes, ...limit }) => {
+        const container = await sandbox.runc({ ...locked, ...limit });
+        await container.says(0, BUSYBOX);
+        for (const probe of EVERY_PROBE) expectNoFalseVerdict(await run(container, probe, probes), 'alive: ');
+        expect(Number(/^nr_throttled (\d+)$/m.exec(container.read('cpu/cpu.stat'))?.[1])).toBeGreaterThan(0);
+        await expectNothingLeft(container);
+        await container.kill();
+      }),
+    );
   });
 
   test.each([
@@ -169,21 +183,27 @@ describeIf(
     await container.kill();
   });
 
-  test.each(RUNTIMES)('a new container of %s over a leftover on its volume is gone until its first beat', async (runtime) => {
-    const volume = newVolume(sandbox, runtime);
-    const first = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000' } });
-    for (const probe of EVERY_PROBE) await first.says(0, probe);
-    await first.kill();
+  test.each(RUNTIMES)(
+    'a new container of %s over a leftover on its volume is gone until its first beat',
+    async (runtime) => {
+      const volume = newVolume(sandbox, runtime);
+      const first = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000' } });
+      for (const probe of EVERY_PROBE) await first.says(0, probe);
+      await first.kill();
 
-    const second = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000', WAITS: 'yes' } });
-    expect(second.heartbeat).toMatch(/ 60000 +own +100 1 /); // fresh, and of a PID 1
-    for (const probe of EVERY_PROBE) {
-      expect(await second.exec(probe).ended).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
-    }
-    second.signal('SIGHUP');
-    for (const probe of EVERY_PROBE) await second.says(0, probe);
-    await second.kill();
-  });
+      const second = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000', WAITS: 'yes' } });
+      expect(second.heartbeat).toMatch(/ 60000 +own +100 1 /); // fresh, and of a PID 1
+      for (const probe of EVERY_PROBE) {
+        expect(await second.exec(probe).ended).toMatchObject({
+          code: 1,
+          output: expect.stringMatching(/^dead: gone: /) as string,
+        });
+      }
+      second.signal('SIGHUP');
+      for (const probe of EVERY_PROBE) await second.says(0, probe);
+      await second.kill();
+    },
+  );
 
   test('a sidecar sees another container by its age alone, with --other-pid-namespace', async () => {
     const volume = newVolume(sandbox, 'sidecar');
@@ -193,7 +213,10 @@ describeIf(
     for (const probe of EVERY_PROBE) {
       await sidecar.says(0, other(probe));
       // Without the option it looks for the writer among its own processes.
-      expect(await sidecar.exec(probe).ended).toMatchObject({ code: 1, output: expect.stringMatching(/^dead: gone: /) as string });
+      expect(await sidecar.exec(probe).ended).toMatchObject({
+        code: 1,
+        output: expect.stringMatching(/^dead: gone: /) as string,
+      });
     }
     // It cannot tell that the other container has ended until the beat is too old.
     await service.kill();
@@ -212,7 +235,9 @@ describeIf(
     const esbuild = resolve('node_modules/.bin/esbuild');
     const library = join(folder, 'containers.js');
     spawnSync(esbuild, ['test/support/containers.ts', '--bundle', '--platform=node', `--outfile=${library}`]);
-    writeFileSync(join(folder, 'program.js'), `
+    writeFileSync(
+      join(folder, 'program.js'),
+      `
       const { Sandbox, NODE } = require('./containers.js');
       (async () => {
         const sandbox = await Sandbox.open();
@@ -222,7 +247,8 @@ describeIf(
         sandbox.runc();
         for (let probe = 0; probe < 4; probe++) container.exec(NODE);
         process.stdout.write(sandbox.folder);
-      })();`);
+      })();`,
+    );
     const program = start(process.execPath, [join(folder, 'program.js')]);
     let opened = '';
     program.stdout?.setEncoding('utf8').on('data', (text: string) => (opened += text));
@@ -244,9 +270,13 @@ function newVolume(sandbox: Sandbox, name: string): string {
 /** Its processes, mounts, cgroups and files. */
 function tracesOf(folder: string): string[] {
   const name = basename(folder);
-  const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
-    return ['cgroup', 'cmdline', 'mountinfo'].some((file) => textOf(`/proc/${pid}/${file}`).includes(name));
-  });
-  const cgroups = readdirSync('/sys/fs/cgroup').flatMap((controller) => readdirSync(join('/sys/fs/cgroup', controller)));
+  const processes = readdirSync('/proc')
+    .filter((pid) => /^\d+$/.test(pid))
+    .filter((pid) => {
+      return ['cgroup', 'cmdline', 'mountinfo'].some((file) => textOf(`/proc/${pid}/${file}`).includes(name));
+    });
+  const cgroups = readdirSync('/sys/fs/cgroup').flatMap((controller) =>
+    readdirSync(join('/sys/fs/cgroup', controller)),
+  );
   return [...processes, ...[...cgroups, ...readdirSync(tmpdir())].filter((entry) => entry.includes(name))];
 }

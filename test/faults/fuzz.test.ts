@@ -8,7 +8,10 @@ import { scratch } from '../support/records';
 const FUZZ = resolve('test/faults/fuzz/fuzz.mjs');
 
 function fuzz(...args: string[]): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [FUZZ, ...args], { timeout: 1_800_000, encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [FUZZ, ...args], {
+    timeout: 1_800_000,
+    encoding: 'utf8',
+  });
   return { status, said: stdout + stderr };
 }
 
@@ -17,7 +20,10 @@ function spoiled(right: string, wrong: string): string {
   const script = readFileSync('dist/liveness.sh', 'utf8');
   expect(script).toContain(right);
   const path = join(scratch(), 'liveness.sh');
-  writeFileSync(path, script.replaceAll(right, () => wrong));
+  writeFileSync(
+    path,
+    script.replaceAll(right, () => wrong),
+  );
   return path;
 }
 
@@ -31,10 +37,25 @@ describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one ans
   });
 
   test.each([
-    ['does not compare the sum', '[ "$1" = "$k_sum" ] || return', ':', /expected malformed\n {2}node: "dead: malformed/],
-    ['computes at once', "'' | *[!0-9]* | 0?* | ????????????????*) return 1 ;;", "'') return 1 ;;", /executed: 0 pwned/],
+    [
+      'does not compare the sum',
+      '[ "$1" = "$k_sum" ] || return',
+      ':',
+      /expected malformed\n {2}node: "dead: malformed/,
+    ],
+    [
+      'computes at once',
+      "'' | *[!0-9]* | 0?* | ????????????????*) return 1 ;;",
+      "'') return 1 ;;",
+      /executed: 0 pwned/,
+    ],
     ['forgets zombies', '[ZXx]) [ "${18}" -gt 1 ] || return 0 ;;', 'X) ;;', /expected gone\n/],
-    ['has a slip in its words', "k_detail='holds no pid'", "k_detail='has no pid'", /dash: "dead: malformed: pid file: has no/],
+    [
+      'has a slip in its words',
+      "k_detail='holds no pid'",
+      "k_detail='has no pid'",
+      /dash: "dead: malformed: pid file: has no/,
+    ],
   ])('finds a probe that %s', (_, right, wrong, found) => {
     const { status, said } = fuzz('--cases', '3000', '--seed', '3', '--script', spoiled(right, wrong));
     expect(said).toMatch(/npm run fuzz -- --seed 3 --case \d+\n/);

@@ -67,7 +67,10 @@ for (const [where, folder, present] of [
       const first = beatsOf(path);
       const share = Object.keys(WRITERS).length * 2; // in two places
       const reads = [NODE_READS / share, ...SHELLS.map(() => Math.ceil(SHELL_READS / share / SHELLS.length))];
-      const commands = [[process.execPath, '-e', NODE_READER], ...SHELLS.map((shell) => [...shell, '-c', SHELL_READER])];
+      const commands = [
+        [process.execPath, '-e', NODE_READER],
+        ...SHELLS.map((shell) => [...shell, '-c', SHELL_READER]),
+      ];
       const said = await Promise.all(commands.map((command, at) => output(command, path, reads[at] ?? 0)));
       writer.kill('SIGKILL');
       const beats = beatsOf(path) - first;
@@ -81,8 +84,14 @@ for (const [where, folder, present] of [
 function output([command = '', ...args]: readonly string[], path: string, reads: number): Promise<string> {
   const child = start(command, args, { ...process.env, HEARTBEAT: path, READS: String(reads), SCRIPT: LIVENESS_SH });
   let said = '';
-  child.stdout?.on('data', (data) => { said += String(data); });
-  return new Promise((settle) => child.once('close', () => { settle(said.trim()); }));
+  child.stdout?.on('data', (data) => {
+    said += String(data);
+  });
+  return new Promise((settle) =>
+    child.once('close', () => {
+      settle(said.trim());
+    }),
+  );
 }
 
 /** Beats that the record counts. A torn read of it does not hurt a minimum. */

@@ -98,7 +98,9 @@ describeIf(existsSync('/proc/self/stat'), what)('killed at a random moment', () 
       mostLitter = Math.max(mostLitter, litterIn(writer.isDirectory ? path : dirname(path)));
     }
     const counts = `after the first beat ${told(seen.then)}; killed ${told(seen.after)}`;
-    console.log(`${writer.name}, ${KILLS / WRITERS.length} times: ${counts}; at most ${mostLitter} temporary files at once`);
+    console.log(
+      `${writer.name}, ${KILLS / WRITERS.length} times: ${counts}; at most ${mostLitter} temporary files at once`,
+    );
     expect(writer.then).toEqual(expect.arrayContaining([...seen.then.keys()]));
     expect(writer.after).toEqual(expect.arrayContaining([...seen.after.keys()]));
     expect(mostLitter).toBeLessThanOrEqual(writer.litter);

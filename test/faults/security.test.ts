@@ -1,7 +1,16 @@
 // Another user who may write where the heartbeat stands, and content that wants to be a command: SECURITY.md says what holds.
 
 import { spawnSync, type ChildProcess } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -61,7 +70,9 @@ function said(child: ChildProcess, line: RegExp): Promise<string> {
       text += String(data);
       if (line.test(text)) settle(text);
     });
-    child.once('exit', () => { settle(text); });
+    child.once('exit', () => {
+      settle(text);
+    });
   });
 }
 
@@ -89,10 +100,22 @@ function victim(folder: string, owner: number, mode: number): string {
 /** All of it that a write would change. */
 function state(path: string): unknown {
   const { mode, uid, gid, size, mtimeMs, ino } = lstatSync(path);
-  return { mode, uid, gid, size, mtimeMs, ino, bytes: readFileSync(path, 'latin1'), beside: readdirSync(join(path, '..')) };
+  return {
+    mode,
+    uid,
+    gid,
+    size,
+    mtimeMs,
+    ino,
+    bytes: readFileSync(path, 'latin1'),
+    beside: readdirSync(join(path, '..')),
+  };
 }
 
-async function attack(service: { path: string; user: number }, attacker: readonly string[]): Promise<{ told: Told; swaps: number }> {
+async function attack(
+  service: { path: string; user: number },
+  attacker: readonly string[],
+): Promise<{ told: Told; swaps: number }> {
   const env = { ...process.env, NODE_NO_WARNINGS: '1', HEARTBEAT: service.path, USER_ID: String(service.user) };
   const beating = start(process.execPath, ['-e', SERVICE], env);
   const working = said(beating, /ready/);
@@ -119,54 +142,79 @@ const FOLDERS = [
   ['a folder that all may write, as an emptyDir', 0o777],
   ['a sticky folder, as /tmp', 0o1777],
 ] as const;
-const USERS = [['root', 0], ['an ordinary user', 1000]] as const;
+const USERS = [
+  ['root', 0],
+  ['an ordinary user', 1000],
+] as const;
 const PLACES = FOLDERS.flatMap(([folder, mode]) => USERS.map(([name, user]) => [name, folder, user, mode] as const));
 const SWAPS = '10000';
 
-describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its path never leads a service astray is not verified')(
-  'another user swaps things while the service beats',
-  () => {
-    const settings = SYSCTLS.map((name) => `${name}=${readFileSync(`/proc/sys/fs/${name}`, 'latin1').trim()}`);
-    process.stderr.write(`security: sticky folders are tried under fs.${settings.join(' fs.')}; other settings are not verified\n`);
+describeIf(
+  isRoot && PYTHON !== undefined,
+  'root and python3: that a swap of its path never leads a service astray is not verified',
+)('another user swaps things while the service beats', () => {
+  const settings = SYSCTLS.map((name) => `${name}=${readFileSync(`/proc/sys/fs/${name}`, 'latin1').trim()}`);
+  process.stderr.write(
+    `security: sticky folders are tried under fs.${settings.join(' fs.')}; other settings are not verified\n`,
+  );
 
-    describe.each(PLACES)('%s, in %s', (_, __, user, mode) => {
-      test('no victim of a swap of the path is written, and the loop goes on', async () => {
-        const folder = shared(mode);
-        const path = join(folder, 'timestamp');
-        // He may link to a file by another name only if he may write it, under fs.protected_hardlinks.
-        const mine = victim(join(folder, '..', 'mine'), user, 0o666);
-        const before = state(mine);
-        const { told, swaps } = await attack({ path, user }, ['path', path, SWAPS, mine, 'symlink', 'hardlink', 'fifo', 'directory', 'file']);
-        expect(state(mine)).toEqual(before);
-        expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
-        expect(told.later).toBeGreaterThan(100);
-        expect(told.threwLater).toBe(0);
-        expect(told.line).toMatch(/^alive/); // as soon as the attacker lets it
-      });
-
-      test.each([['its folder', ''], ['the folder above that', 'below']])('no victim of a swap of %s is written', async (_, below) => {
-        const folder = shared(mode);
-        spawnSync('sh', ['-c', `mkdir -m 777 "$1" && mkdir -p -m 777 "$1/$2" && chmod 777 "$1/$2" && chown -R 65534:65534 "$1"`, 'sh', join(folder, 'his'), below]);
-        const path = join(folder, 'his', below, 'timestamp');
-        const target = join(folder, '..', 'mine');
-        const mine = victim(join(target, below), user, 0o644);
-        const before = state(mine);
-        const { told, swaps } = await attack({ path, user }, ['folder', join(folder, 'his'), SWAPS, target]);
-        expect(state(mine)).toEqual(before);
-        expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
-        expect(told.threwLater).toBe(0);
-      });
+  describe.each(PLACES)('%s, in %s', (_, __, user, mode) => {
+    test('no victim of a swap of the path is written, and the loop goes on', async () => {
+      const folder = shared(mode);
+      const path = join(folder, 'timestamp');
+      // He may link to a file by another name only if he may write it, under fs.protected_hardlinks.
+      const mine = victim(join(folder, '..', 'mine'), user, 0o666);
+      const before = state(mine);
+      const { told, swaps } = await attack({ path, user }, [
+        'path',
+        path,
+        SWAPS,
+        mine,
+        'symlink',
+        'hardlink',
+        'fifo',
+        'directory',
+        'file',
+      ]);
+      expect(state(mine)).toEqual(before);
+      expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
+      expect(told.later).toBeGreaterThan(100);
+      expect(told.threwLater).toBe(0);
+      expect(told.line).toMatch(/^alive/); // as soon as the attacker lets it
     });
 
-    test('nothing is swept away from a folder that is swapped in while a process directory is loaded', async () => {
-      const folder = shared(0o777);
-      const his = join(folder, 'his');
-      spawnSync('sh', ['-c', 'mkdir -m 777 "$1" && chown 65534:65534 "$1"', 'sh', his]);
-      const mine = join(folder, '..', 'mine');
-      mkdirSync(mine, { mode: 0o755 });
-      const precious = join(mine, 'pid.dead.tmp');
-      writeFileSync(precious, '');
-      const script = `
+    test.each([
+      ['its folder', ''],
+      ['the folder above that', 'below'],
+    ])('no victim of a swap of %s is written', async (_, below) => {
+      const folder = shared(mode);
+      spawnSync('sh', [
+        '-c',
+        `mkdir -m 777 "$1" && mkdir -p -m 777 "$1/$2" && chmod 777 "$1/$2" && chown -R 65534:65534 "$1"`,
+        'sh',
+        join(folder, 'his'),
+        below,
+      ]);
+      const path = join(folder, 'his', below, 'timestamp');
+      const target = join(folder, '..', 'mine');
+      const mine = victim(join(target, below), user, 0o644);
+      const before = state(mine);
+      const { told, swaps } = await attack({ path, user }, ['folder', join(folder, 'his'), SWAPS, target]);
+      expect(state(mine)).toEqual(before);
+      expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
+      expect(told.threwLater).toBe(0);
+    });
+  });
+
+  test('nothing is swept away from a folder that is swapped in while a process directory is loaded', async () => {
+    const folder = shared(0o777);
+    const his = join(folder, 'his');
+    spawnSync('sh', ['-c', 'mkdir -m 777 "$1" && chown 65534:65534 "$1"', 'sh', his]);
+    const mine = join(folder, '..', 'mine');
+    mkdirSync(mine, { mode: 0o755 });
+    const precious = join(mine, 'pid.dead.tmp');
+    writeFileSync(precious, '');
+    const script = `
         const { ProcessTimestamp } = require(${LIBRARY});
         const parent = process.ppid;
         let loads = 0;
@@ -177,18 +225,20 @@ describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its
             await new Promise(setImmediate);
           }
         })();`;
-      const swapping = attacking(['folder', his, '1', mine]);
-      await said(swapping, /ready/);
-      const loading = start(process.execPath, ['-e', script], { ...process.env, NODE_NO_WARNINGS: '1', DIRECTORY: his });
-      await said(loading, /ready/);
-      loading.kill('SIGKILL');
-      const end = said(swapping, /^\d+$/m);
-      swapping.kill();
-      expect(Number(/^\d+$/m.exec(await end)?.[0])).toBeGreaterThan(1000);
-      expect(readdirSync(mine)).toEqual(['pid.dead.tmp']);
-    });
+    const swapping = attacking(['folder', his, '1', mine]);
+    await said(swapping, /ready/);
+    const loading = start(process.execPath, ['-e', script], { ...process.env, NODE_NO_WARNINGS: '1', DIRECTORY: his });
+    await said(loading, /ready/);
+    loading.kill('SIGKILL');
+    const end = said(swapping, /^\d+$/m);
+    swapping.kill();
+    expect(Number(/^\d+$/m.exec(await end)?.[0])).toBeGreaterThan(1000);
+    expect(readdirSync(mine)).toEqual(['pid.dead.tmp']);
+  });
 
-    test.each(USERS)('%s opens to nobody a folder of its own that comes into the place of one it has just made', async (_, user) => {
+  test.each(USERS)(
+    '%s opens to nobody a folder of its own that comes into the place of one it has just made',
+    async (_, user) => {
       const folder = shared(0o777);
       const mine = join(folder, 'mine');
       mkdirSync(mine);
@@ -211,36 +261,39 @@ describeIf(isRoot && PYTHON !== undefined, 'root and python3: that a swap of its
       making.kill('SIGKILL');
       const [kept] = readdirSync(folder).filter((name) => readdirSync(join(folder, name)).includes('kept'));
       expect(lstatSync(join(folder, kept ?? '')).mode & 0o777).toBe(0o700);
-    });
+    },
+  );
 
-    test.each(USERS)('%s never follows a symbolic link that comes between the look at the path and its opening', async (_, user) => {
+  test.each(USERS)(
+    '%s never follows a symbolic link that comes between the look at the path and its opening',
+    async (_, user) => {
       const path = join(shared(0o777), 'timestamp');
       const mine = victim(join(path, '../../mine'), user, 0o644);
       const before = state(mine);
       // Nothing else: each exchange shows the service's own file, or the link.
       await attack({ path, user }, ['path', path, '150000', mine, 'symlink']);
       expect(state(mine)).toEqual(before);
-    });
+    },
+  );
 
-    test('a Node reader is never led to another file, and never held up', async () => {
-      const path = join(shared(0o777), 'timestamp');
-      const alive = fileOf(record());
-      open(alive);
-      const swapping = attacking(['path', path, '1', alive, 'symlink', 'fifo', 'directory', 'file', 'symlink']);
-      await said(swapping, /ready/);
-      const verdicts = new Map<string, number>();
-      for (let reads = 0; reads < 100_000; reads++) {
-        if (reads % 1000 === 0) await setImmediate();
-        const verdict = Timestamp.byRef(path).verdict();
-        const word = verdict.alive ? 'alive' : verdict.reason;
-        verdicts.set(word, (verdicts.get(word) ?? 0) + 1);
-      }
-      swapping.kill();
-      expect(verdicts.get('alive')).toBeUndefined();
-      expect(verdicts.has('unreadable')).toBe(true);
-    });
-  },
-);
+  test('a Node reader is never led to another file, and never held up', async () => {
+    const path = join(shared(0o777), 'timestamp');
+    const alive = fileOf(record());
+    open(alive);
+    const swapping = attacking(['path', path, '1', alive, 'symlink', 'fifo', 'directory', 'file', 'symlink']);
+    await said(swapping, /ready/);
+    const verdicts = new Map<string, number>();
+    for (let reads = 0; reads < 100_000; reads++) {
+      if (reads % 1000 === 0) await setImmediate();
+      const verdict = Timestamp.byRef(path).verdict();
+      const word = verdict.alive ? 'alive' : verdict.reason;
+      verdicts.set(word, (verdicts.get(word) ?? 0) + 1);
+    }
+    swapping.kill();
+    expect(verdicts.get('alive')).toBeUndefined();
+    expect(verdicts.has('unreadable')).toBe(true);
+  });
+});
 
 describe('files are 0644 and folders 0755', () => {
   test.each(['000', '022', '027', '077', '0777'])('under umask %s', (umask) => {
@@ -253,56 +306,109 @@ describe('files are 0644 and folders 0755', () => {
       new ProcessTimestamp(process.env.FOLDER + '/unit').load([]).then((process) => process.set(0));`;
     const { status, stderr } = spawnSync(process.execPath, ['-e', script], { env: { ...process.env, FOLDER: folder } });
     expect([status, String(stderr)]).toEqual([0, '']);
-    const modes = ['', 'deep', 'deep/timestamp', 'unit', 'unit/timestamp', 'unit/pid', 'unit/error'].map((name) => lstatSync(join(folder, name)).mode & 0o7777);
+    const modes = ['', 'deep', 'deep/timestamp', 'unit', 'unit/timestamp', 'unit/pid', 'unit/error'].map(
+      (name) => lstatSync(join(folder, name)).mode & 0o7777,
+    );
     expect(modes).toEqual([0o755, 0o755, 0o644, 0o755, 0o644, 0o644, 0o644]);
   });
 });
 
 const EVIL = [
-  '$(touch canary)', '`touch canary`', ';touch canary;', '| touch canary', '&& touch canary', 'a[$(touch canary)]', '\n touch canary\n',
-  '-n', '-e touch', '--', '*', '?', '~', '"$(touch canary)"', "'; touch canary; '", '${IFS}', '%s%n', '\\', 'k_reason', '\u001b[2J\u009b', '08', ' ', '\t',
+  '$(touch canary)',
+  '`touch canary`',
+  ';touch canary;',
+  '| touch canary',
+  '&& touch canary',
+  'a[$(touch canary)]',
+  '\n touch canary\n',
+  '-n',
+  '-e touch',
+  '--',
+  '*',
+  '?',
+  '~',
+  '"$(touch canary)"',
+  "'; touch canary; '",
+  '${IFS}',
+  '%s%n',
+  '\\',
+  'k_reason',
+  '\u001b[2J\u009b',
+  '08',
+  ' ',
+  '\t',
 ];
 const shells = SHELLS.map((shell) => [shell.join(' '), [...shell, LIVENESS_SH]] as const);
 const PROBES = [['node', [process.execPath, LIVENESS_JS]], ...shells] as const;
 
 describe.each(PROBES)('%s: what it is given is never a command', (name, probe) => {
   /** Runs the probe where a command that slipped through would leave its mark. */
-  function asked(args: readonly string[], env: NodeJS.ProcessEnv = {}): { exit: number | null; line: string; left: string[] } {
+  function asked(
+    args: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+  ): { exit: number | null; line: string; left: string[] } {
     const cwd = scratch();
     const [command = '', ...rest] = probe;
     const clean = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
-    const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], { cwd, env: { ...clean, ...env }, timeout: PATIENCE, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(command, [...rest, ...args], {
+      cwd,
+      env: { ...clean, ...env },
+      timeout: PATIENCE,
+      encoding: 'utf8',
+    });
     return { exit: status, line: stdout + stderr, left: readdirSync(cwd) };
   }
   const LINE = /^[ -~]{1,300}\n$/;
 
   // No shell is in a Node probe's way: a few will do.
-  test.each(EVIL.filter((_, at) => name !== 'node' || at % 4 === 0))('%j as a path, a variable, a heartbeat, a pid, an error', (evil) => {
-    const directory = directoryOf({ pid: evil, error: evil, timestamp: evil });
-    const beat = serialise(record()).toString().split(/ +/);
-    const answers = [
-      asked(['--', evil]),
-      asked([], { LIVENESS_PATH: evil }),
-      asked(['--process'], { LIVENESS_RUNDIR: evil, LIVENESS_UNIT_NAME: evil }),
-      asked(['--process'], { LIVENESS_RUNDIR: join(directory, '..'), LIVENESS_UNIT_NAME: evil }),
-      asked([fileOf(evil)]),
-      asked([fileOf(beat.map((field, at) => (at % 3 === 1 ? evil : field)).join(' '))]),
-      asked([directory]),
-      asked([directoryOf({ pid: process.pid, error: evil })]),
-      asked([directoryOf({ pid: evil, error: 0 })]),
-    ];
-    for (const { exit, line, left } of answers) {
-      expect({ left, line }).toEqual({ left: [], line: expect.stringMatching(LINE) as string });
-      expect([1, 2]).toContain(exit);
-    }
-    // Whatever LOG_LEVEL is, a dead one is dead, and says so.
-    expect(asked(['missing'], { LOG_LEVEL: evil })).toEqual({ exit: 1, line: 'dead: missing: no such file (missing)\n', left: [] });
-  });
+  test.each(EVIL.filter((_, at) => name !== 'node' || at % 4 === 0))(
+    '%j as a path, a variable, a heartbeat, a pid, an error',
+    (evil) => {
+      const directory = directoryOf({ pid: evil, error: evil, timestamp: evil });
+      const beat = serialise(record()).toString().split(/ +/);
+      const answers = [
+        asked(['--', evil]),
+        asked([], { LIVENESS_PATH: evil }),
+        asked(['--process'], { LIVENESS_RUNDIR: evil, LIVENESS_UNIT_NAME: evil }),
+        asked(['--process'], { LIVENESS_RUNDIR: join(directory, '..'), LIVENESS_UNIT_NAME: evil }),
+        asked([fileOf(evil)]),
+        asked([fileOf(beat.map((field, at) => (at % 3 === 1 ? evil : field)).join(' '))]),
+        asked([directory]),
+        asked([directoryOf({ pid: process.pid, error: evil })]),
+        asked([directoryOf({ pid: evil, error: 0 })]),
+      ];
+      for (const { exit, line, left } of answers) {
+        expect({ left, line }).toEqual({ left: [], line: expect.stringMatching(LINE) as string });
+        expect([1, 2]).toContain(exit);
+      }
+      // Whatever LOG_LEVEL is, a dead one is dead, and says so.
+      expect(asked(['missing'], { LOG_LEVEL: evil })).toEqual({
+        exit: 1,
+        line: 'dead: missing: no such file (missing)\n',
+        left: [],
+      });
+    },
+  );
 
   test.each([
-    { IFS: '0123456789/ -' }, { IFS: '' }, { CDPATH: '/' }, { POSIXLY_CORRECT: '1' }, { PATH: '/nowhere' }, { PATH: '' }, { ENV: './canary.sh' }, { LC_ALL: 'tr_TR.UTF-8' },
-    { SHELLOPTS: 'errexit:nounset:noclobber' }, { PS1: '$(touch canary)' }, { PS4: '$(touch canary)' }, { HOME: '$(touch canary)' }, { PPID: 'x' },
-    Object.fromEntries(['k_reason', 'k_line', 'k_pid', 'k_now', 'k_sum', 'k_file', 'k_dead', 'k_other', 'k_named', 'k_error'].map((name) => [name, 'a[$(touch canary)]'])),
+    { IFS: '0123456789/ -' },
+    { IFS: '' },
+    { CDPATH: '/' },
+    { POSIXLY_CORRECT: '1' },
+    { PATH: '/nowhere' },
+    { PATH: '' },
+    { ENV: './canary.sh' },
+    { LC_ALL: 'tr_TR.UTF-8' },
+    { SHELLOPTS: 'errexit:nounset:noclobber' },
+    { PS1: '$(touch canary)' },
+    { PS4: '$(touch canary)' },
+    { HOME: '$(touch canary)' },
+    { PPID: 'x' },
+    Object.fromEntries(
+      ['k_reason', 'k_line', 'k_pid', 'k_now', 'k_sum', 'k_file', 'k_dead', 'k_other', 'k_named', 'k_error'].map(
+        (name) => [name, 'a[$(touch canary)]'],
+      ),
+    ),
   ] as NodeJS.ProcessEnv[])('%j in the environment changes no answer', (env) => {
     const alive = fileOf(record());
     const stale = fileOf(aged(7000));
@@ -310,7 +416,11 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
     const answer = (path: string): unknown => {
       const cwd = scratch();
       writeFileSync(join(cwd, 'canary.sh'), 'touch canary\n');
-      const { status, stdout } = spawnSync(command, [...probe.slice(1), path], { cwd, env: { ...process.env, LOG_LEVEL: '', ...env }, encoding: 'utf8' });
+      const { status, stdout } = spawnSync(command, [...probe.slice(1), path], {
+        cwd,
+        env: { ...process.env, LOG_LEVEL: '', ...env },
+        encoding: 'utf8',
+      });
       return [status, stdout.slice(0, 12), readdirSync(cwd)];
     };
     expect(answer(alive)).toEqual([0, 'alive: last ', ['canary.sh']]);
@@ -326,7 +436,10 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
       expect(asked(['missing'], { SHELLOPTS: 'noexec' }).exit).toBe(0); // bash runs nothing of any script then
     } else {
       if (name === 'dash') expect(asked([fileOf(record())], { OPTIND: 'x' }).exit).toBe(2); // a dash dies of it, whatever its script
-      expect(asked(['missing'], { BASH_ENV: fileOf('touch canary'), SHELLOPTS: 'noexec' })).toMatchObject({ exit: 1, left: [] });
+      expect(asked(['missing'], { BASH_ENV: fileOf('touch canary'), SHELLOPTS: 'noexec' })).toMatchObject({
+        exit: 1,
+        left: [],
+      });
     }
   });
 });
@@ -345,15 +458,23 @@ describe('the package', () => {
     const packed = spawnSync('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], { encoding: 'utf8' });
     expect(packed.status).toBe(0);
     spawnSync('tar', ['-xzf', join(folder, readdirSync(folder)[0] ?? ''), '-C', folder]);
-    const files = readdirSync(join(folder, 'package'), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, 'package', name));
-    const texts = files.filter((file) => lstatSync(file).isFile()).map((file) => [file, readFileSync(file, 'latin1')] as const);
+    const files = readdirSync(join(folder, 'package'), { recursive: true, encoding: 'utf8' }).map((name) =>
+      join(folder, 'package', name),
+    );
+    const texts = files
+      .filter((file) => lstatSync(file).isFile())
+      .map((file) => [file, readFileSync(file, 'latin1')] as const);
     expect(texts.length).toBeGreaterThan(10);
     // What a build may leave: a page may well speak of /app.
     const machine = [resolve('.'), homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
-    const left = texts.filter(([file]) => file.includes('/package/dist/')).flatMap(([file, text]) => machine.filter((path) => text.includes(path)).map((path) => [file, path]));
+    const left = texts
+      .filter(([file]) => file.includes('/package/dist/'))
+      .flatMap(([file, text]) => machine.filter((path) => text.includes(path)).map((path) => [file, path]));
     expect(left).toEqual([]);
     const forbidden = [/-----BEGIN|\b(?:ghp|gho|npm)_[A-Za-z0-9]{20}|AKIA[A-Z0-9]{12}|_authToken|xox[bp]-/];
-    const found = texts.flatMap(([file, text]) => forbidden.filter((what) => what.test(text)).map((what) => [file, what]));
+    const found = texts.flatMap(([file, text]) =>
+      forbidden.filter((what) => what.test(text)).map((what) => [file, what]),
+    );
     expect(found).toEqual([]);
   });
 });

@@ -5,9 +5,14 @@ import { resolve } from 'node:path';
 /** Makes a table of docs/truth.md again; what differs from the page. */
 async function differences(table: string): Promise<string[]> {
   const timeout = 1_800_000; // asked to end, it cleans up
-  const run = spawn(process.execPath, [resolve('bench/truth/run.mjs'), table], { stdio: ['ignore', 'ignore', 'pipe'], timeout });
+  const run = spawn(process.execPath, [resolve('bench/truth/run.mjs'), table], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout,
+  });
   let said = '';
-  run.stderr.on('data', (data: Buffer) => { said += data.toString(); });
+  run.stderr.on('data', (data: Buffer) => {
+    said += data.toString();
+  });
   const [code] = (await once(run, 'close')) as [number | null];
   const lines = said.split('\n');
   for (const line of lines.filter((each) => each.startsWith('not verified'))) process.stderr.write(`${line}\n`);

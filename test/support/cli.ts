@@ -11,7 +11,9 @@ import { systemClock, type Clock } from '../../src/proc';
 const importOutside = new Script('(url) => import(url)', {
   filename: __filename,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-}).runInThisContext() as (url: string) => Promise<{ main: (argv: readonly string[], context: Context) => Promise<number> }>;
+}).runInThisContext() as (
+  url: string,
+) => Promise<{ main: (argv: readonly string[], context: Context) => Promise<number> }>;
 
 export interface World {
   readonly clock?: Clock;
@@ -28,14 +30,41 @@ export interface World {
 }
 
 /** Runs the command line in memory. */
-export async function cli(argv: readonly string[], world: World = {}): Promise<{ code: number; out: string; err: string }> {
-  const { clock = systemClock, columns, rows, env = {}, signals = new EventEmitter(), isInForeground = false, onOutput, failure } = world;
+export async function cli(
+  argv: readonly string[],
+  world: World = {},
+): Promise<{ code: number; out: string; err: string }> {
+  const {
+    clock = systemClock,
+    columns,
+    rows,
+    env = {},
+    signals = new EventEmitter(),
+    isInForeground = false,
+    onOutput,
+    failure,
+  } = world;
   let [out, err] = ['', ''];
   const { main } = await importOutside(pathToFileURL(resolve('dist/cli.js')).href);
   const code = await main(argv, {
-    stdout: { write: (text, done) => { out += text; onOutput?.(text); done?.(failure?.()); }, isTTY: columns !== undefined, columns, rows,
-      ...(columns !== undefined && { hasColors: () => WriteStream.prototype.getColorDepth({ TERM: 'xterm', ...env }) > 1 }) },
-    stderr: { write: (text) => { err += text; } },
+    stdout: {
+      write: (text, done) => {
+        out += text;
+        onOutput?.(text);
+        done?.(failure?.());
+      },
+      isTTY: columns !== undefined,
+      columns,
+      rows,
+      ...(columns !== undefined && {
+        hasColors: () => WriteStream.prototype.getColorDepth({ TERM: 'xterm', ...env }) > 1,
+      }),
+    },
+    stderr: {
+      write: (text) => {
+        err += text;
+      },
+    },
     env,
     clock,
     isInForeground: () => isInForeground,

@@ -9,7 +9,9 @@ export function manualClock(): ManualClock {
   let elapsed = 0;
   const [uptime, wall] = [systemClock.uptime() ?? 0, Date.now()];
   return {
-    advance: (ms) => { elapsed += ms; },
+    advance: (ms) => {
+      elapsed += ms;
+    },
     monotonic: () => elapsed,
     uptime: () => uptime + elapsed,
     wall: () => wall + elapsed,

@@ -7,7 +7,8 @@ const sources = new Map<string, ts.SourceFile>();
 /** What `tsc --strict` says of the object, written out as a literal of that type: `Deployment` of `apps/v1`. */
 export function typeErrors(object: unknown, type: string, group: string): string[] {
   const literal =
-    `import type { ${type.replace('[]', '')} } from 'kubernetes-types/${group}';\n` + `export const object: ${type} = ${JSON.stringify(object, null, 2)};\n`;
+    `import type { ${type.replace('[]', '')} } from 'kubernetes-types/${group}';\n` +
+    `export const object: ${type} = ${JSON.stringify(object, null, 2)};\n`;
   // A file in memory only, at a place from where node_modules is found.
   const file = join(__dirname, 'rendered.ts');
   const options: ts.CompilerOptions = { strict: true, noEmit: true, types: [], module: ts.ModuleKind.NodeNext };
@@ -20,7 +21,9 @@ export function typeErrors(object: unknown, type: string, group: string): string
     if (source) sources.set(name, source);
     return source;
   };
-  return ts.getPreEmitDiagnostics(ts.createProgram([file], options, host)).map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
+  return ts
+    .getPreEmitDiagnostics(ts.createProgram([file], options, host))
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }
 
 /** What the API's schema says against a kubernetes-models object; undefined if nothing. */

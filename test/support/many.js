@@ -6,7 +6,9 @@ const lines = require('node:fs').readFileSync(0).toString().split('\n');
 
 function judge(options, path) {
   try {
-    const [ignoreError, otherPidNamespace] = ['--ignore-error', '--other-pid-namespace'].map((word) => options.includes(word));
+    const [ignoreError, otherPidNamespace] = ['--ignore-error', '--other-pid-namespace'].map((word) =>
+      options.includes(word),
+    );
     const verdict = Timestamp.byRef(path, { ignoreError, otherPidNamespace }).verdict();
     return `${describe(verdict)}\n\x1e${verdict.alive ? 0 : 1}\n`;
   } catch (error) {

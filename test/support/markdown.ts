@@ -7,9 +7,11 @@ export interface Block {
 }
 
 export function blocksOf(markdown: string): Block[] {
-  return [...markdown.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n([^]*?)```/g)].map(([, note = '', language = '', code = '']) => ({
-    language,
-    code,
-    note,
-  }));
+  return [...markdown.matchAll(/(?:<!-- (.*?) -->\n)?```(\w+)\n([^]*?)```/g)].map(
+    ([, note = '', language = '', code = '']) => ({
+      language,
+      code,
+      note,
+    }),
+  );
 }

@@ -60,10 +60,17 @@ function install(major) {
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
   const hasty = process.env.CI ? [] : ['--fetch-retries=1']; // without a network, npm would try for minutes
   try {
-    execFileSync('npm', ['install', '--prefix', folder, ...quiet, ...hasty, wanted], { encoding: 'utf8', stdio: 'pipe' });
+    execFileSync('npm', ['install', '--prefix', folder, ...quiet, ...hasty, wanted], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    });
   } catch (error) {
-    const said = String(error.stderr ?? error.message).split('\n').find((line) => line.trim() !== '');
-    throw new Error(`cannot get ${wanted} from npm: ${said?.replace('npm error ', '') ?? 'it gave no reason'}`, { cause: error });
+    const said = String(error.stderr ?? error.message)
+      .split('\n')
+      .find((line) => line.trim() !== '');
+    throw new Error(`cannot get ${wanted} from npm: ${said?.replace('npm error ', '') ?? 'it gave no reason'}`, {
+      cause: error,
+    });
   }
   const node = present(major);
   if (!node) throw new Error(`${wanted} came from npm, but its bin/node does not run here`);
@@ -72,5 +79,7 @@ function install(major) {
 
 function packageName() {
   if (process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch)) return `node-linux-${process.arch}`;
-  throw new Error(`Node binaries come from npm for linux on x64 and arm64 only; this is ${process.platform} on ${process.arch}`);
+  throw new Error(
+    `Node binaries come from npm for linux on x64 and arm64 only; this is ${process.platform} on ${process.arch}`,
+  );
 }

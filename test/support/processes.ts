@@ -19,7 +19,11 @@ export function start(command: string, args: readonly string[], env: NodeJS.Proc
 
 /** Settles with the pid at the child's first output. */
 export function ready(child: ChildProcess): Promise<number> {
-  return new Promise((settle) => child.stdout?.once('data', () => { settle(child.pid ?? 0); }));
+  return new Promise((settle) =>
+    child.stdout?.once('data', () => {
+      settle(child.pid ?? 0);
+    }),
+  );
 }
 
 /** A Node process that has run the script and lives on. */
@@ -35,7 +39,11 @@ export function ended(): number {
 /** A process that has ended and whose parent never asks for it. */
 export async function zombie(): Promise<number> {
   const parent = start('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600']);
-  const pid = await new Promise<number>((settle) => parent.stdout?.once('data', (data) => { settle(Number(data)); }));
+  const pid = await new Promise<number>((settle) =>
+    parent.stdout?.once('data', (data) => {
+      settle(Number(data));
+    }),
+  );
   // As long as it is a shell, it does ask.
   while (readFileSync(`/proc/${parent.pid ?? 0}/comm`, 'latin1') !== 'sleep\n') await new Promise(setImmediate);
   process.kill(pid, 'SIGKILL');

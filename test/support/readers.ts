@@ -48,7 +48,10 @@ export const SHELLS: readonly (readonly string[])[] = Object.values(PROBES)
 export function probesIn(folder: string, node = process.execPath): [string, string[]][] {
   return Object.entries(PROBES)
     .filter(([, [program]]) => program === 'node' || SHELLS.some(([shell]) => shell === program))
-    .map(([name, command]) => [name, command.map((word) => (word === 'node' ? node : word.startsWith('liveness.') ? join(folder, word) : word))]);
+    .map(([name, command]) => [
+      name,
+      command.map((word) => (word === 'node' ? node : word.startsWith('liveness.') ? join(folder, word) : word)),
+    ]);
 }
 
 /** The system's Python before one in somebody's home, which another user cannot start; undefined without any. */
@@ -78,12 +81,23 @@ export interface Asking {
  * ProcessTimestamp.
  */
 export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
-  const { within = [], limit, cwd, python = false, directory = false, ignoreError = false, otherPidNamespace = false } = asking;
+  const {
+    within = [],
+    limit,
+    cwd,
+    python = false,
+    directory = false,
+    ignoreError = false,
+    otherPidNamespace = false,
+  } = asking;
   const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
   const options = [...(ignoreError ? ['--ignore-error'] : []), ...(otherPidNamespace ? ['--other-pid-namespace'] : [])];
   const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
   const probes = probesIn(shipped, node).filter(([name]) => limit === undefined || name === 'liveness.js');
-  const commands = probes.map(([name, command]): [string, string[]] => [name, [...command, ...options, ...maximumAge, '--', path]]);
+  const commands = probes.map(([name, command]): [string, string[]] => [
+    name,
+    [...command, ...options, ...maximumAge, '--', path],
+  ]);
   if (python && PYTHON !== undefined) {
     const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
     commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
@@ -94,9 +108,13 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
     commands.push(['Timestamp', timestamp(limit === undefined ? 'Timestamp' : 'Own')]);
     if (directory) commands.push(['ProcessTimestamp', timestamp('ProcessTimestamp')]);
   }
-  const inProcess = within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
+  const inProcess =
+    within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
   const here = inProcess.map((Class) => askTimestamp(Class, path, limit, { ignoreError, otherPidNamespace }));
-  return Promise.all(commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))).then((there) => [...here, ...there]);
+  return Promise.all(commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))).then((there) => [
+    ...here,
+    ...there,
+  ]);
 }
 
 /**
@@ -105,20 +123,32 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
  */
 export async function askMany(paths: readonly string[], cwd: string): Promise<Answer[][]> {
   const support = resolve('test/support');
-  const commands = [[process.execPath, join(support, 'many.js')], ...SHELLS.map((shell) => [...shell, join(support, 'many.sh')])];
+  const commands = [
+    [process.execPath, join(support, 'many.js')],
+    ...SHELLS.map((shell) => [...shell, join(support, 'many.sh')]),
+  ];
   const env = { ...process.env, SCRIPT: LIVENESS_SH, LIBRARY: join(shipped, 'index.js') };
   const byReader = await Promise.all(
     commands.map(async ([command = '', ...args]) => {
       const reader = `${command} of many`;
       const stdout = await new Promise<string>((settle) => {
-        const child = execFile(command, args, { cwd, env, timeout: PATIENCE, maxBuffer: Infinity }, (_, said) => { settle(said); });
+        const child = execFile(command, args, { cwd, env, timeout: PATIENCE, maxBuffer: Infinity }, (_, said) => {
+          settle(said);
+        });
         child.stdin?.end(paths.map((path) => `\n${path}\n`).join(''));
       });
       const answers = [...stdout.matchAll(/([^\x1e]*)\n\x1e(.*)\n/g)];
-      return answers.map(([, line = '', exit = '']) => ({ reader, verdict: verdictOf(line), exit: Number(exit), line }));
+      return answers.map(([, line = '', exit = '']) => ({
+        reader,
+        verdict: verdictOf(line),
+        exit: Number(exit),
+        line,
+      }));
     }),
   );
-  return paths.map((_, at) => byReader.map((answers) => answers[at] ?? { reader: '', verdict: 'no answer', exit: null, line: '' }));
+  return paths.map((_, at) =>
+    byReader.map((answers) => answers[at] ?? { reader: '', verdict: 'no answer', exit: null, line: '' }),
+  );
 }
 
 /** The library itself, in this process. */
@@ -162,7 +192,13 @@ let copy: string | undefined;
 /** This very Node, where another user can start it. */
 function anyonesNode(): string {
   if (copy !== undefined) return copy;
-  const asNobody = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, '--version']);
+  const asNobody = spawnSync('setpriv', [
+    '--reuid=65534',
+    '--regid=65534',
+    '--clear-groups',
+    process.execPath,
+    '--version',
+  ]);
   if (asNobody.status === 0) return (copy = process.execPath);
   copy = join(shipped, 'node');
   copyFileSync(process.execPath, copy);

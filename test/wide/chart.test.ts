@@ -125,7 +125,9 @@ describeIf(
   });
 
   test("has the limit of the worker's class as its value", () => {
-    const { maximumAgeSeconds } = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as { maximumAgeSeconds: number };
+    const { maximumAgeSeconds } = parse(readFileSync(join(CHART, 'values.yaml'), 'utf8')) as {
+      maximumAgeSeconds: number;
+    };
     expect(maximumAgeSeconds * 1000).toBe(milliseconds(new WorkerTimestamp().maximumAge, 'maximumAge'));
   });
 
@@ -140,24 +142,42 @@ describeIf(
       const chart = scratch();
       const { out, err } = await cli(['manifest', '--maximum-age', '2m', '--format', 'helm', ...options]);
       expect(err).toBe('');
-      const [, values = '', pod = ''] = /values\.yaml:\n\n([^]*?)\n\nA Deployment's pod:\n\n([^]*?)\n\n/.exec(out) ?? [];
+      const [, values = '', pod = ''] =
+        /values\.yaml:\n\n([^]*?)\n\nA Deployment's pod:\n\n([^]*?)\n\n/.exec(out) ?? [];
       mkdirSync(join(chart, 'templates'));
       writeFileSync(join(chart, 'Chart.yaml'), 'name: other\nversion: 1.0.0\n');
       writeFileSync(join(chart, 'values.yaml'), values);
       writeFileSync(join(chart, 'templates/_liveness.tpl'), out);
       const metadata = 'apiVersion: apps/v1\nkind: Deployment\nmetadata: { name: other }\n';
-      writeFileSync(join(chart, 'templates/deployment.yaml'), `${metadata}spec:\n  selector: { matchLabels: { a: b } }\n  template:\n    metadata: { labels: { a: b } }\n${pod}\n`);
+      writeFileSync(
+        join(chart, 'templates/deployment.yaml'),
+        `${metadata}spec:\n  selector: { matchLabels: { a: b } }\n  template:\n    metadata: { labels: { a: b } }\n${pod}\n`,
+      );
       return chart;
     }
 
-    const LIMITS = [2, 3, 4, 5, 7, 9, 10, 11, 12, 19, 20, 21, 30, 61, 120, 239, 240, 241, 300, 3600, 3723, 86_399, 2_592_000];
-    const decided = (manifest: string): string[] => manifest.match(/decided between \S+ and \S+ after its last beat; no stall under \S+ restarts it/g) ?? [];
+    const LIMITS = [
+      2, 3, 4, 5, 7, 9, 10, 11, 12, 19, 20, 21, 30, 61, 120, 239, 240, 241, 300, 3600, 3723, 86_399, 2_592_000,
+    ];
+    const decided = (manifest: string): string[] =>
+      manifest.match(/decided between \S+ and \S+ after its last beat; no stall under \S+ restarts it/g) ?? [];
     const spoken = (seconds: string): number => parseLimit(seconds) ?? NaN;
-    const numbersIn = (sentence = ''): number[] => [...sentence.matchAll(/\d\w*[dhms]\b/g)].map(([time]) => spoken(time));
+    const numbersIn = (sentence = ''): number[] =>
+      [...sentence.matchAll(/\d\w*[dhms]\b/g)].map(([time]) => spoken(time));
 
     test.each([
-      ['sh'], ['node'], ['own'], ['sh', '--process'], ['node', '--process'], ['own', '--process'], ['sh', '--path', '/var/run/beat/mail'],
-      ['sh', '--startup', '10m'], ['sh', '--failure-threshold', '3'], ['sh', '--period', '7s'], ['sh', '--period', '3s', '--timeout', '2s'], ['sh', '--timeout', '1s'],
+      ['sh'],
+      ['node'],
+      ['own'],
+      ['sh', '--process'],
+      ['node', '--process'],
+      ['own', '--process'],
+      ['sh', '--path', '/var/run/beat/mail'],
+      ['sh', '--startup', '10m'],
+      ['sh', '--failure-threshold', '3'],
+      ['sh', '--period', '7s'],
+      ['sh', '--period', '3s', '--timeout', '2s'],
+      ['sh', '--timeout', '1s'],
     ])('has the numbers, commands and sums of a pod, for every limit: --probe %s %s %s', async (...options) => {
       const all = ['--probe', ...options];
       const chart = await chartOf(all);
@@ -168,14 +188,24 @@ describeIf(
         // Where a fixed period or timeout does not fit the limit, both refuse.
         expect([limit, helm.status === 0]).toEqual([limit, pod.code === 0]);
         if (pod.code !== 0) {
-          expect(helm.stderr).toMatch(/maximumAgeSeconds: expected at least \d+, a period and a timeout, so that a probe sees every beat; got \d+\n/);
+          expect(helm.stderr).toMatch(
+            /maximumAgeSeconds: expected at least \d+, a period and a timeout, so that a probe sees every beat; got \d+\n/,
+          );
           continue;
         }
         const deployment = parse(helm.stdout) as Deployment;
         rendered.push(deployment);
         const worker = defined(deployment.spec?.template.spec?.containers[0]);
         const expected = defined((parse(pod.out) as Pod).spec?.containers[0]);
-        for (const key of ['name', 'env', 'startupProbe', 'readinessProbe', 'livenessProbe', 'volumeMounts', 'resources'] as const) {
+        for (const key of [
+          'name',
+          'env',
+          'startupProbe',
+          'readinessProbe',
+          'livenessProbe',
+          'volumeMounts',
+          'resources',
+        ] as const) {
           expect([limit, worker[key]]).toEqual([limit, expected[key]]);
         }
         expect(deployment.spec?.template.spec?.volumes).toEqual((parse(pod.out) as Pod).spec?.volumes);
@@ -189,11 +219,14 @@ describeIf(
       expect(typeErrors(rendered, 'Deployment[]', 'apps/v1')).toEqual([]);
     });
 
-    test.each([['2m'], [1], [0], [-5], [2.5], [null], [true], [''], [['120']], [{}]])('refuses maximumAgeSeconds: %j', async (maximumAgeSeconds) => {
-      const { status, stdout, stderr } = run({ maximumAgeSeconds }, await chartOf([]));
-      expect(stderr).toContain('maximumAgeSeconds: expected whole seconds, at least 2; got ');
-      expect([status, stdout]).toEqual([1, '']);
-    });
+    test.each([['2m'], [1], [0], [-5], [2.5], [null], [true], [''], [['120']], [{}]])(
+      'refuses maximumAgeSeconds: %j',
+      async (maximumAgeSeconds) => {
+        const { status, stdout, stderr } = run({ maximumAgeSeconds }, await chartOf([]));
+        expect(stderr).toContain('maximumAgeSeconds: expected whole seconds, at least 2; got ');
+        expect([status, stdout]).toEqual([1, '']);
+      },
+    );
   });
 
   test('selects its own pods', () => {
@@ -235,7 +268,9 @@ describeIf(
         worker.livenesProbe = worker.livenessProbe;
         delete worker.livenessProbe;
       });
-      expect(typed(deployment)).toEqual([expect.stringContaining('"livenesProbe"\' does not exist in type \'Container\'')]);
+      expect(typed(deployment)).toEqual([
+        expect.stringContaining("\"livenesProbe\"' does not exist in type 'Container'"),
+      ]);
     });
 
     test('a misspelt field deep inside, by the compiler', () => {
@@ -265,7 +300,8 @@ describeIf(
 
 /** What the compiler and the API's schema say of it. */
 const typed = (deployment: Deployment): string[] => typeErrors(deployment, 'Deployment', 'apps/v1');
-const validate = (deployment: Deployment): string | undefined => schemaError(new Model(deployment as unknown as ConstructorParameters<typeof Model>[0]));
+const validate = (deployment: Deployment): string | undefined =>
+  schemaError(new Model(deployment as unknown as ConstructorParameters<typeof Model>[0]));
 
 function parts(deployment: Deployment): { pod: PodSpec; worker: Container; startup: Probe; liveness: Probe } {
   const pod = defined(deployment.spec?.template.spec);

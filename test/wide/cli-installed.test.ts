@@ -14,13 +14,20 @@ import { PATIENCE, until } from '../support/until';
 // Beside the scratch folders, which are there only while tests run.
 const project = mkdtempSync(join(tmpdir(), 'k8s-liveness-installed-'));
 const bin = join(project, 'node_modules', '.bin');
-afterAll(() => { rmSync(project, { recursive: true, force: true, maxRetries: 5 }); });
+afterAll(() => {
+  rmSync(project, { recursive: true, force: true, maxRetries: 5 });
+});
 
 beforeAll(() => {
   const quiet = ['--ignore-scripts', '--loglevel=error'];
-  const [{ filename }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--pack-destination', project, ...quiet], { encoding: 'utf8' })) as [{ filename: string }];
+  const [{ filename }] = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--pack-destination', project, ...quiet], { encoding: 'utf8' }),
+  ) as [{ filename: string }];
   writeFileSync(join(project, 'package.json'), '{ "private": true }');
-  execFileSync('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...quiet, join(project, filename)], { cwd: project, stdio: 'pipe' });
+  execFileSync('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...quiet, join(project, filename)], {
+    cwd: project,
+    stdio: 'pipe',
+  });
 });
 
 function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): SpawnSyncReturns<string> {
@@ -43,21 +50,40 @@ describe('each command, installed', () => {
     const stale = run(['check', fileOf(aged(10_000))]);
     expect([stale.status, stale.stdout.slice(0, 11), stale.stderr]).toEqual([1, 'dead: stale', '']);
     const usage = run(['check', '--bogus']);
-    expect([usage.status, usage.stdout, usage.stderr]).toEqual([2, '', 'k8s-liveness check: Unknown argument: bogus; see --help\n']);
+    expect([usage.status, usage.stdout, usage.stderr]).toEqual([
+      2,
+      '',
+      'k8s-liveness check: Unknown argument: bogus; see --help\n',
+    ]);
   });
 
   test('check without a path, and --process, ask about what the probes ask about', () => {
     const directory = directoryOf({ pid: process.pid, error: 0 });
-    const env = { LIVENESS_PATH: fileOf(record()), LIVENESS_RUNDIR: join(directory, '..'), LIVENESS_UNIT_NAME: directory.split('/').pop() ?? '' };
+    const env = {
+      LIVENESS_PATH: fileOf(record()),
+      LIVENESS_RUNDIR: join(directory, '..'),
+      LIVENESS_UNIT_NAME: directory.split('/').pop() ?? '',
+    };
     expect(run(['check'], env).stdout).toContain(`(${env.LIVENESS_PATH})\n`);
     expect(run(['check', '--process'], env).stdout).toBe(`alive: process ${process.pid} (${directory})\n`);
-    expect(run(['status'], env).stdout.split('\n').filter((line) => line.startsWith('/'))).toEqual([env.LIVENESS_PATH, directory]);
-    expect(run(['status'], { ...env, LIVENESS_UNIT_NAME: 'none' }).stdout.split('\n').filter((line) => line.startsWith('/'))).toEqual([env.LIVENESS_PATH]);
+    expect(
+      run(['status'], env)
+        .stdout.split('\n')
+        .filter((line) => line.startsWith('/')),
+    ).toEqual([env.LIVENESS_PATH, directory]);
+    expect(
+      run(['status'], { ...env, LIVENESS_UNIT_NAME: 'none' })
+        .stdout.split('\n')
+        .filter((line) => line.startsWith('/')),
+    ).toEqual([env.LIVENESS_PATH]);
   });
 
   test('touch makes a shell loop probe-able: alive while it turns, gone when it has ended', () => {
     const folder = scratch();
-    const loop = blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ code }) => code.startsWith('# jobs.sh'))?.code.replaceAll('/run/liveness', folder) ?? '';
+    const loop =
+      blocksOf(readFileSync('docs/cli.md', 'utf8'))
+        .find(({ code }) => code.startsWith('# jobs.sh'))
+        ?.code.replaceAll('/run/liveness', folder) ?? '';
     // No job at first, then one, which is the last.
     const yours = `turn=0; handle() { LOG_LEVEL= sh dist/liveness.sh ${folder}/jobs; touch ${folder}/stop; }
       next_job() { [ -e ${folder}/idle ] && echo 1 || { touch ${folder}/idle; return 1; }; }\n`;
@@ -70,7 +96,11 @@ describe('each command, installed', () => {
   test('run keeps the exit code, and passes a signal on', async () => {
     const directory = join(scratch(), 'unit');
     const script = 'trap "exit 9" TERM; echo started; while :; do sleep 0.05; done';
-    const child = spawn('k8s-liveness', ['run', '--maximum-age', '1h', '--directory', directory, '--', 'sh', '-c', script], { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(
+      'k8s-liveness',
+      ['run', '--maximum-age', '1h', '--directory', directory, '--', 'sh', '-c', script],
+      { env: environment(), stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     await new Promise((settle) => child.stdout.once('data', settle));
     expect(run(['check', directory]).status).toBe(0);
     const left = new Promise((settle) => child.once('exit', settle));
@@ -80,7 +110,9 @@ describe('each command, installed', () => {
   });
 
   test('run hands its standard streams to the command', () => {
-    const { stdout, stderr, status } = bash(`echo in | k8s-liveness run --maximum-age 1h --directory ${scratch()} -- sh -c 'cat; echo err >&2; exit 3'`);
+    const { stdout, stderr, status } = bash(
+      `echo in | k8s-liveness run --maximum-age 1h --directory ${scratch()} -- sh -c 'cat; echo err >&2; exit 3'`,
+    );
     expect([stdout, stderr, status]).toEqual(['in\n', 'err\n', 3]);
   });
 
@@ -101,7 +133,11 @@ describe('each command, installed', () => {
     };
     expect(complete(['k8s-liveness', 'ch'])).toEqual(['check']);
     expect(complete(['k8s-liveness', 'check', '--max'])).toEqual(['--maximum-age']);
-    for (const words of [['check', ''], ['check', '/ru'], ['touch', '--maximum-age', '']]) {
+    for (const words of [
+      ['check', ''],
+      ['check', '/ru'],
+      ['touch', '--maximum-age', ''],
+    ]) {
       expect(complete(['k8s-liveness', ...words])).toEqual(['']); // the shell's own: files
     }
   });
@@ -109,18 +145,38 @@ describe('each command, installed', () => {
 
 describe('the environment of a container', () => {
   test('service links change nothing', () => {
-    const links = { K8S_LIVENESS_SERVICE_HOST: '10.0.0.1', K8S_LIVENESS_SERVICE_PORT: '80', K8S_LIVENESS_PORT: 'tcp://10.0.0.1:80', K8S_LIVENESS_PORT_80_TCP_PROTO: 'tcp', K8S_LIVENESS_JSON: 'true' };
+    const links = {
+      K8S_LIVENESS_SERVICE_HOST: '10.0.0.1',
+      K8S_LIVENESS_SERVICE_PORT: '80',
+      K8S_LIVENESS_PORT: 'tcp://10.0.0.1:80',
+      K8S_LIVENESS_PORT_80_TCP_PROTO: 'tcp',
+      K8S_LIVENESS_JSON: 'true',
+    };
     const path = fileOf(record());
-    for (const args of [['check', path], ['status', '--json', path], ['--version'], ['touch', join(scratch(), 'x'), '--maximum-age', '1m']]) {
+    for (const args of [
+      ['check', path],
+      ['status', '--json', path],
+      ['--version'],
+      ['touch', join(scratch(), 'x'), '--maximum-age', '1m'],
+    ]) {
       const [linked, plain] = [run(args, links), run(args)];
-      const steady = ({ status, stdout, stderr }: SpawnSyncReturns<string>): unknown[] => [status, stdout.replaceAll(/"(ageMs|deadline|started)":[^,}]*/g, ''), stderr];
+      const steady = ({ status, stdout, stderr }: SpawnSyncReturns<string>): unknown[] => [
+        status,
+        stdout.replaceAll(/"(ageMs|deadline|started)":[^,}]*/g, ''),
+        stderr,
+      ];
       expect(steady(linked)).toEqual(steady(plain));
     }
   });
 
   test('messages do not follow the locale', () => {
     for (const args of [['--help'], ['check', '--help'], ['chekc'], ['touch', 'x'], ['check', '--quite']]) {
-      const german = run(args, { LC_ALL: 'de_DE.UTF-8', LC_MESSAGES: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8', LANGUAGE: 'de' });
+      const german = run(args, {
+        LC_ALL: 'de_DE.UTF-8',
+        LC_MESSAGES: 'de_DE.UTF-8',
+        LANG: 'de_DE.UTF-8',
+        LANGUAGE: 'de',
+      });
       const plain = run(args, { LC_ALL: 'C' });
       expect([german.stdout, german.stderr]).toEqual([plain.stdout, plain.stderr]);
     }
@@ -128,7 +184,11 @@ describe('the environment of a container', () => {
 
   test('a reader that has seen enough does not make it crash', () => {
     const paths = '$(seq -f "/no/such/heartbeat/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/%g" 3000)';
-    for (const [command, code] of [['check', 1], ['status', 0], ['status --json', 0]] as const) {
+    for (const [command, code] of [
+      ['check', 1],
+      ['status', 0],
+      ['status --json', 0],
+    ] as const) {
       const { stdout, stderr } = bash(`k8s-liveness ${command} ${paths} | head -1; echo "\${PIPESTATUS[0]}"`);
       expect([stderr, stdout.trimEnd().split('\n').pop()]).toEqual(['', String(code)]);
     }
@@ -147,29 +207,42 @@ describe('the environment of a container', () => {
   });
 
   test('a full disk behind standard output changes no answer', () => {
-    expect(bash(`k8s-liveness check ${fileOf(record())} >/dev/full; echo $?; k8s-liveness status x >/dev/full; echo $?`).stdout).toBe('0\n0\n');
+    expect(
+      bash(`k8s-liveness check ${fileOf(record())} >/dev/full; echo $?; k8s-liveness status x >/dev/full; echo $?`)
+        .stdout,
+    ).toBe('0\n0\n');
   });
 
   test('answers in a working directory that is gone', () => {
-    const { stdout, stderr } = bash(`mkdir ${project}/gone; cd ${project}/gone; rmdir ${project}/gone; k8s-liveness check ${fileOf(record())}; k8s-liveness run --maximum-age 1h --directory ${scratch()} -- true; echo $?`);
+    const { stdout, stderr } = bash(
+      `mkdir ${project}/gone; cd ${project}/gone; rmdir ${project}/gone; k8s-liveness check ${fileOf(record())}; k8s-liveness run --maximum-age 1h --directory ${scratch()} -- true; echo $?`,
+    );
     expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: .*\n0\n$/)]);
   });
 
   test('needs nothing beside it', () => {
     const alone = join(scratch(), 'cli.js');
     copyFileSync('dist/cli.js', alone);
-    const { status, stdout, stderr } = spawnSync(process.execPath, [alone, 'status', fileOf(record())], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [alone, 'status', fileOf(record())], {
+      encoding: 'utf8',
+    });
     expect([status, stdout, stderr]).toEqual([0, expect.stringContaining('alive'), '']);
-    expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['k8s-liveness']);
+    expect(readdirSync(join(project, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
+      'k8s-liveness',
+    ]);
   });
 });
 
 describe("docs/cli.md's manifest", () => {
-  const cronJob = parseYaml(blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ language }) => language === 'yaml')?.code ?? '') as CronJob;
+  const cronJob = parseYaml(
+    blocksOf(readFileSync('docs/cli.md', 'utf8')).find(({ language }) => language === 'yaml')?.code ?? '',
+  ) as CronJob;
   const container = cronJob.spec?.jobTemplate.spec?.template.spec?.containers[0];
 
   test('is one that Kubernetes takes', () => {
-    expect(() => { new CronJob(cronJob).validate(); }).not.toThrow();
+    expect(() => {
+      new CronJob(cronJob).validate();
+    }).not.toThrow();
   });
 
   test('its command runs the job, and its probe finds it alive meanwhile', () => {
@@ -184,70 +257,90 @@ describe("docs/cli.md's manifest", () => {
   });
 });
 
-describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)')('status --watch in a real terminal', () => {
-  const socket = `k8s-liveness-${process.pid}`;
-  const tmux = (...args: string[]): string => execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], { encoding: 'utf8', env: { ...environment(), TERM: 'xterm', TMUX: '' } });
-  afterEach(() => { spawnSync('tmux', ['-L', socket, 'kill-server']); });
-
-  const untilShown = (isRight: (screen: string) => boolean): Promise<string> =>
-    until(() => {
-      const screen = tmux('capture-pane', '-p');
-      return isRight(screen) && screen;
+describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)')(
+  'status --watch in a real terminal',
+  () => {
+    const socket = `k8s-liveness-${process.pid}`;
+    const tmux = (...args: string[]): string =>
+      execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], {
+        encoding: 'utf8',
+        env: { ...environment(), TERM: 'xterm', TMUX: '' },
+      });
+    afterEach(() => {
+      spawnSync('tmux', ['-L', socket, 'kill-server']);
     });
 
-  test.each([80, 40])('at %i columns', async (columns) => {
-    const path = fileOf(aged(0, { limit: 6_000_000, beat: 1042 }));
-    tmux('new-session', '-d', '-x', String(columns), '-y', '24', 'sh');
-    // The answer must stay on one line of 40 columns.
-    tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${path}; echo "ended with $?"`, 'Enter');
-    const first = await untilShown((screen) => screen.includes('Ctrl-C ends'));
-    const lines = first.trimEnd().split('\n');
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
-    expect(first.replaceAll('\n', '')).toContain(path);
-    expect(first).toMatch(/^ {2}verdict {6}alive$/m);
-    expect(first).toMatch(/^ {2}last beat {4}\[-{10}\] /m);
-    expect(first).toMatch(/^ {2}beats {8}1042$/m);
-    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('1 0\n');
-    await untilShown((screen) => screen !== first); // a second later
-    tmux('send-keys', 'C-c');
-    const after = await untilShown((screen) => screen.includes('ended with'));
-    expect(after).toContain('ended with 0');
-    expect(after).toContain('before');
-    expect(after).not.toContain('Ctrl-C ends');
-    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
-  });
+    const untilShown = (isRight: (screen: string) => boolean): Promise<string> =>
+      until(() => {
+        const screen = tmux('capture-pane', '-p');
+        return isRight(screen) && screen;
+      });
 
-  test('gives the terminal back while it is suspended', async () => {
-    tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
-    tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${fileOf(record())}`, 'Enter');
-    await untilShown((screen) => screen.includes('Ctrl-C ends'));
-    tmux('send-keys', 'C-z');
-    await untilShown((screen) => screen.includes('before') && screen.includes('Stopped'));
-    expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
-    tmux('send-keys', 'fg', 'Enter');
-    await untilShown((screen) => screen.includes('Ctrl-C ends'));
-    tmux('send-keys', 'C-c');
-    await untilShown((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
-  });
+    test.each([80, 40])('at %i columns', async (columns) => {
+      const path = fileOf(aged(0, { limit: 6_000_000, beat: 1042 }));
+      tmux('new-session', '-d', '-x', String(columns), '-y', '24', 'sh');
+      // The answer must stay on one line of 40 columns.
+      tmux(
+        'send-keys',
+        `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${path}; echo "ended with $?"`,
+        'Enter',
+      );
+      const first = await untilShown((screen) => screen.includes('Ctrl-C ends'));
+      const lines = first.trimEnd().split('\n');
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(first.replaceAll('\n', '')).toContain(path);
+      expect(first).toMatch(/^ {2}verdict {6}alive$/m);
+      expect(first).toMatch(/^ {2}last beat {4}\[-{10}\] /m);
+      expect(first).toMatch(/^ {2}beats {8}1042$/m);
+      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('1 0\n');
+      await untilShown((screen) => screen !== first); // a second later
+      tmux('send-keys', 'C-c');
+      const after = await untilShown((screen) => screen.includes('ended with'));
+      expect(after).toContain('ended with 0');
+      expect(after).toContain('before');
+      expect(after).not.toContain('Ctrl-C ends');
+      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+    });
 
-  test('run: the command gets one Ctrl-C as one', async () => {
-    const script = join(scratch(), 'script');
-    writeFileSync(script, 'n=0; trap "n=\\$((n+1)); echo got \\$n" INT; echo ready; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5\n');
-    tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
-    tmux('send-keys', `k8s-liveness run --maximum-age 1h --directory ${scratch()} -- bash ${script} </dev/null; echo "exit $?"`, 'Enter');
-    await untilShown((screen) => /^ready/m.test(screen));
-    tmux('send-keys', 'C-c');
-    const screen = await untilShown((screen) => /^exit 0/m.test(screen));
-    expect(screen).toMatch(/^(\^C)?got 1$/m);
-    expect(screen).not.toMatch(/got 2/);
-  });
+    test('gives the terminal back while it is suspended', async () => {
+      tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
+      tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${fileOf(record())}`, 'Enter');
+      await untilShown((screen) => screen.includes('Ctrl-C ends'));
+      tmux('send-keys', 'C-z');
+      await untilShown((screen) => screen.includes('before') && screen.includes('Stopped'));
+      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+      tmux('send-keys', 'fg', 'Enter');
+      await untilShown((screen) => screen.includes('Ctrl-C ends'));
+      tmux('send-keys', 'C-c');
+      await untilShown((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
+    });
 
-  test('follows a terminal that is made narrower', async () => {
-    const paths = [fileOf(record()), fileOf(record())];
-    tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${paths.join(' ')}`);
-    await untilShown((screen) => /Ctrl-C ends$/m.test(screen));
-    tmux('resize-window', '-x', '20', '-y', '24');
-    const narrow = await untilShown((screen) => screen.replaceAll('\n', '').includes('lines more)'));
-    expect(narrow.replaceAll('\n', '')).toMatch(new RegExp(`^${paths[0] ?? ''} `)); // nothing has scrolled away
-  });
-});
+    test('run: the command gets one Ctrl-C as one', async () => {
+      const script = join(scratch(), 'script');
+      writeFileSync(
+        script,
+        'n=0; trap "n=\\$((n+1)); echo got \\$n" INT; echo ready; while [ $n = 0 ]; do sleep 0.1; done; sleep 0.5\n',
+      );
+      tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
+      tmux(
+        'send-keys',
+        `k8s-liveness run --maximum-age 1h --directory ${scratch()} -- bash ${script} </dev/null; echo "exit $?"`,
+        'Enter',
+      );
+      await untilShown((screen) => /^ready/m.test(screen));
+      tmux('send-keys', 'C-c');
+      const screen = await untilShown((screen) => /^exit 0/m.test(screen));
+      expect(screen).toMatch(/^(\^C)?got 1$/m);
+      expect(screen).not.toMatch(/got 2/);
+    });
+
+    test('follows a terminal that is made narrower', async () => {
+      const paths = [fileOf(record()), fileOf(record())];
+      tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${paths.join(' ')}`);
+      await untilShown((screen) => /Ctrl-C ends$/m.test(screen));
+      tmux('resize-window', '-x', '20', '-y', '24');
+      const narrow = await untilShown((screen) => screen.replaceAll('\n', '').includes('lines more)'));
+      expect(narrow.replaceAll('\n', '')).toMatch(new RegExp(`^${paths[0] ?? ''} `)); // nothing has scrolled away
+    });
+  },
+);

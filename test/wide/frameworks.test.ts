@@ -15,10 +15,17 @@ test.each(names)('the recipe for %s has under 25 lines, and the page shows it', 
   expect(page).toContain(`\`\`\`ts\n${recipe}\n\`\`\``);
 });
 
-test('every cell comes out as the page says', () => {
-  const { status, stderr } = spawnSync(process.execPath, [join(FOLDER, 'harness/run.mjs')], { encoding: 'utf8', maxBuffer: 2 ** 26 });
-  const lines = stderr.split('\n');
-  for (const line of lines.filter((line) => line.startsWith('not verified: '))) process.stderr.write(`${line}\n`);
-  expect(lines.filter((line) => line.startsWith('frameworks: '))).toEqual([]);
-  expect(status).toBe(0);
-}, 20 * 60_000);
+test(
+  'every cell comes out as the page says',
+  () => {
+    const { status, stderr } = spawnSync(process.execPath, [join(FOLDER, 'harness/run.mjs')], {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 26,
+    });
+    const lines = stderr.split('\n');
+    for (const line of lines.filter((line) => line.startsWith('not verified: '))) process.stderr.write(`${line}\n`);
+    expect(lines.filter((line) => line.startsWith('frameworks: '))).toEqual([]);
+    expect(status).toBe(0);
+  },
+  20 * 60_000,
+);

@@ -19,7 +19,9 @@ interface Service {
 const children: ChildProcess[] = [];
 
 beforeAll(() => {
-  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`tsc: ${stdout}`);
 });
 
@@ -29,7 +31,10 @@ beforeRemoval.push(() => {
 
 test('answers 200 while the loop turns, and knows no other path', async () => {
   const service = await start(3600);
-  expect(await ask(service)).toEqual({ status: 200, line: expect.stringMatching(/^alive: last beat .*Z, limit 1h \(/) as string });
+  expect(await ask(service)).toEqual({
+    status: 200,
+    line: expect.stringMatching(/^alive: last beat .*Z, limit 1h \(/) as string,
+  });
   const { status } = await fetch(`http://127.0.0.1:${service.port}/`);
   expect(status).toBe(404);
 });
@@ -67,7 +72,9 @@ test('ends the service if its port is taken', async () => {
 });
 
 test('the pod is one that the API server would take, and asks for the path and port that the thread has', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const [container] = pod.spec?.containers ?? [];
   const { startupProbe, livenessProbe, ports, env } = container ?? {};
@@ -84,7 +91,13 @@ async function start(limit: number): Promise<Service> {
 
 function spawnService(limit: number, port: number): Omit<Service, 'port'> {
   const path = join(scratch(), 'timestamp');
-  const env = { ...process.env, NODE_OPTIONS: '', LIVENESS_PATH: path, LIVENESS_PORT: String(port), MAXIMUM_AGE_SECONDS: String(limit) };
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    LIVENESS_PATH: path,
+    LIVENESS_PORT: String(port),
+    MAXIMUM_AGE_SECONDS: String(limit),
+  };
   const child = spawn(process.execPath, [join(EXAMPLE, 'dist/main.js')], { env, stdio: ['pipe', 'inherit', 'pipe'] });
   children.push(child);
   let text = '';

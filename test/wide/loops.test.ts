@@ -1,7 +1,16 @@
 /** examples/loops as its users run it: as processes and threads, over HTTP. Takes about 45 s, a third of it the story. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -29,7 +38,9 @@ const groups = new Set<ChildProcess>();
 beforeAll(() => {
   const [npx, tsc, ...args] = compile.split(' ');
   expect([build, npx, tsc]).toEqual(['npm run build', 'npx', 'tsc']);
-  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), ...args], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), ...args], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`tsc: ${stdout}`);
 });
 
@@ -48,13 +59,15 @@ describe('the collector', () => {
     const archive = join(folder, 'data', 'archive');
     mkdirSync(archive, { recursive: true });
     const now = Date.now();
-    for (let index = 0; index < BACKLOG; index++) writeFileSync(join(archive, `${now - 60_000}-before-${index}.ndjson.gz`), '');
+    for (let index = 0; index < BACKLOG; index++)
+      writeFileSync(join(archive, `${now - 60_000}-before-${index}.ndjson.gz`), '');
     writeFileSync(join(archive, `${now}-before.ndjson.gz`), '');
     temporary('incoming', 120);
     temporary('packed', 120);
     temporary('archive', 0);
     const service = await start({ KEEP_SECONDS: '30' });
-    for (const by of ['node', 'sh'] as const) await until(() => isDeepStrictEqual(ask(by), { exit: 0, line: 'alive: 7 of 7' }));
+    for (const by of ['node', 'sh'] as const)
+      await until(() => isDeepStrictEqual(ask(by), { exit: 0, line: 'alive: 7 of 7' }));
 
     expect(await post(service, 'an event\nof "two" lines, ümlaut')).toBe(204);
     await until(() => events().includes('an event\nof "two" lines, ümlaut'));
@@ -72,7 +85,8 @@ describe('the collector', () => {
     expect(taken.length).toBeGreaterThan(0);
     expect(events()).toEqual(expect.arrayContaining(taken));
     expect(states()).toEqual(all('missing'));
-    for (const name of ['incoming', 'pack-1', 'pack-2', 'packed']) expect(readdirSync(join(folder, 'data', name))).toEqual([]);
+    for (const name of ['incoming', 'pack-1', 'pack-2', 'packed'])
+      expect(readdirSync(join(folder, 'data', name))).toEqual([]);
   });
 
   test('ships a backlog of more than one turn', async () => {
@@ -98,7 +112,9 @@ describe('the collector', () => {
     const now = Date.now(); // not so old that it is cleaned up at once
     writeFileSync(join(folder, 'data', 'pack-1', `${now}-in-hand.ndjson`), '"in hand"\n');
     calm('pack-1');
-    await until(() => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)));
+    await until(
+      () => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)),
+    );
     const after = beat('pack-1');
     expect({ pid: after.pid, start: after.start }).toEqual({ pid: service.child.pid, start: before.start });
     expect(after.writer).not.toBe(before.writer);
@@ -145,7 +161,9 @@ describe('the collector', () => {
     service.child.kill('SIGTERM');
     expect(await ended(service)).toMatchObject({ code: 0, stderr: '' });
     expect(service.said.stdout).toContain('pack-1 does not stop: killed');
-    expect({ states: states(), said: service.said.stdout }).toMatchObject({ states: { ...all('missing'), 'pack-1': 'gone' } });
+    expect({ states: states(), said: service.said.stdout }).toMatchObject({
+      states: { ...all('missing'), 'pack-1': 'gone' },
+    });
   });
 });
 
@@ -154,7 +172,9 @@ describe('the story', () => {
     const { code, stdout, stderr } = await ended(story());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('Every answer was as expected');
-    const answers = [...stdout.matchAll(/^ {2}([012]) {2}(.*)$/gm)].map(([, exit = '', line = '']) => `${exit} ${gist(line)}`);
+    const answers = [...stdout.matchAll(/^ {2}([012]) {2}(.*)$/gm)].map(
+      ([, exit = '', line = '']) => `${exit} ${gist(line)}`,
+    );
     expect(answers).toEqual([
       '1 dead: missing: ship; 1 of 7 dead',
       '0 alive: 6 of 6',
@@ -183,7 +203,9 @@ describe('the story', () => {
     chmodSync(join(bin, 'dash'), 0o755);
     const { code, stderr } = await ended(story({ PATH: `${bin}:${process.env.PATH ?? ''}` }));
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^\nNot as it should be: expected of dash .* exit 1 and "dead: missing: .*; got exit 0 and "alive: as always"\n$/);
+    expect(stderr).toMatch(
+      /^\nNot as it should be: expected of dash .* exit 1 and "dead: missing: .*; got exit 0 and "alive: as always"\n$/,
+    );
     expectNothingLeft();
   });
 
@@ -212,7 +234,9 @@ describe('the story', () => {
 });
 
 test('the pod is one that the API server would take, and its two probes name every loop', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const { startupProbe, livenessProbe, env = [], volumeMounts = [] } = pod.spec?.containers[0] ?? {};
   const [sh, script = '', ...paths] = livenessProbe?.exec?.command ?? [];
@@ -327,7 +351,12 @@ function temporary(name: string, secondsAgo: number): void {
 function events(): string[] {
   const archive = join(folder, 'data', 'archive');
   const names = readdirSync(archive).filter((name) => !name.endsWith('.tmp') && !name.includes('before'));
-  const lines = names.flatMap((name) => gunzipSync(readFileSync(join(archive, name))).toString().trimEnd().split('\n'));
+  const lines = names.flatMap((name) =>
+    gunzipSync(readFileSync(join(archive, name)))
+      .toString()
+      .trimEnd()
+      .split('\n'),
+  );
   return lines.map((line) => JSON.parse(line) as string);
 }
 
@@ -356,7 +385,9 @@ function all(state: string): Record<string, string> {
 /** The service's own probe, or the shipped shell probe over all paths. */
 function ask(by: 'node' | 'sh'): { exit: number | null; line: string } {
   const [command = '', ...args] =
-    by === 'node' ? [process.execPath, join(EXAMPLE, 'dist/liveness.js')] : ['sh', resolve('dist/liveness.sh'), ...LOOPS.map(pathOf)];
+    by === 'node'
+      ? [process.execPath, join(EXAMPLE, 'dist/liveness.js')]
+      : ['sh', resolve('dist/liveness.sh'), ...LOOPS.map(pathOf)];
   const { status, stdout } = spawnSync(command, args, { encoding: 'utf8', env: environment() });
   return { exit: status, line: stdout.trimEnd() };
 }

@@ -19,7 +19,9 @@ const children: ChildProcess[] = [];
 beforeAll(() => {
   const install = ['ci', '--prefix', EXAMPLE, '--no-audit', '--no-fund', '--loglevel=error'];
   if (!isInstalled()) expect(spawnSync('npm', install, { stdio: ['ignore', 'ignore', 'inherit'] }).status).toBe(0);
-  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], { encoding: 'utf8' });
+  const { status, stdout } = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], {
+    encoding: 'utf8',
+  });
   expect([status, stdout]).toEqual([0, '']);
 });
 
@@ -33,13 +35,19 @@ describe.each(['prometheus', 'opentelemetry'])('by %s', (program) => {
     const path = join(folder, 'heartbeat', 'timestamp');
     const port = await freePort();
     const env = { ...process.env, NODE_OPTIONS: '', LIVENESS_PATH: path, PORT: String(port) };
-    const child = spawn(process.execPath, [join(EXAMPLE, `dist/${program}.js`)], { env, stdio: ['pipe', 'inherit', 'ignore'] });
+    const child = spawn(process.execPath, [join(EXAMPLE, `dist/${program}.js`)], {
+      env,
+      stdio: ['pipe', 'inherit', 'ignore'],
+    });
     children.push(child);
     const scrape = () => scraped(`http://127.0.0.1:${port}/metrics`);
 
     const first = await until(() => scrape().catch(() => undefined));
-    expect([...first].map(([name, { type }]) => [name, type])).toEqual(NAMES.map((name) => [name, name.endsWith('_total') ? 'counter' : 'gauge']));
-    const is = (name: string, isIt: (value: number) => boolean) => until(async () => isIt((await scrape()).get(name)?.value ?? NaN));
+    expect([...first].map(([name, { type }]) => [name, type])).toEqual(
+      NAMES.map((name) => [name, name.endsWith('_total') ? 'counter' : 'gauge']),
+    );
+    const is = (name: string, isIt: (value: number) => boolean) =>
+      until(async () => isIt((await scrape()).get(name)?.value ?? NaN));
 
     await is('heartbeat_longest_gap_seconds', (value) => value >= 0.99); // an idle turn waits for a second
     await is('heartbeat_tasks', (value) => value === 0);
@@ -62,7 +70,9 @@ test('the alerts use metrics that there are', () => {
 });
 
 test('the pod is one that the API server would take, and is scraped at the port of the service', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const [container] = pod.spec?.containers ?? [];
   const port = String(container?.ports?.[0]?.containerPort);
@@ -75,11 +85,16 @@ test('the pod is one that the API server would take, and is scraped at the port 
 /** At the versions of the lock file, with this library beside them. */
 function isInstalled(): boolean {
   const modules = join(EXAMPLE, 'node_modules');
-  const { dependencies } = JSON.parse(readFileSync(join(EXAMPLE, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
-  return existsSync(join(modules, 'k8s-liveness')) && Object.entries(dependencies).every(([name, version]) => {
-    const file = join(modules, name, 'package.json');
-    return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version === version;
-  });
+  const { dependencies } = JSON.parse(readFileSync(join(EXAMPLE, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  return (
+    existsSync(join(modules, 'k8s-liveness')) &&
+    Object.entries(dependencies).every(([name, version]) => {
+      const file = join(modules, name, 'package.json');
+      return existsSync(file) && (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version === version;
+    })
+  );
 }
 
 /** What a scrape holds of ours, by name, in the order in which README has them. */

@@ -64,7 +64,12 @@ beforeEach(async () => {
   peer = new Peer();
   configure({ outbox, port: await peer.arrive() });
   env = {
-    ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', CONFIG: join(folder, 'config.json'), LIVENESS_RUNDIR: folder, LIVENESS_UNIT_NAME: 'unit',
+    ...process.env,
+    NODE_OPTIONS: '',
+    LOG_LEVEL: '',
+    CONFIG: join(folder, 'config.json'),
+    LIVENESS_RUNDIR: folder,
+    LIVENESS_UNIT_NAME: 'unit',
     MAXIMUM_AGE_SECONDS: '5',
   };
 });
@@ -100,7 +105,9 @@ async function outcome(program: string): Promise<{ status: number | null; stderr
 }
 
 function variables(): string[] {
-  return ['CONFIG', 'LIVENESS_RUNDIR', 'LIVENESS_UNIT_NAME', 'MAXIMUM_AGE_SECONDS'].map((name) => `${name}=${env[name] ?? ''}`);
+  return ['CONFIG', 'LIVENESS_RUNDIR', 'LIVENESS_UNIT_NAME', 'MAXIMUM_AGE_SECONDS'].map(
+    (name) => `${name}=${env[name] ?? ''}`,
+  );
 }
 
 /** What every probe says to both questions: the same to each, whoever is asked. */
@@ -110,12 +117,17 @@ async function probes(): Promise<{ liveness: string; readiness: string }> {
   const node = [process.execPath, 'dist/liveness.js'];
   const own = (name: string): string[] => [process.execPath, join(EXAMPLE, 'dist', name)];
   const asked = async (commands: string[][]): Promise<string> => {
-    const answers = await Promise.all(commands.map((command) => run(command.join(' '), ['env', ...variables(), ...command])));
+    const answers = await Promise.all(
+      commands.map((command) => run(command.join(' '), ['env', ...variables(), ...command])),
+    );
     const said = new Set(answers.map(({ verdict, exit }) => `${verdict} ${String(exit)}`));
     if (said.size !== 1) throw new Error(`expected one answer; got ${JSON.stringify(answers, null, 2)}`);
     return [...said][0] ?? '';
   };
-  const liveness = await asked([own('liveness.js'), ...[node, ...shells].map((command) => shipped(command, '--ignore-error'))]);
+  const liveness = await asked([
+    own('liveness.js'),
+    ...[node, ...shells].map((command) => shipped(command, '--ignore-error')),
+  ]);
   const readiness = await asked([own('readiness.js'), ...[node, ...shells].map((command) => shipped(command))]);
   return { liveness, readiness };
 }
@@ -193,10 +205,34 @@ describe('the daemon', () => {
 
   test.each<[string, () => void | Promise<void>, string]>([
     ['its peer is away', () => peer.leave(), 'health check 3 of 3 (peer) answered false'],
-    ['its peer does not answer', () => { peer.delay = 5000; }, 'health check 3 of 3 (peer) answered false'],
-    ['its disk is full', () => { configure({ outbox, port: 1, minimumFreeMiB: 1e12 }); }, 'health check 2 of 3 (diskSpace) answered false'],
-    ['its configuration does not parse', () => { writeFileSync(join(folder, 'config.json'), '{'); }, 'SyntaxError'],
-    ['its configuration lacks something', () => { configure({ outbox }); }, 'expected port to be a number; got undefined'],
+    [
+      'its peer does not answer',
+      () => {
+        peer.delay = 5000;
+      },
+      'health check 3 of 3 (peer) answered false',
+    ],
+    [
+      'its disk is full',
+      () => {
+        configure({ outbox, port: 1, minimumFreeMiB: 1e12 });
+      },
+      'health check 2 of 3 (diskSpace) answered false',
+    ],
+    [
+      'its configuration does not parse',
+      () => {
+        writeFileSync(join(folder, 'config.json'), '{');
+      },
+      'SyntaxError',
+    ],
+    [
+      'its configuration lacks something',
+      () => {
+        configure({ outbox });
+      },
+      'expected port to be a number; got undefined',
+    ],
   ])('ends at once when %s, and says so, and was never there', async (_, spoil, says) => {
     await spoil();
     const { status, stderr } = await outcome('daemon.js');
@@ -237,7 +273,9 @@ describe('the one-shot', () => {
 });
 
 test('the pod is one that the API server would take: readiness with the error, liveness without', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const [container] = pod.spec?.containers ?? [];
   const { startupProbe, readinessProbe, livenessProbe, env: variables = [], volumeMounts = [] } = container ?? {};
@@ -262,9 +300,16 @@ test('the commands in its README do what it says', async () => {
     .replace(/(outbox\/1); sleep 1/, '$1; while [ -e $LIVENESS_RUNDIR/outbox/1 ]; do sleep 0.1; done')
     .replace(/(kill %1); sleep 2/, '$1; while node dist/readiness.js >/dev/null; do sleep 0.1; done');
   expect(script).not.toMatch(/sleep \d+(?!\.)/);
-  const { stdout, status } = spawnSync('bash', ['-c', script], { cwd: resolve('.'), encoding: 'utf8', env: { ...process.env, LOG_LEVEL: '', NODE_OPTIONS: '' } });
+  const { stdout, status } = spawnSync('bash', ['-c', script], {
+    cwd: resolve('.'),
+    encoding: 'utf8',
+    env: { ...process.env, LOG_LEVEL: '', NODE_OPTIONS: '' },
+  });
   const said = [...readme.matchAll(/# "(.*?) \.\.\."/g)].map(([, words = '']) => words);
-  const lines = stdout.trim().split('\n').filter((line) => /^(alive|dead):/.test(line));
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .filter((line) => /^(alive|dead):/.test(line));
   expect(said).toHaveLength(3);
   expect(lines.map((line, at) => line.slice(0, said[at]?.length))).toEqual(said);
   expect(stdout).toContain('{"name":"1","text":"hello\\n"}');

@@ -16,7 +16,8 @@ const [, COMMAND = '', SHOWN = ''] = /```console\n\$ (.*)\n([^]*?)\.\.\.\n```/.e
 const NEEDED = ['runc', 'redis-server', 'redis-cli', 'tini', 'busybox'];
 const tsc = spawnSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', EXAMPLE], { encoding: 'utf8' });
 if (tsc.status !== 0) throw new Error(`tsc: ${tsc.stdout}`);
-const present = canMount && NEEDED.every((program) => spawnSync(program, ['--version']).error === undefined) && runcWorks();
+const present =
+  canMount && NEEDED.every((program) => spawnSync(program, ['--version']).error === undefined) && runcWorks();
 
 /** Whether it can run one container: root in another container often cannot. */
 function runcWorks(): boolean {
@@ -52,7 +53,14 @@ afterEach(async () => {
 /** The program that README's command runs in the end; it is compiled already. */
 function example(probes: number, environment: NodeJS.ProcessEnv = {}): Run {
   const [program = ''] = COMMAND.split(' && node ').slice(1);
-  const env = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', TMPDIR: folder, PROBES: String(probes), ...environment };
+  const env = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    LOG_LEVEL: '',
+    TMPDIR: folder,
+    PROBES: String(probes),
+    ...environment,
+  };
   const child = spawn(process.execPath, [program], { env, detached: true }); // in a process group, for Ctrl-C
   const running: Run = { child, ended: once(child, 'close'), stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (running.stdout += text));
@@ -62,14 +70,16 @@ function example(probes: number, environment: NodeJS.ProcessEnv = {}): Run {
 
 /** The processes in a run's containers, by name. */
 function contained({ child }: Run): { pid: number; name: string }[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
-    try {
-      const inside = readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(`/containers-${child.pid ?? 0}-`);
-      return inside ? { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'latin1').trim() } : [];
-    } catch {
-      return []; // it has just gone
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const inside = readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(`/containers-${child.pid ?? 0}-`);
+        return inside ? { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'latin1').trim() } : [];
+      } catch {
+        return []; // it has just gone
+      }
+    });
 }
 
 function expectNothingLeft(of: Run): void {
@@ -81,55 +91,70 @@ function expectNothingLeft(of: Run): void {
   expect(names.filter((name) => name.startsWith(`containers-${of.child.pid ?? 0}-`))).toEqual([]);
 }
 
-const words = (text: string): string[][] => text.trim().split('\n').map((line) => line.trim().split(/\s+/));
+const words = (text: string): string[][] =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/));
 
-describeIf(present, 'root, a runc that works, or a program (apt-get install runc redis-server tini busybox-static)')('in real containers', () => {
-  test('counts what README shows, tells what Redis answers, and leaves nothing', async () => {
-    const running = example(5);
-    await running.ended;
-    expect(running).toMatchObject({ stderr: '', child: { exitCode: 0 } });
-    const [zombies = '', saves = '', answers = ''] = running.stdout.split('\n\n');
-    expect(words(zombies)).toEqual(words(SHOWN.replaceAll(/\b50\b/g, '5')));
+describeIf(present, 'root, a runc that works, or a program (apt-get install runc redis-server tini busybox-static)')(
+  'in real containers',
+  () => {
+    test('counts what README shows, tells what Redis answers, and leaves nothing', async () => {
+      const running = example(5);
+      await running.ended;
+      expect(running).toMatchObject({ stderr: '', child: { exitCode: 0 } });
+      const [zombies = '', saves = '', answers = ''] = running.stdout.split('\n\n');
+      expect(words(zombies)).toEqual(words(SHOWN.replaceAll(/\b50\b/g, '5')));
 
-    const [, zombiesThen, slow] = /^An empty .* with (\d+) zombies in (.*) s, and then there are 0\.$/.exec(saves) ?? [];
-    expect(zombiesThen).toBe('5');
-    expect(Number(slow)).toBeGreaterThanOrEqual(0.5); // the sixth look, a tenth of a second apart
+      const [, zombiesThen, slow] =
+        /^An empty .* with (\d+) zombies in (.*) s, and then there are 0\.$/.exec(saves) ?? [];
+      expect(zombiesThen).toBe('5');
+      expect(Number(slow)).toBeGreaterThanOrEqual(0.5); // the sixth look, a tenth of a second apart
 
-    expect(words(answers).slice(2).map((line) => line.slice(-4))).toEqual([
-      ['PONG', '0', '0', '0'],
-      ['NOAUTH', '0', '1', '1'],
-      ['LOADING', '0', '1', '1'],
-      ['MISCONF', '0', '1', '1'],
-      ['BUSY', '0', '1', '1'],
-      ['-', 'killed', 'killed', 'killed'],
-      ['-', '1', '1', '1'],
-    ]);
-    expectNothingLeft(running);
-  });
+      expect(
+        words(answers)
+          .slice(2)
+          .map((line) => line.slice(-4)),
+      ).toEqual([
+        ['PONG', '0', '0', '0'],
+        ['NOAUTH', '0', '1', '1'],
+        ['LOADING', '0', '1', '1'],
+        ['MISCONF', '0', '1', '1'],
+        ['BUSY', '0', '1', '1'],
+        ['-', 'killed', 'killed', 'killed'],
+        ['-', '1', '1', '1'],
+      ]);
+      expectNothingLeft(running);
+    });
 
-  test.each([
-    ['while containers start', () => readdirSync(folder).some((name) => readdirSync(join(folder, name)).includes('state'))],
-    ['while Redis hangs', () => run?.stdout.includes('\nredis-cli ping') === true],
-  ])('stopped by Ctrl-C %s, leaves nothing', async (_, reached) => {
-    const running = example(5);
-    await until(reached);
-    process.kill(-(running.child.pid ?? 0), 'SIGINT');
-    await running.ended;
-    expect(running).toMatchObject({ stderr: '', child: { exitCode: 130 } });
-    expectNothingLeft(running);
-  });
+    test.each([
+      [
+        'while containers start',
+        () => readdirSync(folder).some((name) => readdirSync(join(folder, name)).includes('state')),
+      ],
+      ['while Redis hangs', () => run?.stdout.includes('\nredis-cli ping') === true],
+    ])('stopped by Ctrl-C %s, leaves nothing', async (_, reached) => {
+      const running = example(5);
+      await until(reached);
+      process.kill(-(running.child.pid ?? 0), 'SIGINT');
+      await running.ended;
+      expect(running).toMatchObject({ stderr: '', child: { exitCode: 130 } });
+      expectNothingLeft(running);
+    });
 
-  test('says what went wrong, and leaves nothing', async () => {
-    const running = example(5);
-    const redis = (): number | undefined => contained(running).find(({ name }) => name === 'redis-server')?.pid;
-    await until(() => redis() !== undefined);
-    process.kill(redis() ?? 0, 'SIGKILL');
-    await running.ended;
-    expect(running.child.exitCode).toBe(1);
-    expect(running.stderr).toMatch(/^Not as it should be: /);
-    expectNothingLeft(running);
-  });
-});
+    test('says what went wrong, and leaves nothing', async () => {
+      const running = example(5);
+      const redis = (): number | undefined => contained(running).find(({ name }) => name === 'redis-server')?.pid;
+      await until(() => redis() !== undefined);
+      process.kill(redis() ?? 0, 'SIGKILL');
+      await running.ended;
+      expect(running.child.exitCode).toBe(1);
+      expect(running.stderr).toMatch(/^Not as it should be: /);
+      expectNothingLeft(running);
+    });
+  },
+);
 
 test('says in one line what is missing, and exits 2', async () => {
   const running = example(5, { PATH: folder });
@@ -140,7 +165,9 @@ test('says in one line what is missing, and exits 2', async () => {
 });
 
 test('the pod is one that the API server would take: a liveness probe, nothing around it, and no other', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const [container] = pod.spec?.containers ?? [];
   expect(container).toMatchObject({ livenessProbe: { exec: { command: ['redis-cli', 'ping'] } } });

@@ -74,25 +74,37 @@ describeIfRedis('the worker', () => {
   test.each<[string, () => unknown, () => unknown, number]>([
     ['killed', () => server.kill(), () => server.start(), 4],
     // Each attempt to reach it takes two seconds.
-    ['frozen', () => { server.freeze(); }, () => { server.thaw(); }, 6],
-  ])('outlives a Redis that is %s: alive, not ready, and the job in hand is done once', async (_, take, give, seconds) => {
-    limit = seconds;
-    const worker = start('a');
-    const [id = ''] = await add({ text: 'in hand', ms: '300' });
-    await begun(id);
-    await take();
-    await untilSaid('a', 'failed');
-    await sleep(limit * 1000 + 500);
-    expect(await probes('a')).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
-    await give();
-    await untilSaid('a', 'alive');
-    expect(await probes('a')).toEqual(both('alive 0'));
-    await results([id]);
-    expect(attempts(id)).toEqual([1]);
-    expect(worker.exitCode).toBe(null);
-    expect(errors()).toHaveLength(1); // once an outage
-    await expectNothingLeft();
-  });
+    [
+      'frozen',
+      () => {
+        server.freeze();
+      },
+      () => {
+        server.thaw();
+      },
+      6,
+    ],
+  ])(
+    'outlives a Redis that is %s: alive, not ready, and the job in hand is done once',
+    async (_, take, give, seconds) => {
+      limit = seconds;
+      const worker = start('a');
+      const [id = ''] = await add({ text: 'in hand', ms: '300' });
+      await begun(id);
+      await take();
+      await untilSaid('a', 'failed');
+      await sleep(limit * 1000 + 500);
+      expect(await probes('a')).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
+      await give();
+      await untilSaid('a', 'alive');
+      expect(await probes('a')).toEqual(both('alive 0'));
+      await results([id]);
+      expect(attempts(id)).toEqual([1]);
+      expect(worker.exitCode).toBe(null);
+      expect(errors()).toHaveLength(1); // once an outage
+      await expectNothingLeft();
+    },
+  );
 
   test('an outage longer than it takes to take over is no reason to: of two workers the one that has done it records', async () => {
     limit = 1;
@@ -250,7 +262,10 @@ describeIfRedis('the worker', () => {
     expect([attempts(id), attempts(next)]).toEqual([[1], []]);
     start('b');
     await results([next]);
-    expect((await values()).map(([attempt, consumer]) => [attempt, consumer])).toEqual([['1', 'a'], ['1', 'b']]);
+    expect((await values()).map(([attempt, consumer]) => [attempt, consumer])).toEqual([
+      ['1', 'a'],
+      ['1', 'b'],
+    ]);
     await expectNothingLeft();
   });
 
@@ -265,7 +280,13 @@ describeIfRedis('the worker', () => {
 
   test.each<[string, () => unknown, string]>([
     ['is away', () => server.kill(), 'ECONNREFUSED'],
-    ['does not answer', () => { server.freeze(); }, 'Socket timeout'],
+    [
+      'does not answer',
+      () => {
+        server.freeze();
+      },
+      'Socket timeout',
+    ],
   ])('ends when Redis %s at the start, says so, and was never there', async (_, spoil, says) => {
     await spoil();
     expect(await ended(start('a'))).toBe(1);
@@ -297,7 +318,9 @@ describeIfRedis('the story', () => {
     await server.kill();
 
     expect(await told.closed).toMatchObject({ exit: 0, stderr: '' });
-    expect(told.said()).toContain('25 jobs, 25 results: none lost, none twice. 2 of them were delivered again and say so:');
+    expect(told.said()).toContain(
+      '25 jobs, 25 results: none lost, none twice. 2 of them were delivered again and say so:',
+    );
     expect(told.said()).not.toContain('Left out');
     await expectNothingRemains();
   });
@@ -311,11 +334,19 @@ describeIfRedis('the story', () => {
   });
 
   test.each([
-    ['no redis-server', { PATH: '/nonexistent' }, 'there is no redis-server (apt-get install redis-server), and no REDIS_URL'],
+    [
+      'no redis-server',
+      { PATH: '/nonexistent' },
+      'there is no redis-server (apt-get install redis-server), and no REDIS_URL',
+    ],
     ['a REDIS_URL that does not answer', { REDIS_URL: 'redis://127.0.0.1:1' }, 'connect ECONNREFUSED 127.0.0.1:1'],
   ])('with %s says so, and fails', async (_, env, says) => {
     const { exit, stdout, stderr } = await story(TOLD, env).closed;
-    expect({ exit, stdout, stderr }).toEqual({ exit: 2, stdout: '', stderr: `Cannot be told without Redis: ${says}\n` });
+    expect({ exit, stdout, stderr }).toEqual({
+      exit: 2,
+      stdout: '',
+      stderr: `Cannot be told without Redis: ${says}\n`,
+    });
     await expectNothingRemains();
   });
 
@@ -405,7 +436,10 @@ class Relay {
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((worker) => {
     const redis = connect(this.target, '127.0.0.1');
-    for (const [socket, other] of [[worker, redis], [redis, worker]] as const) {
+    for (const [socket, other] of [
+      [worker, redis],
+      [redis, worker],
+    ] as const) {
       this.#sockets.add(socket);
       socket.on('error', () => undefined).on('close', () => other.destroy());
     }
@@ -443,7 +477,9 @@ async function redis<T>(act: (client: Client) => Promise<T>): Promise<T> {
 }
 
 async function add(...jobs: { text?: string; ms?: string }[]): Promise<string[]> {
-  const ids = await redis((client) => Promise.all(jobs.map((job) => client.xAdd('jobs', '*', { kind: 'test', ...job }))));
+  const ids = await redis((client) =>
+    Promise.all(jobs.map((job) => client.xAdd('jobs', '*', { kind: 'test', ...job }))),
+  );
   added.push(...ids);
   return ids;
 }
@@ -521,7 +557,9 @@ async function untilSaid(name: string, verdict: string): Promise<void> {
 }
 
 test('the pod is one that the API server would take, and ends a worker that hangs before its job is taken over', () => {
-  const pod = new Pod(parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0]);
+  const pod = new Pod(
+    parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
+  );
   pod.validate();
   const { containers: [container] = [], terminationGracePeriodSeconds: G = 30 } = pod.spec ?? {};
   const { readinessProbe, livenessProbe } = container ?? {};

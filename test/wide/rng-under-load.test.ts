@@ -54,7 +54,9 @@ describe('the service', () => {
       get({ port, path: url, agent: false }, (response) => {
         let body = '';
         response.setEncoding('latin1').on('data', (text: string) => (body += text));
-        response.on('end', () => { settle(body); });
+        response.on('end', () => {
+          settle(body);
+        });
       }).on('error', fail);
     });
 
@@ -106,12 +108,17 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
   test('without ab says what is left out, and does not succeed', async () => {
     const { code, stdout, stderr } = await ended(experiment([process.execPath, EXPERIMENT], { PATH: scratch() }));
     expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
-    expect(stdout).toBe('Left out, all of it: it needs ab (apt-get install apache2-utils), and /proc to judge heartbeats by.\n');
+    expect(stdout).toBe(
+      'Left out, all of it: it needs ab (apt-get install apache2-utils), and /proc to judge heartbeats by.\n',
+    );
   });
 
   test('refuses a load that is none', async () => {
     const { code, stderr } = await ended(experiment([process.execPath, EXPERIMENT], { CLIENTS: '0' }));
-    expect({ code, stderr }).toEqual({ code: 2, stderr: 'CLIENTS and REQUESTS expected whole numbers above 0; got 0 and 250\n' });
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'CLIENTS and REQUESTS expected whole numbers above 0; got 0 and 250\n',
+    });
   });
 
   test('does not succeed under a load that breaks nothing, and leaves nothing behind', async () => {
@@ -122,7 +129,10 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     expect(readdirSync(small.temporary)).toEqual([]);
   });
 
-  test.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('stopped by %s under load, leaves nothing behind', async (signal, expected) => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('stopped by %s under load, leaves nothing behind', async (signal, expected) => {
     const stopped = experiment([process.execPath, EXPERIMENT]);
     await until(() => stopped.said.stdout.includes('fails its probe') || hasEnded(stopped));
     stopped.child.kill(signal);
@@ -133,7 +143,8 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
   test('sees HTTP GET restart replicas until none is left, the heartbeat none but the wedged one', async () => {
     const { code, stdout, stderr } = await ended(whole);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const value = (row: string): string[] => new RegExp(`^${row} +(\\S+)(?: s)? +(\\S+)(?: s)?$`, 'm').exec(stdout)?.slice(1) ?? [];
+    const value = (row: string): string[] =>
+      new RegExp(`^${row} +(\\S+)(?: s)? +(\\S+)(?: s)?$`, 'm').exec(stdout)?.slice(1) ?? [];
     const [answered, all] = value('answered when the load ended, of 400').map(Number);
     expect(all).toBe(400);
     expect(answered).toBeLessThan(400);
@@ -150,15 +161,23 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
 
   test('restarts by the rules of a kubelet: after three failures in a row, at once, then after 10 s', async () => {
     const { stdout } = await ended(whole);
-    const line = /^ *(\d+\.\d)(?: +\d+){4} +((?:HTTP GET|heartbeat) \d) (fails its probe \(\d of 3\)|ends|does not end|is up again)(.*)$/gm;
-    const story = [...stdout.matchAll(line)].map(([, at, name = '', what = '', rest = '']) => ({ at: Number(at), name, what, rest }));
+    const line =
+      /^ *(\d+\.\d)(?: +\d+){4} +((?:HTTP GET|heartbeat) \d) (fails its probe \(\d of 3\)|ends|does not end|is up again)(.*)$/gm;
+    const story = [...stdout.matchAll(line)].map(([, at, name = '', what = '', rest = '']) => ({
+      at: Number(at),
+      name,
+      what,
+      rest,
+    }));
     const ends = story.filter(({ what }) => what === 'ends' || what === 'does not end');
     for (const name of ['HTTP GET 1', 'HTTP GET 2', 'HTTP GET 3', 'heartbeat 1', 'heartbeat 2', 'heartbeat 3']) {
       const own = story.filter((event) => event.name === name);
       for (const [nth, end] of ends.filter((event) => event.name === name).entries()) {
         const index = own.indexOf(end);
         const failures = own.slice(index - 3, index);
-        expect(failures.map(({ what }) => what)).toEqual([1, 2, 3].map((failure) => `fails its probe (${failure} of 3)`));
+        expect(failures.map(({ what }) => what)).toEqual(
+          [1, 2, 3].map((failure) => `fails its probe (${failure} of 3)`),
+        );
         // Begun two periods apart; told when over, of which a slow first one takes up to its timeout of 1 s (rounded: 0.9).
         expect((failures[2]?.at ?? NaN) - (failures[0]?.at ?? NaN)).toBeGreaterThan(0.85);
         const backOff = nth === 0 ? 0 : 10 * 2 ** (nth - 1);
@@ -201,7 +220,9 @@ function expectPicture(svg: string, load: string): void {
   }
   expect(text).toContain('a loop is wedged');
   expect(svg).toContain('prefers-color-scheme: dark');
-  expect(svg.replace('http://www.w3.org/2000/svg', '')).not.toMatch(/href|url\(|https?:|<script|NaN|Infinity|undefined/);
+  expect(svg.replace('http://www.w3.org/2000/svg', '')).not.toMatch(
+    /href|url\(|https?:|<script|NaN|Infinity|undefined/,
+  );
   // Well-formed: what is opened is closed, in order.
   const open: string[] = [];
   for (const [, end, name = '', empty] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {

@@ -297,7 +297,9 @@ function deliver(files: Record<string, string | Buffer>): void {
 }
 
 function waiting(): string[] {
-  return readdirSync(spool).filter((name) => name !== 'done').sort();
+  return readdirSync(spool)
+    .filter((name) => name !== 'done')
+    .sort();
 }
 
 async function emptied(): Promise<void> {
@@ -320,7 +322,10 @@ function contents(files: Record<string, string | Buffer>): Record<string, string
 }
 
 function manifest(): string[] {
-  return readFileSync(join(spool, 'done', 'MANIFEST'), 'utf8').trimEnd().split('\n').sort();
+  return readFileSync(join(spool, 'done', 'MANIFEST'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .sort();
 }
 
 function sums(files: Record<string, string | Buffer>): string[] {

@@ -23,8 +23,12 @@ import {
 } from './stage';
 
 async function story(): Promise<void> {
-  say('A service with seven loops: three in its main thread, two threads, two cluster workers. Each beats a file of its own,');
-  say(`one probe asks after all of them. Their maximumAge is ${LIMIT_SECONDS} s here. Each answer below, an exit code and a line, is`);
+  say(
+    'A service with seven loops: three in its main thread, two threads, two cluster workers. Each beats a file of its own,',
+  );
+  say(
+    `one probe asks after all of them. Their maximumAge is ${LIMIT_SECONDS} s here. Each answer below, an exit code and a line, is`,
+  );
   say(`that of ${PROBES}.`);
 
   await oneNeverStarts();
@@ -63,7 +67,9 @@ async function oneHangs(): Promise<void> {
 }
 
 async function aThreadDies(): Promise<void> {
-  tell('The thread pack-1 ends, as does each that is started in its place. Its process lives, so that only its age tells.');
+  tell(
+    'The thread pack-1 ends, as does each that is started in its place. Its process lives, so that only its age tells.',
+  );
   trouble('pack-1', 'exit');
   await ask({ 'pack-1': 'stale' });
   const before = archived().length;

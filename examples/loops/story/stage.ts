@@ -154,7 +154,12 @@ export function archived(): string[] {
 
 /** Says what came through, or throws for an event that did not. */
 export function checkArchive(): string {
-  const lines = archived().flatMap((name) => gunzipSync(readFileSync(join(ARCHIVE, name))).toString().trimEnd().split('\n'));
+  const lines = archived().flatMap((name) =>
+    gunzipSync(readFileSync(join(ARCHIVE, name)))
+      .toString()
+      .trimEnd()
+      .split('\n'),
+  );
   const events = new Set(lines.map((line) => JSON.parse(line) as string));
   for (let event = 0; event < posted; event++) {
     if (!events.has(`event ${event}`)) throw new Error(`expected event ${event} in the archive; it is not there`);
@@ -194,7 +199,8 @@ export async function ask(expected: Expected): Promise<void> {
   const dead = LOOPS.filter((name) => name in expected);
   const [first] = dead;
   const code = first === undefined ? 0 : 1;
-  const beginning = first === undefined ? `alive: ${LOOPS.length} of ${LOOPS.length}` : `dead: ${String(expected[first])}: `;
+  const beginning =
+    first === undefined ? `alive: ${LOOPS.length} of ${LOOPS.length}` : `dead: ${String(expected[first])}: `;
   const ending = first === undefined ? '' : `/${first}); ${dead.length} of ${LOOPS.length} dead`;
   const isRight = (answer: Answer): boolean =>
     answer.code === code && answer.line.startsWith(beginning) && answer.line.endsWith(ending);
@@ -210,7 +216,9 @@ export async function ask(expected: Expected): Promise<void> {
     // On a busy machine a loop may have been held up in between: then that is no answer to this question.
     if (isSo(expected) || performance.now() > deadline) {
       const { command, code: came, line } = wrong;
-      throw new Error(`expected of ${command} exit ${code} and "${beginning}...${ending}"; got exit ${came} and "${line}"`);
+      throw new Error(
+        `expected of ${command} exit ${code} and "${beginning}...${ending}"; got exit ${came} and "${line}"`,
+      );
     }
   }
 }

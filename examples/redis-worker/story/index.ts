@@ -24,15 +24,27 @@ const GONE = { liveness: 'dead: missing: ', readiness: 'dead: missing: ' };
 
 async function story(): Promise<void> {
   say('Workers, one in each pod, take jobs from a Redis stream. Each line: a probe, its exit code, what it printed.');
-  say(`maximumAge is ${LIMIT_SECONDS} s here; a kubelet asks for liveness each ${PERIOD_MS} ms, and restarts at ${FAILURES} failures.`);
+  say(
+    `maximumAge is ${LIMIT_SECONDS} s here; a kubelet asks for liveness each ${PERIOD_MS} ms, and restarts at ${FAILURES} failures.`,
+  );
 
   const left = await isLeftBehind();
   const pod = await works();
   if (server) {
     const killed = 'Redis is killed while a job is in hand.';
-    await losesRedis(pod, killed, () => server?.kill(), () => server?.start());
+    await losesRedis(
+      pod,
+      killed,
+      () => server?.kill(),
+      () => server?.start(),
+    );
     const frozen = 'Redis freezes (SIGSTOP): it takes connections and commands, and does not answer.';
-    await losesRedis(pod, frozen, () => server?.freeze(), () => server?.thaw());
+    await losesRedis(
+      pod,
+      frozen,
+      () => server?.freeze(),
+      () => server?.thaw(),
+    );
   } else {
     say('\nLeft out: an outage and a freeze of Redis. That of REDIS_URL is not ours to kill.');
   }
@@ -91,7 +103,9 @@ async function wedges(pod: Pod): Promise<void> {
 
 async function takesOver(id: string | undefined): Promise<void> {
   const { attempt, consumer } = await resultOf(id);
-  tell(`Meanwhile ${consumer} has taken over what jobs-a left behind, idle for ${2 * LIMIT_SECONDS} s: attempt ${attempt}.`);
+  tell(
+    `Meanwhile ${consumer} has taken over what jobs-a left behind, idle for ${2 * LIMIT_SECONDS} s: attempt ${attempt}.`,
+  );
   expectEqual('the attempt', attempt, '2');
 }
 
@@ -107,7 +121,9 @@ async function isStopped(pod: Pod): Promise<void> {
 
 async function isCounted(): Promise<void> {
   const { jobs, redelivered } = await checkResults();
-  tell(`${jobs} jobs, ${jobs} results: none lost, none twice. ${redelivered.length} of them were delivered again and say so:`);
+  tell(
+    `${jobs} jobs, ${jobs} results: none lost, none twice. ${redelivered.length} of them were delivered again and say so:`,
+  );
   for (const { id, attempt, consumer } of redelivered) say(`  ${id}  attempt ${attempt}, by ${consumer}`);
 }
 
@@ -143,6 +159,8 @@ function exit(code: number): void {
 }
 
 for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
-  process.once(signal, () => { exit(code); });
+  process.once(signal, () => {
+    exit(code);
+  });
 }
 void main().then(exit);

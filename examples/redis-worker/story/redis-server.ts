@@ -90,8 +90,14 @@ async function freePort(): Promise<number> {
     const port = 10_000 + Math.floor(Math.random() * 20_000);
     const isFree = await new Promise<boolean>((settle) => {
       const server = createServer();
-      server.once('error', () => { settle(false); });
-      server.listen(port, '127.0.0.1', () => server.close(() => { settle(true); }));
+      server.once('error', () => {
+        settle(false);
+      });
+      server.listen(port, '127.0.0.1', () =>
+        server.close(() => {
+          settle(true);
+        }),
+      );
     });
     if (isFree) return port;
   }

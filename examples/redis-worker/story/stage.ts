@@ -184,7 +184,9 @@ export class Pod {
     });
     children.add(worker);
     this.#worker = worker;
-    createInterface(worker.stderr).on('line', (line) => { this.#say(line); });
+    createInterface(worker.stderr).on('line', (line) => {
+      this.#say(line);
+    });
     createInterface(worker.stdout).on('line', (line) => {
       const [, id, attempt] = /^(\S+) attempt (\d+)$/.exec(line) ?? [];
       if (id && attempt) begun.set(id, [...(begun.get(id) ?? []), attempt]);
@@ -206,7 +208,11 @@ export class Pod {
       { name: 'liveness   liveness.sh', command: this.#shipped('--ignore-error'), verdict: expected.liveness },
       { name: "           the worker's", command: [process.execPath, 'dist/liveness.js'], verdict: expected.liveness },
       { name: 'readiness  liveness.sh', command: this.#shipped(), verdict: expected.readiness },
-      { name: "           the worker's", command: [process.execPath, 'dist/readiness.js'], verdict: expected.readiness },
+      {
+        name: "           the worker's",
+        command: [process.execPath, 'dist/readiness.js'],
+        verdict: expected.readiness,
+      },
     ];
     const asked = probes.map(async (probe) => ({ ...probe, ...(await run(probe.command, this.#environment)) }));
     const answers = await Promise.all(asked);
@@ -246,7 +252,13 @@ export class Pod {
 
 async function run([command = '', ...args]: string[], env: NodeJS.ProcessEnv): Promise<{ code: Ending; line: string }> {
   const timeout = PATIENCE_SECONDS * 1000;
-  const child = spawn(command, args, { cwd: WORKER, env, stdio: ['ignore', 'pipe', 'pipe'], timeout, killSignal: 'SIGKILL' });
+  const child = spawn(command, args, {
+    cwd: WORKER,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout,
+    killSignal: 'SIGKILL',
+  });
   children.add(child);
   let line = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -24,7 +24,9 @@ export class Balancer {
 
   /** Settles with the port. */
   async listen(): Promise<number> {
-    const server = createServer((client) => { this.#forward(client); });
+    const server = createServer((client) => {
+      this.#forward(client);
+    });
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
     return (server.address() as AddressInfo).port;

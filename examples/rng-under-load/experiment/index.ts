@@ -36,7 +36,11 @@ if (!hasAb() || !existsSync('/proc/uptime')) {
 
 const folder = mkdtempSync(join(tmpdir(), 'rng-under-load-'));
 const http = new Deployment('HTTP GET', { httpGet: { path: '/' }, ...TIMING }, join(folder, 'http'));
-const heartbeat = new Deployment('heartbeat', { exec: { command: ['sh', LIVENESS_SH] }, ...TIMING }, join(folder, 'heartbeat'));
+const heartbeat = new Deployment(
+  'heartbeat',
+  { exec: { command: ['sh', LIVENESS_SH] }, ...TIMING },
+  join(folder, 'heartbeat'),
+);
 const sides = [http, heartbeat];
 
 // However it ends: done, failed, or by Ctrl-C.
@@ -57,7 +61,9 @@ async function experiment(): Promise<void> {
   const clients = `${CLIENTS} × ab -c ${CONCURRENCY} -n ${REQUESTS}`;
   say(`The load begins: ${clients} on each side.`);
   const patience = new AbortController();
-  const deadline = setTimeout(() => { patience.abort(); }, PATIENCE_SECONDS * 1000);
+  const deadline = setTimeout(() => {
+    patience.abort();
+  }, PATIENCE_SECONDS * 1000);
   const loads = sides.map((side) => side.load(Number(CLIENTS), Number(REQUESTS), patience.signal));
   await loads[1];
   clearTimeout(deadline);
@@ -82,7 +88,10 @@ async function experiment(): Promise<void> {
   ].map(([what = '', ...values]) => what.padEnd(38) + values.map((value) => value.padStart(11)).join(''));
   console.log(`\n${table.join('\n')}\n`);
 
-  const marks = [{ at: begin, text: `load begins: ${clients}` }, { at: end, text: 'load ends', before: true }];
+  const marks = [
+    { at: begin, text: `load begins: ${clients}` },
+    { at: end, text: 'load ends', before: true },
+  ];
   const panels = [
     { side: http, title: 'Liveness by HTTP GET: an answer within 1 s', marks },
     { side: heartbeat, title: 'Liveness by heartbeat: a beat within 2 s', marks: [...marks, wedged] },
@@ -90,11 +99,20 @@ async function experiment(): Promise<void> {
   writeFileSync(SVG, timeline(panels, table));
   console.log(`The timeline is in ${SVG}.`);
 
-  expect('every replica of HTTP GET restarted', http.replicas.every(({ endings }) => endings.length > 0));
-  expect('one of them restarted again under load', http.replicas.some(({ endings }) => underLoad(endings) > 1));
+  expect(
+    'every replica of HTTP GET restarted',
+    http.replicas.every(({ endings }) => endings.length > 0),
+  );
+  expect(
+    'one of them restarted again under load',
+    http.replicas.some(({ endings }) => underLoad(endings) > 1),
+  );
   expect('a time with no replica of HTTP GET', http.longest(0, begin, end) > 0);
   expect('no recovery of HTTP GET under load', http.longest(3, http.endings[0] ?? begin, end) < WELL_SECONDS);
-  expect('no restart of HTTP GET without load', http.endings.every((at) => at < end + WELL_SECONDS));
+  expect(
+    'no restart of HTTP GET without load',
+    http.endings.every((at) => at < end + WELL_SECONDS),
+  );
   expect('every request of the heartbeat answered', heartbeat.answered === wanted);
   expect('none of them refused or cut off', underLoad(heartbeat.balancer.failures) === 0);
   expect('no restart of the heartbeat under load', underLoad(heartbeat.endings) === 0);

@@ -102,7 +102,7 @@ export class Replica {
   async #failure(): Promise<void> {
     const { failureThreshold } = this.probe;
     this.#ticker.drop();
-    for (let failures = 0; failures < failureThreshold; ) {
+    for (let failures = 0; failures < failureThreshold;) {
       await this.#ticker.tick();
       const failure = await this.#ask();
       failures = failure === undefined ? 0 : failures + 1;
@@ -120,11 +120,18 @@ export class Replica {
     return new Promise((settle) => {
       if (httpGet) {
         const signal = AbortSignal.timeout(timeout);
-        const fail = ({ message }: Error): void => { settle(signal.aborted ? late : message); };
+        const fail = ({ message }: Error): void => {
+          settle(signal.aborted ? late : message);
+        };
         get({ port: this.port, path: httpGet.path, agent: false, signal }, (response) => {
           const { statusCode = 0 } = response;
           const failure = statusCode >= 200 && statusCode < 400 ? undefined : `status ${statusCode}`;
-          response.resume().on('error', fail).on('end', () => { settle(failure); });
+          response
+            .resume()
+            .on('error', fail)
+            .on('end', () => {
+              settle(failure);
+            });
         }).on('error', fail);
       } else {
         const [command = '', ...args] = exec?.command ?? [];

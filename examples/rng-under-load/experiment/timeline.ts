@@ -117,7 +117,8 @@ export function timeline(panels: readonly Panel[], table: readonly string[]): st
   let left = LEFT;
   for (const [className, words] of kinds) {
     if (className === 'failed' || className === 'lost') path(className, `M${left + 8} ${legend}v${LANE}`);
-    else if (className === 'answer') path(className, [0, 4, 8, 12].map((dot) => `M${left + 2 + dot} ${legend + 7}h0`).join(''));
+    else if (className === 'answer')
+      path(className, [0, 4, 8, 12].map((dot) => `M${left + 2 + dot} ${legend + 7}h0`).join(''));
     else if (className === 'limit') path(className, `M${left} ${legend + 7}h16`);
     else out.push(`<rect class="${className}" x="${left}" y="${legend}" width="16" height="${LANE}"/>`);
     text('start', left + 22, legend + 11, words);

@@ -43,10 +43,14 @@ The service can run as any user and with a read-only root: it beats into memory.
 {{- $timeout := ${timeoutOf(wishes)} }}
 {{- $period := ${wishes.period === undefined ? `max $timeout (min ${RULE.longestPeriod} (div $limit ${RULE.periodsPerLimit}))` : `int64 ${wishes.period}`} }}
 {{- $failures := int64 ${wishes.failures ?? RULE.failures} }}
-${isFixed ? `{{- if gt (add $period $timeout) $limit }}
+${
+  isFixed
+    ? `{{- if gt (add $period $timeout) $limit }}
 {{- fail (printf "maximumAgeSeconds: expected at least %d, a period and a timeout, so that a probe sees every beat; got %v" (add $period $timeout) .) }}
 {{- end }}
-` : ''}{{- $startupPeriod := max $timeout (min ${RULE.startupPeriod} $period) }}
+`
+    : ''
+}{{- $startupPeriod := max $timeout (min ${RULE.startupPeriod} $period) }}
 {{- $startup := ${wishes.startup === undefined ? '$limit' : `int64 ${wishes.startup}`} }}
 {{- $startupFailures := add 1 (div (sub (add $startup $startupPeriod) 1) $startupPeriod) }}
 {{- $earliest := add $limit (sub (mul (sub $failures 1) $period) $timeout) }}
@@ -60,7 +64,9 @@ startupProbe:
   periodSeconds: {{ $startupPeriod }}
   timeoutSeconds: {{ $timeout }}
   failureThreshold: {{ $startupFailures }} # ({{ $startupFailures }} - 1) x {{ $startupPeriod }}s to the first beat: the first probe may come at once
-${subject.path === undefined ? `{{- $readinessPeriod := max $timeout (min ${RULE.readinessPeriod} $period) }}
+${
+  subject.path === undefined
+    ? `{{- $readinessPeriod := max $timeout (min ${RULE.readinessPeriod} $period) }}
 readinessProbe:
   # Looks at the error too: out of service at most {{ add (mul ${RULE.failures} $readinessPeriod) $timeout }}s after the service has set one.
   exec:
@@ -68,7 +74,9 @@ readinessProbe:
   periodSeconds: {{ $readinessPeriod }}
   timeoutSeconds: {{ $timeout }}
   failureThreshold: ${RULE.failures}
-` : ''}livenessProbe:
+`
+    : ''
+}livenessProbe:
   # A wedged loop is decided between {{ $from }} and {{ $to }} after its last beat; no stall under {{ $from }} restarts it.
   # A node adds a second or two if it is idle, more if it is starved; ${RULE.grace}s later the container is gone.
   exec:

@@ -38,13 +38,19 @@ export function sceneOf({ limit, liveness, bounds }: Numbers): Scene {
     if (event.type !== 'probed' || event.at < begin + margin || event.at > end - margin) return [];
     const isDead = event.result === 'failure';
     failures += isDead ? 1 : 0;
-    const answer = !isDead ? ('alive' as const) : failures === failureThreshold ? ('decides' as const) : ('dead' as const);
+    const answer = !isDead
+      ? ('alive' as const)
+      : failures === failureThreshold
+        ? ('decides' as const)
+        : ('dead' as const);
     return [{ at: event.at, answer }];
   });
   return { begin, end, probes, decided, gone, restarted: gone + pause };
 }
 
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000];
+const STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000,
+];
 
 /** Times for an axis of at most so many. */
 export function ticksOf({ begin, end }: Scene, most: number): number[] {

@@ -65,10 +65,13 @@ export function picture(numbers: Numbers): string {
     `<rect class="${name}" x="${x(from)}" y="${LANE[lane]}" width="${(Number(x(to)) - Number(x(from))).toFixed(1)}" height="${BAR}" rx="3"/>`;
   const text = (name: string, at: number | string, y: number, words: string): string =>
     `<text class="${name}" x="${at}" y="${y}">${words}</text>`;
-  const line = (name: string, at: number, from: number, to: number): string => `<path class="${name}" d="M${x(at)} ${from}V${to}"/>`;
+  const line = (name: string, at: number, from: number, to: number): string =>
+    `<path class="${name}" d="M${x(at)} ${from}V${to}"/>`;
   /** In a bar, if it is wide enough. */
   const inside = (lane: keyof typeof LANE, from: number, to: number, words: string): string =>
-    Number(x(to)) - Number(x(from)) > 7 * words.length + 8 ? text('on middle', x((from + to) / 2), LANE[lane] + 13, words) : '';
+    Number(x(to)) - Number(x(from)) > 7 * words.length + 8
+      ? text('on middle', x((from + to) / 2), LANE[lane] + 13, words)
+      : '';
   const beats = (from: number, to: number): number[] => {
     const step = (end - begin) / 90;
     return Array.from({ length: Math.floor((to - from) / step) + 1 }, (_, index) => to - index * step);
@@ -77,7 +80,12 @@ export function picture(numbers: Numbers): string {
   const middle = LANE.probes + BAR / 2;
   const signs = { alive: 'm-3.5 .5 2.5 2.5 4.5 -5', dead: 'm-3 -3 6 6m0 -6 -6 6', decides: 'm-3 -3 6 6m0 -6 -6 6' };
   const probe = ({ at, answer }: (typeof probes)[number]): string[] => [
-    ...(answer === 'decides' ? [text('middle red', x(at), middle - 17, 'decided'), `<circle class="halo" cx="${x(at)}" cy="${middle}" r="12"/>`] : []),
+    ...(answer === 'decides'
+      ? [
+          text('middle red', x(at), middle - 17, 'decided'),
+          `<circle class="halo" cx="${x(at)}" cy="${middle}" r="12"/>`,
+        ]
+      : []),
     `<circle class="${answer === 'alive' ? 'young' : 'dead'}" cx="${x(at)}" cy="${middle}" r="8"/>`,
     `<path class="sign" d="M${x(at)} ${middle}${signs[answer]}"/>`,
   ];
@@ -95,7 +103,12 @@ export function picture(numbers: Numbers): string {
     `<rect class="window" x="${x(bounds.earliest)}" y="56" width="${(Number(x(bounds.latest)) - Number(x(bounds.earliest))).toFixed(1)}" height="${AXIS - 56}"/>`,
     line('edge', bounds.earliest, 56, AXIS),
     line('edge', bounds.latest, 56, AXIS),
-    text('red middle', Math.min(Number(x((bounds.earliest + bounds.latest) / 2)), WIDTH - 130), 48, `decided between ${words(bounds.earliest)} and ${words(bounds.latest)}`),
+    text(
+      'red middle',
+      Math.min(Number(x((bounds.earliest + bounds.latest) / 2)), WIDTH - 130),
+      48,
+      `decided between ${words(bounds.earliest)} and ${words(bounds.latest)}`,
+    ),
     ...(begin < 0 ? [line('mark', 0, 74, AXIS), text('middle', x(0), 68, 'last beat')] : []),
     line('mark', limit, 74, AXIS),
     text('middle', x(limit), 68, 'limit'),
@@ -116,8 +129,18 @@ export function picture(numbers: Numbers): string {
     inside('container', decided, gone, 'is ended'),
     inside('container', restarted, end, 'restarted'),
     `<path class="axis" d="M${LEFT} ${AXIS}H${WIDTH - RIGHT}"/>`,
-    ...ticksOf(scene, 10).flatMap((at) => [line('axis', at, AXIS, AXIS + 5), text('quiet middle', x(at), AXIS + 19, at < 0 ? `-${words(-at)}` : words(at))]),
-    text('quiet', 16, HEIGHT - 16, `Dead for the ${ordinal(failureThreshold)} time in a row: the container gets ${words(liveness.terminationGracePeriodSeconds)} to end, then it starts again. No stall under ${words(bounds.earliest)} restarts it.`),
+    ...ticksOf(scene, 10).flatMap((at) => [
+      line('axis', at, AXIS, AXIS + 5),
+      text('quiet middle', x(at), AXIS + 19, at < 0 ? `-${words(-at)}` : words(at)),
+    ]),
+    text(
+      'quiet',
+      16,
+      HEIGHT - 16,
+      `Dead for the ${ordinal(failureThreshold)} time in a row: the container gets ${words(liveness.terminationGracePeriodSeconds)} to end, then it starts again. No stall under ${words(bounds.earliest)} restarts it.`,
+    ),
     '</svg>',
-  ].filter((element) => element !== '').join('\n')}\n`;
+  ]
+    .filter((element) => element !== '')
+    .join('\n')}\n`;
 }

@@ -27,13 +27,23 @@ export function timeline(numbers: Numbers, columns: number): string {
   };
   const marks = { alive: '+', dead: '-', decides: 'X' };
   const rows = {
-    '': labels([[0, 'last beat'], [limit, 'limit'], [decided, 'decided']]),
+    '': labels([
+      [0, 'last beat'],
+      [limit, 'limit'],
+      [decided, 'decided'],
+    ]),
     loop: row([begin, restarted, '.'], [begin, 0, '|'], [restarted, end, '|']),
     heartbeat: row([begin, limit, '='], [limit, gone, '!'], [gone, restarted, ' '], [restarted, end, '=']),
     probes: row(...probes.map(({ at, answer }) => [at, at, marks[answer]] as const)),
-    between: row([bounds.earliest, bounds.latest, '-'], [bounds.earliest, bounds.earliest, '['], [bounds.latest, bounds.latest, ']']),
+    between: row(
+      [bounds.earliest, bounds.latest, '-'],
+      [bounds.earliest, bounds.earliest, '['],
+      [bounds.latest, bounds.latest, ']'],
+    ),
     container: row([begin, gone, '#'], [decided, gone, '~'], [gone, restarted, ' '], [restarted, end, '#']),
-    time: labels(ticksOf(scene, Math.floor(width / 9)).map((at) => [at, at < 0 ? `-${words(-at)}` : words(at)] as const)),
+    time: labels(
+      ticksOf(scene, Math.floor(width / 9)).map((at) => [at, at < 0 ? `-${words(-at)}` : words(at)] as const),
+    ),
   };
   const drawn = Object.entries(rows).map(([name, text]) => `${name.padEnd(MARGIN)}${text}`.trimEnd());
   const { periodSeconds, failureThreshold } = liveness;
@@ -50,6 +60,9 @@ export function timeline(numbers: Numbers, columns: number): string {
 }
 
 export function ordinal(count: number): string {
-  const ending = count % 100 > 10 && count % 100 < 14 ? undefined : ({ 1: 'st', 2: 'nd', 3: 'rd' } as Record<number, string>)[count % 10];
+  const ending =
+    count % 100 > 10 && count % 100 < 14
+      ? undefined
+      : ({ 1: 'st', 2: 'nd', 3: 'rd' } as Record<number, string>)[count % 10];
   return `${count}${ending ?? 'th'}`;
 }

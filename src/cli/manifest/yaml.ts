@@ -83,10 +83,17 @@ export function kustomize(subject: Subject): string {
   const component = {
     apiVersion: 'kustomize.config.k8s.io/v1alpha1',
     kind: 'Component',
-    patches: [{ target: { kind: 'Deployment', name }, patch: print(patch, [], below('spec.template.spec', commentsOf(subject))) }],
+    patches: [
+      {
+        target: { kind: 'Deployment', name },
+        patch: print(patch, [], below('spec.template.spec', commentsOf(subject))),
+      },
+    ],
   };
   const use = [`Save it as liveness/kustomization.yaml and name it in yours: components: [liveness].`];
-  return print(component, [...titleOf(subject), ...use], { patches: `The Deployment ${name} and its container ${name}.` });
+  return print(component, [...titleOf(subject), ...use], {
+    patches: `The Deployment ${name} and its container ${name}.`,
+  });
 }
 
 /** Docker marks a container unhealthy; it restarts none. */
@@ -119,17 +126,21 @@ export function compose(subject: Subject): string {
     `A wedged loop is unhealthy between ${words(earliest)} and ${words(latest)} after its last beat; no stall under ${words(earliest)} makes it so.`,
     'Docker marks the container and does not restart it: something else must.',
   ];
-  return print({ services: { [name]: service } }, head, below(`services.${name}`, {
-    init: 'reaps what the service leaves behind',
-    user: 'node in the official images',
-    read_only: 'add a tmpfs wherever else the service writes',
-    [`environment.${variable.name}`]: 'moves the service and its probe together',
-    tmpfs: 'In memory: a frozen disk must not stall the loop.',
-    healthcheck: roomComment(subject),
-    'healthcheck.interval': 'from the end of one probe to the next',
-    'healthcheck.retries': 'a resumed machine may look stale once',
-    'healthcheck.start_period': 'to the first beat',
-  }));
+  return print(
+    { services: { [name]: service } },
+    head,
+    below(`services.${name}`, {
+      init: 'reaps what the service leaves behind',
+      user: 'node in the official images',
+      read_only: 'add a tmpfs wherever else the service writes',
+      [`environment.${variable.name}`]: 'moves the service and its probe together',
+      tmpfs: 'In memory: a frozen disk must not stall the loop.',
+      healthcheck: roomComment(subject),
+      'healthcheck.interval': 'from the end of one probe to the next',
+      'healthcheck.retries': 'a resumed machine may look stale once',
+      'healthcheck.start_period': 'to the first beat',
+    }),
+  );
 }
 
 function contentOf(subject: Subject) {
@@ -138,12 +149,21 @@ function contentOf(subject: Subject) {
   return {
     spec: {
       enableServiceLinks: false,
-      securityContext: { runAsNonRoot: true, runAsUser: USER, runAsGroup: USER, seccompProfile: { type: 'RuntimeDefault' } },
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: USER,
+        runAsGroup: USER,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
     },
     container: {
       env: [environmentOf(subject)],
       resources: { requests: { cpu: '100m' } },
-      securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+      securityContext: {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      },
       startupProbe: { ...exec('liveness'), ...startup },
       ...(subject.path === undefined && { readinessProbe: { ...exec('readiness'), ...readiness } }),
       livenessProbe: { ...exec('liveness'), ...liveness },
@@ -167,7 +187,8 @@ function commentsOf(subject: Subject): Comments {
     'containers.0.resources': roomComment(subject),
     'containers.0.resources.requests.cpu': WHY_REQUEST,
     'containers.0.securityContext.readOnlyRootFilesystem': 'mount an emptyDir wherever else the service writes',
-    'containers.0.startupProbe': 'Holds the others back until the first beat: what an earlier container left behind is no beat.',
+    'containers.0.startupProbe':
+      'Holds the others back until the first beat: what an earlier container left behind is no beat.',
     'containers.0.startupProbe.failureThreshold': `(${startup.failureThreshold} - 1) x ${words(startup.periodSeconds)} = ${words(budget)} to the first beat: the first probe may come at once`,
     ...(subject.path === undefined && {
       'containers.0.readinessProbe': `Looks at the error too: out of service at most ${words(decision(0, readiness).latest)} after the service has set one.`,
@@ -186,7 +207,10 @@ function roomComment({ probe }: Subject): string {
 }
 
 function titleOf({ invocation, numbers }: Subject): string[] {
-  return [`Made by: ${invocation}`, `The limit itself, ${words(numbers.limit)}, is the maximumAge in the service's code.`];
+  return [
+    `Made by: ${invocation}`,
+    `The limit itself, ${words(numbers.limit)}, is the maximumAge in the service's code.`,
+  ];
 }
 
 function below(path: string, comments: Comments): Comments {
@@ -197,21 +221,31 @@ function print(content: object, head: readonly string[], comments: Comments): st
   const document = new Document(content, { aliasDuplicateObjects: false, compat: 'yaml-1.1' }); // Kubernetes reads YAML 1.1: `on` is true there
   if (head.length > 0) document.commentBefore = commentOf(head.join('\n'));
   visit(document, {
-    Seq: (_, list) => { list.flow = list.items.every(isScalar); },
+    Seq: (_, list) => {
+      list.flow = list.items.every(isScalar);
+    },
     Scalar: (_, scalar) => {
       const text = typeof scalar.value === 'string' ? scalar.value : '';
       if (text.includes('\n')) scalar.type = 'BLOCK_LITERAL';
       else if (text.includes(':')) scalar.type = 'QUOTE_DOUBLE'; // 1000:1000 is a number in base 60 to some
     },
   });
-  visit(document, { Seq: (_, { items, flow }) => { if (flow) for (const item of items) if (isScalar(item)) item.type = 'QUOTE_DOUBLE'; } });
+  visit(document, {
+    Seq: (_, { items, flow }) => {
+      if (flow) for (const item of items) if (isScalar(item)) item.type = 'QUOTE_DOUBLE';
+    },
+  });
   for (const [path, text] of Object.entries(comments)) {
     const node = document.getIn(path.split('.'), true) as Node | undefined;
     if (!node) throw new Error(`no ${path} in the manifest`);
     if ((isMap(node) || isSeq(node)) && !node.flow) node.commentBefore = commentOf(text);
     else node.comment = commentOf(text);
   }
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false, commentString: (comment) => comment.replaceAll(/^/gm, '#') });
+  return document.toString({
+    lineWidth: 0,
+    flowCollectionPadding: false,
+    commentString: (comment) => comment.replaceAll(/^/gm, '#'),
+  });
 }
 
 function commentOf(text: string): string {

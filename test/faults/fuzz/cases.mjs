@@ -21,27 +21,121 @@ const WIDTHS = [14, 15, 12, 15, 4, 3, 10, 12, 36, 15, 12, 21, 10];
 
 /** Words that a shell must never evaluate. Where they are, a file named 0 stands, so that a glob would be a number. */
 const HOSTILE = [
-  'a[$(touch${IFS}pwned)]', 'k_sum[$(touch${IFS}pwned)0]', 'a[`>pwned`]', '7+a[$(>pwned)]', '-a[$(>pwned)]',
-  '$(touch${IFS}pwned)', '`touch${IFS}pwned`', ';touch${IFS}pwned;', '>pwned', '|touch${IFS}pwned', '&touch${IFS}pwned&',
-  '*', '?', '[0-9]', '~', '{0,1}', '$k_now', 'k_sum', '$((1/0))', '${x?}', '-n', '-e', '--help', '-', '--', '!!', '\\', '"', "'",
-  '%s%n', '\\n', '\x1b[2J', '#', '(', ')',
+  'a[$(touch${IFS}pwned)]',
+  'k_sum[$(touch${IFS}pwned)0]',
+  'a[`>pwned`]',
+  '7+a[$(>pwned)]',
+  '-a[$(>pwned)]',
+  '$(touch${IFS}pwned)',
+  '`touch${IFS}pwned`',
+  ';touch${IFS}pwned;',
+  '>pwned',
+  '|touch${IFS}pwned',
+  '&touch${IFS}pwned&',
+  '*',
+  '?',
+  '[0-9]',
+  '~',
+  '{0,1}',
+  '$k_now',
+  'k_sum',
+  '$((1/0))',
+  '${x?}',
+  '-n',
+  '-e',
+  '--help',
+  '-',
+  '--',
+  '!!',
+  '\\',
+  '"',
+  "'",
+  '%s%n',
+  '\\n',
+  '\x1b[2J',
+  '#',
+  '(',
+  ')',
 ];
 /** What is no number, or not as the format writes it. */
 const NO_NUMBERS = [
-  '+1', '-1', '-0', '00', '08', '01', '1.0', '.5', '1e3', '1e+21', '0x10', '0b1', '1_0', '1,0', '٣', '１', 'Infinity', 'NaN',
-  'inf', '1n', '1000000000000000', '9223372036854775807', '9223372036854775808', '18446744073709551616', '9'.repeat(40), 'boom',
-  '7\r', '\v7', '7\u00a0', '\ufeff7', ...HOSTILE.filter((word) => word !== '-'),
+  '+1',
+  '-1',
+  '-0',
+  '00',
+  '08',
+  '01',
+  '1.0',
+  '.5',
+  '1e3',
+  '1e+21',
+  '0x10',
+  '0b1',
+  '1_0',
+  '1,0',
+  '٣',
+  '１',
+  'Infinity',
+  'NaN',
+  'inf',
+  '1n',
+  '1000000000000000',
+  '9223372036854775807',
+  '9223372036854775808',
+  '18446744073709551616',
+  '9'.repeat(40),
+  'boom',
+  '7\r',
+  '\v7',
+  '7\u00a0',
+  '\ufeff7',
+  ...HOSTILE.filter((word) => word !== '-'),
 ];
 /** Bytes to insert or to put in place of others. */
 const SNIPPETS = [
-  ' ', '   ', '\t', '\n', '\r', '\r\n', '\0', '\0\0\0', '\v', '\f', '\ufeff', '\u00a0', '\u2003', 'é', '٣', '0', '1', '9', '00',
-  '-', '--', '+', '.', 'e9', '0x', 'own', 'step', '1e400', '2147483647', '2147483648', '4294967296', '999999999999999',
-  'k8s-liveness/1', 'k8s-liveness/2', ...HOSTILE,
-].map((text) => Buffer.from(text)).concat([0x80, 0xc3, 0xff].map((byte) => Buffer.from([byte])));
+  ' ',
+  '   ',
+  '\t',
+  '\n',
+  '\r',
+  '\r\n',
+  '\0',
+  '\0\0\0',
+  '\v',
+  '\f',
+  '\ufeff',
+  '\u00a0',
+  '\u2003',
+  'é',
+  '٣',
+  '0',
+  '1',
+  '9',
+  '00',
+  '-',
+  '--',
+  '+',
+  '.',
+  'e9',
+  '0x',
+  'own',
+  'step',
+  '1e400',
+  '2147483647',
+  '2147483648',
+  '4294967296',
+  '999999999999999',
+  'k8s-liveness/1',
+  'k8s-liveness/2',
+  ...HOSTILE,
+]
+  .map((text) => Buffer.from(text))
+  .concat([0x80, 0xc3, 0xff].map((byte) => Buffer.from([byte])));
 
 /** Names of paths, which may hold anything but a newline here: the readers are told one path a line. */
-const SUFFIXES = [...HOSTILE, ' ', '  x  ', '\t', 'é', '\x07', '\x7f', '$(>pwned)', 'x'.repeat(120), '.tmp', '=']
-  .map((name) => name.replaceAll('/', '_'));
+const SUFFIXES = [...HOSTILE, ' ', '  x  ', '\t', 'é', '\x07', '\x7f', '$(>pwned)', 'x'.repeat(120), '.tmp', '='].map(
+  (name) => name.replaceAll('/', '_'),
+);
 
 /**
  * @param {number} seed
@@ -95,7 +189,10 @@ function aFile(random, world, other) {
   const kind = random.pick(/** @type {const} */ (['missing', 'below', 'link', 'dangling', 'fifo', 'socket', 'file']));
   // Only root may read what has no mode at all.
   if (kind === 'file' && world.isRoot) return { standing: { kind, bytes, mode: 0 }, expected };
-  return { standing: { kind, bytes, mode: 0 }, expected: kind === 'missing' || kind === 'below' ? 'missing' : 'unreadable' };
+  return {
+    standing: { kind, bytes, mode: 0 },
+    expected: kind === 'missing' || kind === 'below' ? 'missing' : 'unreadable',
+  };
 }
 
 /**
@@ -116,14 +213,17 @@ function aDirectory(random, world, { other, ignoreError }) {
     kind: random.chance(0.03) ? 'linked' : 'directory',
     files: { pid: pid.standing, error: error.standing, timestamp: timestamp.standing },
   });
-  if (random.chance(0.02)) return { standing: { ...standing, mode: 0 }, expected: world.isRoot ? undefined : 'unreadable' };
+  if (random.chance(0.02))
+    return { standing: { ...standing, mode: 0 }, expected: world.isRoot ? undefined : 'unreadable' };
   const looks = [obstacleTo(pid, world), ignoreError ? undefined : obstacleTo(error, world)];
   const beatObstacle = obstacleTo(timestamp, world);
   // A beat is only needed where its writer cannot be seen.
   const hasBeat = beatObstacle !== 'missing';
   if (hasBeat || other) looks.push(beatObstacle);
   if (other && timestamp.beat && !timestamp.beat.isLimited) looks.push('malformed');
-  const obstacle = /** @type {const} */ (['missing', 'unreadable', 'malformed']).find((reason) => looks.includes(reason));
+  const obstacle = /** @type {const} */ (['missing', 'unreadable', 'malformed']).find((reason) =>
+    looks.includes(reason),
+  );
   if (obstacle) return { standing, expected: obstacle };
   if (hasBeat && !timestamp.beat) return { standing, expected: undefined };
   const beat = timestamp.beat ?? { isLimited: false, when: /** @type {const} */ ('fresh') };
@@ -255,7 +355,13 @@ function aRecord(random, world, other, named) {
   };
   const wall = {
     fresh: world.wall - back * 10,
-    stale: random.pick([0, 1, Date.UTC(2024, 1, 29, 23, 59, 59), Date.UTC(2000, 11, 31, 1, 2, 3), world.wall - 3_600_000]),
+    stale: random.pick([
+      0,
+      1,
+      Date.UTC(2024, 1, 29, 23, 59, 59),
+      Date.UTC(2000, 11, 31, 1, 2, 3),
+      world.wall - 3_600_000,
+    ]),
     future: random.pick([world.wall + ahead * 10, LAST_WALL]),
   };
   // The clock that does not count says anything.
@@ -287,10 +393,15 @@ function summed(words) {
 /** The sum of what may be no record, as a writer would get it who does not look. @param {string[]} words */
 function sumOf(words) {
   let sum = 1;
-  const fold = (/** @type {number} */ number) => { sum = (sum * 31 + number) % PRIME; };
+  const fold = (/** @type {number} */ number) => {
+    sum = (sum * 31 + number) % PRIME;
+  };
   words.slice(1).forEach((word, index) => {
     if (index === 3) fold(word.startsWith('step') ? 1 : 0);
-    else if ((index === 7 && word !== '-') || index === 10) word.split('-').forEach((group) => { fold(modulo(group, 16)); });
+    else if ((index === 7 && word !== '-') || index === 10)
+      word.split('-').forEach((group) => {
+        fold(modulo(group, 16));
+      });
     else fold(modulo(word, 10));
   });
   return sum;
@@ -313,7 +424,17 @@ function spoiled(random, words) {
     ['-', '101', '1000'],
     ['0'],
     ['--'],
-    ['1-2-3-4', '1-2-3-4-5-6', '1-2-3-4-A', '1-2-3-4-1234567890abc', '-1-2-3-4-5', '1-2-3-4-', '1--2-3-4-5', '1-2-3-4-g', '0'],
+    [
+      '1-2-3-4',
+      '1-2-3-4-5-6',
+      '1-2-3-4-A',
+      '1-2-3-4-1234567890abc',
+      '-1-2-3-4-5',
+      '1-2-3-4-',
+      '1--2-3-4-5',
+      '1-2-3-4-g',
+      '0',
+    ],
     ['-', String(LAST_WALL + 1), String(LARGEST)],
     ['--'],
     ['ab', 'ab-', '-ab', '-', '1-2-3', 'A-1', '1-1234567890abc', '0x1-2', '1.-2', ' '],
@@ -331,9 +452,11 @@ function spoiled(random, words) {
 /** @param {Random} random @param {string[]} words @param {string} [layout] */
 function lineOf(random, words, layout = random.pick(['as written', 'wide', '', ''])) {
   const line =
-    layout === 'as written' ? words.map((word, index) => word.padEnd(WIDTHS[index] ?? 0)).join(' ')
-    : layout === 'wide' ? `  ${words.join('  ')}   `
-    : words.join(' ');
+    layout === 'as written'
+      ? words.map((word, index) => word.padEnd(WIDTHS[index] ?? 0)).join(' ')
+      : layout === 'wide'
+        ? `  ${words.join('  ')}   `
+        : words.join(' ');
   return Buffer.from(line + random.pick(['\n', '\n', '\n', '', '\nrubbish', '\n\0\0\n', '\n\n']));
 }
 
@@ -354,22 +477,61 @@ function meaning(bytes, words, beat) {
 
 /** Words by what the sum sees of them: not whether 0 is -, not zeros before hex digits. @param {string[]} words */
 function visible(words) {
-  return words.map((word, index) =>
-    index === 8 || index === 11 ? word.split('-').map((group) => group.replace(/^0+/, '')).join('-')
-    : /^(0|[1-9][0-9]*)$/.test(word) ? String(BigInt(word) % BigInt(PRIME))
-    : word === '-' ? '0' : word).join(' ');
+  return words
+    .map((word, index) =>
+      index === 8 || index === 11
+        ? word
+            .split('-')
+            .map((group) => group.replace(/^0+/, ''))
+            .join('-')
+        : /^(0|[1-9][0-9]*)$/.test(word)
+          ? String(BigInt(word) % BigInt(PRIME))
+          : word === '-'
+            ? '0'
+            : word,
+    )
+    .join(' ');
 }
 
 /** First words that are nearly the right one. */
 const MAGICS = [
-  'k8s-liveness/2', 'k8s-liveness/10', 'k8s-liveness/', 'k8s-liveness', 'K8s-liveness/1', 'k8s-liveness/01', 'k8s-liveness/1.0',
-  '\ufeffk8s-liveness/1', '\tk8s-liveness/1', 'k8s-liveness/1\t', '"k8s-liveness/1"', 'k8s-liveness/*', 'k8s-liveness/?',
-  '\\k8s-liveness/1', 'k8s-liveness\\/1', ...HOSTILE.map((word) => `k8s-liveness/${word}`),
+  'k8s-liveness/2',
+  'k8s-liveness/10',
+  'k8s-liveness/',
+  'k8s-liveness',
+  'K8s-liveness/1',
+  'k8s-liveness/01',
+  'k8s-liveness/1.0',
+  '\ufeffk8s-liveness/1',
+  '\tk8s-liveness/1',
+  'k8s-liveness/1\t',
+  '"k8s-liveness/1"',
+  'k8s-liveness/*',
+  'k8s-liveness/?',
+  '\\k8s-liveness/1',
+  'k8s-liveness\\/1',
+  ...HOSTILE.map((word) => `k8s-liveness/${word}`),
 ];
 /** What is a time or nearly one, which states no limit. */
 const TIMES = [
-  '0', '0.0', '1.', '.5', '1.1.1', '01', '-1', '+1', '1e9', '253402300799', '253402300800', '999999999999', '1000000000000',
-  '1.123456789', '1.1234567890', '253402300799.999', '253402300799.999999999', '١',
+  '0',
+  '0.0',
+  '1.',
+  '.5',
+  '1.1.1',
+  '01',
+  '-1',
+  '+1',
+  '1e9',
+  '253402300799',
+  '253402300800',
+  '999999999999',
+  '1000000000000',
+  '1.123456789',
+  '1.1234567890',
+  '253402300799.999',
+  '253402300799.999999999',
+  '١',
 ];
 const REPEATED = ['7', ' ', 'k8s-liveness/1 ', '*', '\0', 'é', '$(>pwned) '];
 const NEARLY_NOTHING = ['\n', '\0', '\0\n', ' ', '\n\n', '\r\n', '\t', '\ufeff', '-', '\\', '\\\n'];
@@ -424,7 +586,10 @@ function mutated(random, bytes) {
       () => inWords((words) => words.reverse()),
       () => inWords((words, index) => words.splice(index, 1)),
       () => inWords((words, index) => words.splice(index, 0, words[index] ?? '')),
-      () => inWords((words, index) => { words[index] = random.pick([...NO_NUMBERS, '0', '1', String(LARGEST)]); }),
+      () =>
+        inWords((words, index) => {
+          words[index] = random.pick([...NO_NUMBERS, '0', '1', String(LARGEST)]);
+        }),
       () => Buffer.from(result.toString('latin1').replace('\n', '\r\n'), 'latin1'),
       () => (random.chance(0.03) ? splice(at, at, filling(random, result.length)) : result),
     ];

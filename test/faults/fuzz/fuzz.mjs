@@ -3,7 +3,16 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import {
-  chmodSync, copyFileSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:net';
@@ -66,7 +75,10 @@ const socket = join(root, 'socket');
 const server = createServer().listen(socket);
 const parent = spawn('sh', ['-c', 'sleep .1 & echo $!; exec sleep 100000'], { stdio: ['ignore', 'pipe', 'ignore'] });
 // Sees the pipe close at our end, however we end.
-spawn('sh', ['-c', 'cat; kill "$1"; rm -rf "$2" "$2".*', 'sh', String(parent.pid), root], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+spawn('sh', ['-c', 'cat; kill "$1"; rm -rf "$2" "$2".*', 'sh', String(parent.pid), root], {
+  stdio: ['pipe', 'ignore', 'ignore'],
+  detached: true,
+});
 
 process.on('SIGINT', () => process.exit(130));
 process.on('SIGTERM', () => process.exit(143));
@@ -97,8 +109,15 @@ for (let from = first; from < first + count && differences === 0; from += BATCH)
   if ((asked / BATCH) % 50 === 0) console.log(`${asked} cases, ${((Date.now() - began) / 1000).toFixed(0)} s`);
 }
 if (values.case !== undefined && next.cases[0] && differences === 0) show('', next.cases[0].standing);
-console.log(`seed ${seed}: ${asked} cases asked of node, dash, busybox and bash, ${sampled} also of processes of their own:`);
-console.log([...tally].sort().map(([verdict, times]) => `${times} ${verdict}`).join(', '));
+console.log(
+  `seed ${seed}: ${asked} cases asked of node, dash, busybox and bash, ${sampled} also of processes of their own:`,
+);
+console.log(
+  [...tally]
+    .sort()
+    .map(([verdict, times]) => `${times} ${verdict}`)
+    .join(', '),
+);
 console.log(`${differences} differences`);
 server.close();
 process.exit(differences > 0 ? 1 : 0);
@@ -106,7 +125,8 @@ process.exit(differences > 0 ? 1 : 0);
 /** Who lives and who does not, for as long as this runs. */
 async function theWorld() {
   const zombie = Number(await new Promise((settle) => parent.stdout.once('data', settle)));
-  while (!readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z ')) await new Promise((settle) => setTimeout(settle, 10));
+  while (!readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z '))
+    await new Promise((settle) => setTimeout(settle, 10));
   const thread = Number(readdirSync('/proc/self/task').find((id) => Number(id) !== process.pid));
   return {
     boot: readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
@@ -133,7 +153,9 @@ function make(from) {
   mkdirSync(folder);
   const uptime = Number(/^(\d+)\.(\d\d)/.exec(readFileSync('/proc/uptime', 'latin1'))?.slice(1).join(''));
   const now = { ...world, uptime, wall: Date.now() };
-  const cases = Array.from({ length: Math.min(BATCH, first + count - from) }, (_, at) => makeCase(seed, from + at, now));
+  const cases = Array.from({ length: Math.min(BATCH, first + count - from) }, (_, at) =>
+    makeCase(seed, from + at, now),
+  );
   const questions = cases.map(({ number, suffix, options, standing }) => {
     const path = join(folder, `${number}${suffix}`);
     put(path, standing);
@@ -157,7 +179,8 @@ function remove(batch) {
 
 /** @param {string} path @param {Standing} standing */
 function put(path, { kind, bytes = Buffer.alloc(0), files = {}, mode }) {
-  if (kind === 'file' || kind === 'below') writeFileSync(path, bytes, { mode: kind === 'file' ? (mode ?? 0o644) : 0o644 });
+  if (kind === 'file' || kind === 'below')
+    writeFileSync(path, bytes, { mode: kind === 'file' ? (mode ?? 0o644) : 0o644 });
   if (kind === 'link') writeFileSync(`${path}+`, bytes);
   if (kind === 'link' || kind === 'dangling' || kind === 'linked') symlinkSync(`${path}+`, path);
   if (kind === 'fifo') linkSync(fifo, path);
@@ -185,14 +208,19 @@ async function check({ cases, questions }, answers) {
     if (!isOne || !isSound || (the.expected ?? verdict) !== verdict) report(the, each);
     if (the.number % SAMPLE !== 0 && count > 1) continue;
     sampled++;
-    const real = [...await askOne(questions[at] ?? { options: [], path: '' }, place)];
+    const real = [...(await askOne(questions[at] ?? { options: [], path: '' }, place))];
     if (real.every(([, answer]) => answer === line)) continue;
-    report(the, [...each, ...real.map(([reader, answer]) => /** @type {const} */ ([`${reader}, a process of its own`, answer]))]);
+    report(the, [
+      ...each,
+      ...real.map(([reader, answer]) => /** @type {const} */ ([`${reader}, a process of its own`, answer])),
+    ]);
   }
   const left = readdirSync(place.cwd);
   if (left.join() !== '0') {
     differences++;
-    console.log(`content was executed: ${left.join(' ')} (by seed ${seed}, case ${cases[0]?.number} to ${cases.at(-1)?.number})`);
+    console.log(
+      `content was executed: ${left.join(' ')} (by seed ${seed}, case ${cases[0]?.number} to ${cases.at(-1)?.number})`,
+    );
   }
 }
 

@@ -52,7 +52,9 @@ export function askOne({ options, path }, place) {
  */
 async function each(ofNode, ofShells, ask) {
   const commands = COMMANDS.map(([name, ...rest]) => [name, name === 'node' ? ofNode : [name, ...rest, ...ofShells]]);
-  return new Map(await Promise.all(commands.map(async ([name, command]) => /** @type {const} */ ([name, await ask(command)]))));
+  return new Map(
+    await Promise.all(commands.map(async ([name, command]) => /** @type {const} */ ([name, await ask(command)]))),
+  );
 }
 
 /**
@@ -70,11 +72,16 @@ function run([command = '', ...args], { cwd, uid, gid, env, stdin, sayExit = fal
     const complaints = sayExit ? output : [];
     child.stdout.on('data', (data) => output.push(data));
     child.stderr.on('data', (data) => complaints.push(data));
-    child.on('error', (error) => { output.push(Buffer.from(error.message)); });
+    child.on('error', (error) => {
+      output.push(Buffer.from(error.message));
+    });
     child.on('close', (code, signal) => {
       const said = Buffer.concat(output).toString('latin1');
       if (sayExit) settle(`${said}${END}${code ?? signal}`);
-      else settle(code === 0 ? said : `${said}${Buffer.concat(complaints).toString('latin1')}ended by ${code ?? signal}${END}`);
+      else
+        settle(
+          code === 0 ? said : `${said}${Buffer.concat(complaints).toString('latin1')}ended by ${code ?? signal}${END}`,
+        );
     });
   });
 }

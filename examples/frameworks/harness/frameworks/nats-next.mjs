@@ -6,7 +6,7 @@ export default {
   about: 'A loop of your own over `next()` of @nats-io/jetstream 3, one job at a time. In an outage `next()` does not end at `expires`, as the timer that would end it is stopped with the connection.',
   produce: streamProducer,
   acts: {
-    stopped: ({ stop }) => stop(),
+    stopped: ({ nats }) => nats.close(),
     parked({ consumer }) {
       consumer.next = () => new Promise(() => undefined);
     },
