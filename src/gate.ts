@@ -4,6 +4,9 @@ import { formatLimit } from './duration';
 import { shown } from './errors';
 import { isThenable } from './task';
 
+/** The longest that setInterval takes; it makes 1 ms of a longer one. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** Answers `true` while the consumer works. Any other answer, an error, or no answer yet gives no beat. */
 export type GateCheck = () => boolean | PromiseLike<boolean>;
 
@@ -28,9 +31,12 @@ export class AskingGate implements Gate {
     private readonly beat: () => void,
     private readonly warn: (message: string, code: string) => void,
   ) {
-    this.#timer = setInterval(() => {
-      this.#ask();
-    }, every);
+    this.#timer = setInterval(
+      () => {
+        this.#ask();
+      },
+      Math.min(every, LONGEST_TIMER),
+    );
     this.#timer.unref();
   }
 
@@ -69,7 +75,8 @@ export class AskingGate implements Gate {
       this.#isAsking = false;
       this.#answer(isYes, words);
     };
-    answer.then(
+    // By a promise of our own, which bears a `then` that throws or answers twice.
+    Promise.resolve(answer).then(
       (value) => {
         settle(value === true, `answered ${shown(value)}`);
       },

@@ -54,6 +54,9 @@ const RETRY_MS = 10;
 /** How often we read our identity again: restoring a checkpoint changes start time and boot id. */
 const IDENTITY_MS = 1000;
 
+/** Characters of a name in the file. The same for any number in hand, so that the probe's line does not change with it. */
+const LONGEST_NAME = 35;
+
 let viewing = false;
 
 /** Makes a view: its writer refuses to write. A probe must not beat, even if a subclass's constructor tries to. */
@@ -230,7 +233,8 @@ export class Writer {
     this.#tasks.refresh(entry, now);
     this.#overdue.expect(now + entry.limit);
     const written = this.#written;
-    if (written?.task === entry && now - written.since >= this.#windowOf(entry.limit)) this.#write(now);
+    const isDue = written?.task === entry && now - written.since >= this.#windowOf(entry.limit);
+    if (isDue || this.#failed) this.#write(now);
   }
 
   endTask(entry: Entry): void {
@@ -239,7 +243,7 @@ export class Writer {
     this.#longestTask = Math.max(this.#longestTask, now - entry.since);
     this.#tasks.end(entry);
     if (!this.#hasLoop && this.#tasks.count === 0) this.#beatAt = now;
-    if (this.#written?.task === entry) this.#write(now);
+    if (this.#written?.task === entry || this.#failed) this.#write(now);
   }
 
   /** The work in hand, the nearest deadline first. */
@@ -309,7 +313,7 @@ export class Writer {
 
   /** Makes the next beat a first one: it is written at once, and throws if that fails. */
   expectFirstBeat(): void {
-    this.#written = this.#beatAt = this.#failed = this.#identity = undefined;
+    this.#written = this.#beatAt = this.#limit = this.#failed = this.#identity = undefined;
     this.#hasLoop = false;
   }
 
@@ -411,7 +415,7 @@ export class Writer {
   /** The file's second line, for people. */
   #note({ task }: Item): string {
     const named = task ?? this.#tasks.oldest();
-    return named ? `${this.#tasks.count} in hand, ${named.name}` : '';
+    return named ? `${this.#tasks.count} in hand, ${named.name.slice(0, LONGEST_NAME)}` : '';
   }
 
   #onOverdue(overdue: readonly Entry[]): void {

@@ -1,6 +1,6 @@
 // Work in hand, by a clock that the test moves: tasks, wrapped handlers and gates.
 
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { LivenessError, ProcessTimestamp, Timestamp, type Task } from '../src';
 import { parse, type HeartbeatRecord } from '../src/record';
@@ -292,7 +292,10 @@ describe('the file', () => {
     timestamp.refresh();
     expect([statSync(path).size, lines()[1]?.trim()]).toEqual([256, '']);
     timestamp.begin('a name that goes on and on, far beyond what there is room for', 1000);
-    expect([statSync(path).size, lines()[1]]).toEqual([256, '1 in hand, a name that goes on and on, far beyond ']);
+    expect([statSync(path).size, lines()[1]]).toEqual([
+      256,
+      '1 in hand, a name that goes on and on, far bey'.padEnd(50),
+    ]);
     timestamp.begin('other', 2000);
     beatFor(1000);
     expect(lines()[1]).toMatch(/^2 in hand, a name/);
@@ -709,6 +712,81 @@ describe('in a process directory', () => {
     task.end();
     await jest.advanceTimersByTimeAsync(5000);
     expect(existsSync(join(directory, 'timestamp'))).toBe(false);
+  });
+});
+
+describe('the record', () => {
+  test('a beat just after the end of the recorded task is not left out, as the record states an old beat', () => {
+    timestamp.refresh();
+    clock.advance(1000);
+    const task = timestamp.begin('mail#42', MINUTE);
+    clock.advance(59_000);
+    task.end(); // written: the loop's beat of a minute ago
+    clock.advance(500); // less than the window
+    timestamp.refresh();
+    clock.advance(90_000);
+    expect(verdict()).toBe('alive');
+  });
+
+  test("delete() forgets a step's limit", () => {
+    timestamp.refresh({ maximumAge: { minutes: 30 } });
+    timestamp.delete();
+    timestamp.begin('mail#1', MINUTE).end();
+    expect(recorded()).toMatchObject({ kind: 'own', limit: 12_000 });
+  });
+
+  test.each(['refresh', 'end'] as const)(
+    'a task whose begin could not be written is written by the %s() of any task',
+    (method) => {
+      timestamp.begin('first', MINUTE).end();
+      rmSync(path);
+      mkdirSync(path); // in the way
+      const [long, other] = [timestamp.begin('long', 10 * MINUTE), timestamp.begin('other', 20 * MINUTE)];
+      rmdirSync(path);
+      clock.advance(1000);
+      (method === 'refresh' ? long : other)[method]();
+      clock.advance(5 * MINUTE);
+      expect(verdict()).toBe('alive');
+    },
+  );
+
+  test('wrap alone, with a job each ten seconds, stays alive: nobody ever called refresh()', () => {
+    const work = timestamp.wrap(() => undefined, { name: 'mail', maximumAge: MINUTE });
+    for (let passed = 0; passed < 3 * MINUTE; passed += 10_000) {
+      clock.advance(10_000);
+      work();
+    }
+    expect(verdict()).toBe('alive');
+  });
+
+  test('a long name is cut the same however many are in hand: else the line changes from probe to probe', () => {
+    const line = (): string => String(Worker.byRef(path, { clock }));
+    timestamp.begin('mail#' + '0123456789'.repeat(5), 1000);
+    clock.advance(2000);
+    timestamp.refresh();
+    const before = line();
+    for (let count = 0; count < 9; count++) timestamp.begin('other', MINUTE);
+    clock.advance(2000);
+    timestamp.refresh();
+    expect(line()).toBe(before);
+  });
+});
+
+describe("a check that answers by a thenable of somebody's own", () => {
+  test('that throws gives no beat, and is asked again', async () => {
+    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] });
+    let asked = 0;
+    timestamp.refreshWhile(() => {
+      if (++asked > 1) return true;
+      return {
+        then: () => {
+          throw new Error('no connection');
+        },
+      };
+    });
+    await jest.advanceTimersByTimeAsync(30_000);
+    expect(asked).toBe(3);
+    expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(['CHECK_SAYS_NO', 'CHECK_SAYS_YES']);
   });
 });
 
