@@ -50,6 +50,8 @@ describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one ans
       /executed: 0 pwned/,
     ],
     ['forgets zombies', '[ZXx]) [ "${18}" -gt 1 ] || return 0 ;;', 'X) ;;', /expected gone\n/],
+    ['forgets that a task may be overdue', 'task:*) k_reason=overdue ;;', 'x:*) ;;', /expected overdue\n/],
+    ['takes any number for a count of tasks', 'k_number "$k_in_hand" && ', '', /in hand since/],
     [
       'has a slip in its words',
       "k_detail='holds no pid'",

@@ -29,6 +29,16 @@ const WRITERS = {
   'writes every beat': `${WRITER} for (const t = begin(); ;) { t.refresh({ maximumAge: 600000 }); t.refresh() }`,
   // A clock a thousand times as fast: a write every 0.6 ms, and beats that are left unwritten in between.
   'writes what its window lets it': `${WRITER} for (const t = begin({ clock }); ;) t.refresh()`,
+  // Each beginning is nearer to its deadline than the loop, so that it is written; and so is each end of what is recorded.
+  'begins, refreshes and ends tasks': `${WRITER}
+    const t = begin();
+    const inHand = [];
+    for (let turn = 0; ; turn++) {
+      inHand.push(t.begin((turn % 2 ? 'é' : 'n').repeat(1 + turn % 40), 30000));
+      inHand[turn % inHand.length].refresh();
+      if (inHand.length > turn % 12) inHand.shift().end();
+      t.refresh();
+    }`,
 };
 
 const NODE_READER = `
@@ -37,15 +47,18 @@ const NODE_READER = `
   let wrong = 0;
   for (let read = 0; read < READS; read++) {
     const verdict = Timestamp.byRef(HEARTBEAT).verdict();
-    if (!verdict.alive && ++wrong <= 5) console.log(describe(verdict));
+    const line = describe(verdict);
+    if ((!verdict.alive || !/^[ -~]{1,199}$/.test(line)) && ++wrong <= 5) console.log(line);
   }
   console.log(wrong + ' wrong of ' + READS);`;
 
 // The script itself, in a child of its own for each read.
 const SHELL_READER = `
+  LC_ALL=C
   wrong=0 reads=0
   while [ $reads -lt $READS ]; do
     said=$( set -- "$HEARTBEAT"; . "$SCRIPT" ) || { wrong=$((wrong + 1)); echo "$? $said"; }
+    case $said in *[!\\ -~]*) wrong=$((wrong + 1)); echo "$said" ;; esac
     reads=$((reads + 1))
   done
   echo "$wrong wrong of $READS"`;
@@ -66,7 +79,10 @@ for (const [where, folder, present] of [
       await ready(writer);
       const first = beatsOf(path);
       const share = Object.keys(WRITERS).length * 2; // in two places
-      const reads = [NODE_READS / share, ...SHELLS.map(() => Math.ceil(SHELL_READS / share / SHELLS.length))];
+      const reads = [
+        Math.ceil(NODE_READS / share),
+        ...SHELLS.map(() => Math.ceil(SHELL_READS / share / SHELLS.length)),
+      ];
       const commands = [
         [process.execPath, '-e', NODE_READER],
         ...SHELLS.map((shell) => [...shell, '-c', SHELL_READER]),

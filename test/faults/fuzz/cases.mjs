@@ -2,7 +2,7 @@
 // docs/heartbeat-file.md and docs/process.md and nothing of the library.
 
 /**
- * @typedef {'alive' | 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'stale'} Expected
+ * @typedef {'alive' | 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'overdue' | 'stale'} Expected
  * @typedef {{ kind: Kind, bytes?: Buffer, files?: Record<string, Standing>, mode?: number }} Standing
  * @typedef {'file' | 'missing' | 'below' | 'link' | 'dangling' | 'fifo' | 'socket' | 'directory' | 'linked'} Kind
  * @typedef {{ number: number, suffix: string, options: string[], standing: Standing, expected: Expected | undefined }} Case
@@ -17,7 +17,7 @@ const ERROR = /^(0|-?[1-9][0-9]{0,14})$/;
 const PRIME = 2_147_483_647;
 const LAST_WALL = 253_402_300_799_999;
 const LARGEST = 999_999_999_999_999;
-const WIDTHS = [14, 15, 12, 15, 4, 3, 10, 12, 36, 15, 12, 21, 10];
+const WIDTHS = [14, 15, 12, 15, 4, 3, 10, 12, 36, 15, 12, 12, 21, 10];
 
 /** Words that a shell must never evaluate. Where they are, a file named 0 stands, so that a glob would be a number. */
 const HOSTILE = [
@@ -120,6 +120,8 @@ const SNIPPETS = [
   '0x',
   'own',
   'step',
+  'task',
+  ' in hand, ',
   '1e400',
   '2147483647',
   '2147483648',
@@ -282,7 +284,7 @@ function aBeatOf(random, world, other, pid) {
 /**
  * What a heartbeat says.
  *
- * @typedef {{ isMalformed?: boolean, wrongBoot?: boolean, pid?: number, start?: number, isLimited?: boolean, when?: When }} Beat
+ * @typedef {{ isMalformed?: boolean, wrongBoot?: boolean, pid?: number, start?: number, isLimited?: boolean, isTask?: boolean, when?: When }} Beat
  * @typedef {'fresh' | 'stale' | 'future'} When
  */
 
@@ -299,8 +301,9 @@ function weigh(beat, world, { other, named, error }) {
     if (pid !== undefined && (start === undefined || (beat.start ?? start) !== start)) return 'gone';
   }
   if (error) return 'failed';
-  if (beat.when === 'future' || (beat.when === 'stale' && beat.isLimited)) return beat.when;
-  return 'alive';
+  if (beat.when === 'future') return 'future';
+  if (beat.when !== 'stale' || !beat.isLimited) return 'alive';
+  return beat.isTask ? 'overdue' : 'stale';
 }
 
 const MALFORMED = { isMalformed: true };
@@ -334,7 +337,7 @@ function aRecord(random, world, other, named) {
   const when = random.pick(/** @type {const} */ (['fresh', 'fresh', 'stale', 'future']));
   const limit = when === 'stale' ? random.pick([1, 10, 250]) : random.pick([60_000, 360_000, 8_640_000, LARGEST]);
   const isLimited = random.chance(0.85);
-  const kind = isLimited ? random.pick(['own', 'own', 'step']) : 'own';
+  const kind = isLimited ? random.pick(['own', 'own', 'step', 'task', 'task']) : 'own';
   const window = random.pick([0, 1, 99, 100]);
   const identity = random.below(10);
   const otherBoot = random.pick(['0-0-0-0-0', '1-2-3-4-5', 'f-ffffffffffff-0-00-1', `0${world.boot}`]);
@@ -378,11 +381,12 @@ function aRecord(random, world, other, named) {
     boot,
     String(wall[byWall ? when : anything]),
     random.pick(['-', '0', '12', String(LARGEST)]),
+    random.pick(['-', '0', '34', String(LARGEST)]),
     random.pick(['0-1', '7-89abcdef', 'ffffffffffff-ffffffffffff', '1f-0a']),
     ...(random.chance(0.15) ? [random.pick(['-', '5', '0', String(LARGEST)]), '7'].slice(0, 1 + random.below(2)) : []),
   ];
   const process = { ...(hasPid && { pid: ofPid }), ...(began !== undefined && { start: began }) };
-  return { words, beat: { wrongBoot: identity === 1, isLimited, when, ...process } };
+  return { words, beat: { wrongBoot: identity === 1, isLimited, isTask: kind === 'task', when, ...process } };
 }
 
 /** @param {string[]} words @returns {string[]} */
@@ -397,8 +401,8 @@ function sumOf(words) {
     sum = (sum * 31 + number) % PRIME;
   };
   words.slice(1).forEach((word, index) => {
-    if (index === 3) fold(word.startsWith('step') ? 1 : 0);
-    else if ((index === 7 && word !== '-') || index === 10)
+    if (index === 3) fold(word.startsWith('step') ? 1 : word.startsWith('task') ? 2 : 0);
+    else if ((index === 7 && word !== '-') || index === 11)
       word.split('-').forEach((group) => {
         fold(modulo(group, 16));
       });
@@ -420,7 +424,7 @@ function spoiled(random, words) {
     ['-'],
     ['--'],
     ['0'],
-    ['OWN', 'own1', 'steps', '-', '0'],
+    ['OWN', 'own1', 'steps', 'tasks', 'Task', '-', '0'],
     ['-', '101', '1000'],
     ['0'],
     ['--'],
@@ -437,14 +441,15 @@ function spoiled(random, words) {
     ],
     ['-', String(LAST_WALL + 1), String(LARGEST)],
     ['--'],
+    ['--'],
     ['ab', 'ab-', '-ab', '-', '1-2-3', 'A-1', '1-1234567890abc', '0x1-2', '1.-2', ' '],
   ];
-  const at = 1 + random.below(14);
+  const at = 1 + random.below(15);
   const edited = [...words];
-  if (at < 12) edited[at] = random.pick(random.chance(0.5) ? (wrong[at] ?? []) : NO_NUMBERS);
-  else if (at === 12) edited.splice(12, 0, random.pick(NO_NUMBERS));
-  else if (at === 13) edited.splice(1 + random.below(11), 1);
-  if (at < 14) return summed(edited);
+  if (at < 13) edited[at] = random.pick(random.chance(0.5) ? (wrong[at] ?? []) : NO_NUMBERS);
+  else if (at === 13) edited.splice(13, 0, random.pick(NO_NUMBERS));
+  else if (at === 14) edited.splice(1 + random.below(12), 1);
+  if (at < 15) return summed(edited);
   const sum = sumOf(words);
   return [...words, random.pick([`0${sum}`, `+${sum}`, `${sum + PRIME}`, `${sum}.0`, '-', 'k_sum', '$k_sum'])];
 }
@@ -457,7 +462,35 @@ function lineOf(random, words, layout = random.pick(['as written', 'wide', '', '
       : layout === 'wide'
         ? `  ${words.join('  ')}   `
         : words.join(' ');
-  return Buffer.from(line + random.pick(['\n', '\n', '\n', '', '\nrubbish', '\n\0\0\n', '\n\n']));
+  const end = random.pick(['\n', '\n', '', '\nrubbish', '\n\0\0\n', '\n\n', undefined, undefined, undefined]);
+  return end === undefined ? Buffer.concat([Buffer.from(`${line}\n`), secondLine(random)]) : Buffer.from(line + end);
+}
+
+const NAMES = [
+  'mail#42',
+  'a b  c',
+  ' x',
+  'x ',
+  'é✓',
+  '\x1b[2J',
+  '\x7f',
+  '7 in hand, y',
+  'n'.repeat(39),
+  'n'.repeat(40),
+  'é'.repeat(20),
+  ...HOSTILE,
+];
+
+/** Words about the work in hand, or nearly. @param {Random} random */
+function secondLine(random) {
+  const count = random.chance(0.8)
+    ? random.pick(['1', '3', '10000', String(LARGEST)])
+    : random.pick([...NO_NUMBERS, '0']);
+  const words = `${count} in hand, ${random.pick(NAMES)}`;
+  const line = Buffer.from(
+    words.padEnd(random.pick([0, 50, 51])) + random.pick(['\n', '\n', '', '\r\n', '\nrubbish\n']),
+  );
+  return random.chance(0.3) ? mutated(random, line) : line;
 }
 
 /**
@@ -479,7 +512,7 @@ function meaning(bytes, words, beat) {
 function visible(words) {
   return words
     .map((word, index) =>
-      index === 8 || index === 11
+      index === 8 || index === 12
         ? word
             .split('-')
             .map((group) => group.replace(/^0+/, ''))
@@ -552,7 +585,7 @@ function notARecord(random, world, words) {
     () => Buffer.from(Array.from({ length: random.below(200) }, () => random.below(256))),
     () => `${words.join(' ')}${' '.repeat(4097)}\n`,
     () => random.pick(REPEATED).repeat(random.chance(0.03) ? 5000 : random.pick([1, 10, 100])),
-    () => Array.from({ length: 13 }, () => random.pick(HOSTILE)).join(' '),
+    () => Array.from({ length: 14 }, () => random.pick(HOSTILE)).join(' '),
   ];
   return Buffer.from(random.pick(others)());
 }
