@@ -9,6 +9,8 @@ import { build } from 'esbuild';
 process.chdir(join(import.meta.dirname, '..'));
 const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'main'];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+// Shorter files load faster. Names stay, for stack traces.
+const SHORT = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120 };
 // The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
 const ESBUILD = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
@@ -18,8 +20,8 @@ const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
 const bundled = [
-  await bundle('src/index.ts', 'dist/index.js'),
-  await bundle('src/liveness.ts', 'dist/liveness.js'),
+  await bundle('src/index.ts', 'dist/index.js', SHORT),
+  await bundle('src/liveness.ts', 'dist/liveness.js', SHORT),
   await bundle('src/cli/index.ts', 'dist/cli.js', CLI),
 ];
 const notices = [...new Set(bundled.flat().map(notice).sort())];

@@ -146,7 +146,9 @@ export class Refusal extends Error {}
 /** @throws Refusal if a writer must not replace the file at `path`. */
 export function assertReplaceable(path: string, rule: Rule): void {
   const stat = lstat(path);
-  if (!stat || !(rule.protectsOthers || isOurs(stat))) return; // without stat there is no file, or the write will fail
+  if (!stat) return; // there is no file, or the write will fail
+  const isEndpoint = (stat.isSocket() || stat.isFIFO()) && stat.uid === process.geteuid?.(); // of some service of ours
+  if (!rule.protectsOthers && !isOurs(stat) && !isEndpoint) return;
   const found = readRegular(path, (fd, { size }) => {
     const head = Buffer.alloc(LONGEST_LINE);
     return {

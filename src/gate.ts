@@ -4,6 +4,9 @@ import { formatLimit } from './duration';
 import { shown } from './errors';
 import { isThenable } from './task';
 
+/** Times that a check may be asked for before its silence is a no. A check slower than the interval is no fault. */
+const PATIENCE = 3;
+
 /** The longest that setInterval takes; it makes 1 ms of a longer one. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
@@ -23,6 +26,7 @@ export class AskingGate implements Gate {
   readonly #timer: NodeJS.Timeout;
   #isOpen = true;
   #isAsking = false;
+  #unanswered = 0;
   #saysNo = false;
 
   constructor(
@@ -56,9 +60,12 @@ export class AskingGate implements Gate {
 
   #ask(): void {
     if (this.#isAsking) {
-      this.#answer(false, `has not answered for ${formatLimit(this.every)}`); // never two checks at once
+      this.#unanswered++; // never two checks at once
+      if (this.#unanswered >= PATIENCE)
+        this.#answer(false, `has not answered for ${formatLimit(this.every * PATIENCE)}`);
       return;
     }
+    this.#unanswered = 0;
     let answer: unknown;
     try {
       answer = this.check();

@@ -45,6 +45,9 @@ export const LAST_WALL = 253_402_300_799_999;
 /** The largest number of 15 digits, the most that a field holds. */
 export const LARGEST = 999_999_999_999_999;
 
+/** The largest number that fits its column, of those that may be left out. */
+export const WIDEST = 999_999_999_999;
+
 const MAGIC = 'k8s-liveness/1';
 const NONE = '-';
 const KINDS = ['own', 'step', 'task'] as const;
@@ -224,4 +227,14 @@ function parseEpoch(text: string): number | undefined {
   const [seconds, fraction = ''] = text.split('.');
   const wall = Number(seconds) * 1000 + Number(fraction.slice(0, 3).padEnd(3, '0'));
   return wall <= LAST_WALL ? wall : undefined;
+}
+
+/** Whether a record can state this boot id. */
+export function isBootId(text: unknown): text is string {
+  return (
+    typeof text === 'string' &&
+    text !== NONE &&
+    FIELDS.boot.shape.read(text) !== WRONG &&
+    text.length <= FIELDS.boot.width
+  );
 }

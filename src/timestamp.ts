@@ -3,7 +3,7 @@ import { LivenessError, shown } from './errors';
 import { TIMESTAMP_PATH } from './defaults';
 import type { Gate, GateCheck } from './gate';
 import { judge } from './judge';
-import { assertArguments, type TimestampOptions } from './options';
+import { assertArguments, isObject, type TimestampOptions } from './options';
 import { systemClock, type Clock } from './proc';
 import { assertDescription, isThenable, TaskInHand, type Task, type TaskDescription } from './task';
 import { formatVerdict, printable, type Verdict } from './verdict';
@@ -113,9 +113,7 @@ export abstract class Timestamp {
   begin(name: string, maximumAge: number | Duration): Task {
     this.#writer.assertReady('begin');
     assertDescription({ name, maximumAge });
-    const limit = milliseconds(maximumAge, TASK);
-    if (limit === Infinity)
-      throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
+    const limit = this.#taskLimit(maximumAge);
     const entry = this.#writer.begin(printable(name), limit, this.maximumAge, this.#limitName);
     return new TaskInHand(this.#writer, entry);
   }
@@ -151,7 +149,10 @@ export abstract class Timestamp {
   ): (this: This, ...args: Arguments) => Result {
     if (typeof handler !== 'function')
       throw new LivenessError('ERR_ARGUMENT', `wrap expected a function; got ${shown(handler)}`);
-    if (typeof describe !== 'function') assertDescription(describe);
+    if (typeof describe !== 'function') {
+      assertDescription(describe);
+      this.#taskLimit(describe.maximumAge);
+    }
     this.#writer.assertReady('wrap');
     this.#claim();
     const { generation } = this.#writer;
@@ -163,16 +164,15 @@ export abstract class Timestamp {
     };
     function wrapped(this: This, ...args: Arguments): Result {
       const task = begin(args);
-      let result: Result;
       try {
-        result = handler.apply(this, args);
+        const result = handler.apply(this, args);
+        if (isThenable(result)) return endWhenSettled(result, task) as Result;
+        task?.end();
+        return result;
       } catch (error) {
         task?.end();
         throw error;
       }
-      if (isThenable(result)) return endWhenSettled(result, task) as Result;
-      task?.end();
-      return result;
     }
     for (const key of ['name', 'length'] as const)
       Object.defineProperty(wrapped, key, { value: handler[key], configurable: true });
@@ -188,11 +188,15 @@ export abstract class Timestamp {
    * Makes the first beat if there was none, so that a path which does not work shows at start-up.
    *
    * @param options `every`: the interval, in milliseconds or a {@link Duration}, below the limit. Default: a tenth of
-   *   the limit, but at least 100 ms and at most 10 s.
+   *   the limit, but at least 100 ms and at most 10 s or half the limit.
    * @throws LivenessError as {@link Timestamp.refresh} does; `ERR_ARGUMENT` while another check runs.
    */
   refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
     this.#writer.assertReady('refreshWhile');
+    const unknown = isObject(options) ? Object.keys(options).find((name) => name !== 'every') : 'none';
+    if (unknown !== undefined) {
+      throw new LivenessError('ERR_ARGUMENT', `refreshWhile expected the options { every }; got ${shown(options)}`);
+    }
     if (typeof check !== 'function') {
       throw new LivenessError(
         'ERR_ARGUMENT',
@@ -202,7 +206,7 @@ export abstract class Timestamp {
     const limit = milliseconds(this.maximumAge, this.#limitName);
     const every =
       options.every === undefined
-        ? Math.min(Math.max(limit / 10, 100), 10_000)
+        ? Math.min(Math.max(limit / 10, 100), 10_000, limit / 2)
         : milliseconds(options.every, 'every of refreshWhile');
     if (every >= limit) {
       throw new LivenessError(
@@ -291,6 +295,12 @@ export abstract class Timestamp {
   delete(): void {
     this.#writer.assertWritable('delete');
     this.#writer.remove();
+  }
+
+  #taskLimit(maximumAge: number | Duration): number {
+    const limit = milliseconds(maximumAge, TASK);
+    if (limit !== Infinity) return limit;
+    throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
   }
 
   /** A bad path is loud at start-up, not in the first job. */

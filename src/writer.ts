@@ -10,7 +10,7 @@ import { isWriterAlive } from './judge';
 import { OverdueWatch } from './overdue';
 import type { Place } from './place';
 import { self, systemClock, type Clock, type Identity } from './proc';
-import { LARGEST, LAST_WALL, parse, serialise, type HeartbeatRecord } from './record';
+import { isBootId, LAST_WALL, parse, serialise, WIDEST, type HeartbeatRecord } from './record';
 import type { Rule } from './replaceable';
 import { isInHand, Tasks, type Entry } from './tasks';
 import { instant } from './verdict';
@@ -211,7 +211,7 @@ export class Writer {
    */
   begin(name: string, limit: number, own: number | Duration, limitName: string): Entry {
     const now = this.#clock.monotonic();
-    this.#limit ??= this.#limitOf(own, false, limitName);
+    if (!this.#hasLoop) this.#limit = this.#limitOf(own, false, limitName);
     if (!this.#hasLoop) this.#beatAt = undefined; // the end of an earlier task counts only while no task is in hand
     const entry = this.#tasks.begin(name, limit, now);
     const written = this.#written;
@@ -438,19 +438,20 @@ export class Writer {
       this.#identifiedAt = now;
     }
     const { pid, start, thread } = this.#identity;
+    const boot: unknown = this.#clock.bootId();
     const uptime = Math.floor(((this.#clock.uptime() ?? NaN) - (now - item.since || 0)) / 10);
     return {
       beat: this.#beats,
-      uptime: uptime >= 0 && uptime <= LARGEST ? uptime : undefined,
+      uptime: uptime >= 0 && uptime <= WIDEST ? uptime : undefined,
       limit: Math.max(Math.ceil(item.limit / 10), 1),
       kind: item.kind,
       window: Math.ceil(this.#windowOf(item.limit) / 10),
       pid,
       start,
-      boot: this.#clock.bootId(),
+      boot: isBootId(boot) ? boot : undefined,
       wall,
-      gap: within(Math.ceil(this.#longestGap / 10), LARGEST),
-      longestTask: within(Math.ceil(this.#longestTask / 10), LARGEST),
+      gap: within(Math.ceil(this.#longestGap / 10), WIDEST),
+      longestTask: within(Math.ceil(this.#longestTask / 10), WIDEST),
       writer: `${thread.toString(16)}-${(this.#nonce ??= randomHex())}`,
     };
   }

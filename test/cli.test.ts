@@ -24,7 +24,7 @@ import { blocksOf } from './support/markdown';
 import { describeIf } from './support/need';
 import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
-import { aged, directoryOf, fileOf, record, scratch } from './support/records';
+import { aged, directoryOf, fileOf, OLD, record, scratch } from './support/records';
 
 /** The command line as a process, with a working directory and an environment of its own. */
 function asProcess(
@@ -349,7 +349,7 @@ describe('touch', () => {
     const path = fileOf(content);
     const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
     const says = `it holds ${what} (${content.length} bytes); expected a heartbeat, seconds since the epoch, an empty file or none: remove it, or choose another path`;
-    expect([code, err]).toEqual([1, `k8s-liveness touch: cannot record the first heartbeat at ${path}: ${says}\n`]);
+    expect([code, err]).toEqual([1, `k8s-liveness touch: cannot write ${path}: ${says}\n`]);
     expect(readFileSync(path).equals(Buffer.from(content))).toBe(true);
   });
 
@@ -368,6 +368,7 @@ describe('touch', () => {
     ['a torn heartbeat', 'k8s-liveness/1 torn'],
     ['another version', 'k8s-liveness/9 later'],
     ['what a crash leaves', Buffer.alloc(256)],
+    ['a heartbeat from before there were tasks', OLD],
     ['a heartbeat', record({ pid: ended() })],
   ])('replaces %s', async (_, content) => {
     expect(await cli(['touch', fileOf(content), '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
@@ -385,7 +386,7 @@ describe('touch', () => {
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
       expect([code, err]).toEqual([
         1,
-        `k8s-liveness touch: cannot record the first heartbeat at ${path}: what stands there is left alone: ${says}\n`,
+        `k8s-liveness touch: cannot write ${path}: what stands there is left alone: ${says}\n`,
       ]);
     }
     expect([readdirSync(folder).sort(), readFileSync(target, 'utf8')]).toEqual([['fifo', 'link'], 'precious']);
@@ -399,7 +400,7 @@ describe('touch', () => {
       const ordinary = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
       expect(asProcess(['touch', report, '--maximum-age', '2m'], { within: ordinary })).toEqual({
         code: 1,
-        said: `k8s-liveness touch: cannot record the first heartbeat at ${report}: what stands there is left alone: permission denied\n`,
+        said: `k8s-liveness touch: cannot write ${report}: what stands there is left alone: permission denied\n`,
       });
       expect(readFileSync(report, 'utf8')).toBe('name,value\n');
     });
@@ -409,7 +410,7 @@ describe('touch', () => {
     const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
     expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([
       1,
-      'k8s-liveness touch: cannot record the first heartbeat at /dev/null/x: ENOTDIR',
+      'k8s-liveness touch: cannot write /dev/null/x: ENOTDIR',
     ]);
   });
 

@@ -15,6 +15,7 @@ import {
 import { join, resolve } from 'node:path';
 import { patiently } from '../src/judge';
 import { ProcessTimestamp } from '../src/process-timestamp';
+import { serialise, type HeartbeatRecord } from '../src/record';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf, WIDE } from './support/need';
 import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
@@ -228,6 +229,11 @@ async function stopped(): Promise<number> {
   return stopped;
 }
 
+/** A task that a process has had in hand for 70 s, with a limit of 60 s. */
+function overdue(changes: Partial<HeartbeatRecord> = {}): string {
+  return serialise(aged(7000, { kind: 'task', ...changes }), '3 in hand, mail#42').toString();
+}
+
 /** What a process beat 700 s ago, with a limit of 600 s. */
 async function stale(pid: number | Promise<number>, error: number): Promise<string> {
   const id = await pid;
@@ -245,6 +251,31 @@ const BEATS = rows(
     name: 'a step past its limit',
     expect: 'stale',
     holds: { pid, error: 0, timestamp: aged(7000, { kind: 'step', limit: 600 }) },
+  },
+  {
+    name: 'a task past its limit',
+    expect: 'overdue',
+    says: 'dead: overdue: mail#42 in hand since ',
+    holds: { pid, error: 0, timestamp: overdue() },
+  },
+  {
+    name: 'a task past its limit, for a reader with a limit',
+    expect: 'overdue',
+    limit: 3_600_000,
+    directory: false,
+    holds: { pid, error: 0, timestamp: overdue() },
+  },
+  {
+    name: 'a task within its limit',
+    expect: 'alive',
+    says: 'alive: mail#42 in hand since ',
+    holds: { pid, error: 0, timestamp: overdue({ limit: 8_640_000 }) },
+  },
+  {
+    name: 'a stale beat with tasks in hand',
+    expect: 'stale',
+    says: 'limit 1m, 3 in hand, mail#42 the oldest (',
+    holds: { pid, error: 0, timestamp: overdue({ kind: 'own' }) },
   },
   { name: 'a beat an hour ahead', expect: 'future', holds: { pid, error: 0, timestamp: aged(-360_000) } },
   {
@@ -340,6 +371,12 @@ const ORDER = rows(
     expect: 'gone',
     path: () => directoryOf({ pid: ended(), error: 1 }),
   },
+  {
+    name: 'a process that has ended before its overdue task',
+    expect: 'gone',
+    path: () => directoryOf({ pid: ended(), error: 1, timestamp: overdue({ pid: undefined, start: undefined }) }),
+  },
+  { name: 'an error before an overdue task', expect: 'failed', holds: { pid, error: 1, timestamp: overdue() } },
   { name: 'an error before a stale beat', expect: 'failed', path: () => stale(pid, 1) },
   {
     name: 'an error before a beat ahead of the clock',
@@ -353,6 +390,12 @@ const LIVENESS = rows(
   { name: 'no error', expect: 'alive', holds: { pid } },
   { name: 'an error that is rubbish', expect: 'alive', holds: { pid, error: 'boom' } },
   { name: 'an error that is a directory', expect: 'alive', path: () => spoiled('error', 'directory') },
+  {
+    name: 'error 1 and an overdue task',
+    expect: 'overdue',
+    says: 'mail#42',
+    holds: { pid, error: 1, timestamp: overdue() },
+  },
   { name: 'error 1 and a stale beat', expect: 'stale', path: () => stale(pid, 1) },
   { name: 'error 1 and a process that has ended', expect: 'gone', path: () => directoryOf({ pid: ended(), error: 1 }) },
   { name: 'no pid', expect: 'missing', holds: { error: 0 } },
@@ -369,6 +412,12 @@ const ELSEWHERE = rows(
     },
   },
   { name: 'a stale beat', expect: 'stale', holds: { pid, error: 0, timestamp: aged(7000) } },
+  {
+    name: 'a task past its limit',
+    expect: 'overdue',
+    says: 'limit 1m, by wall clock (',
+    holds: { pid, error: 0, timestamp: overdue({ boot: '0-0-0-0-1' }) },
+  },
   { name: 'error 1', expect: 'failed', holds: { pid, error: 1, timestamp: record() } },
   {
     name: 'a beat without a limit, which would vouch for ever',

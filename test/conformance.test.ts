@@ -35,7 +35,7 @@ import {
   SHELLS,
   type Answer,
 } from './support/readers';
-import { aged, fileOf, open, record, scratch, startOf, uptime } from './support/records';
+import { aged, fileOf, OLD, open, record, scratch, startOf, uptime } from './support/records';
 
 /** A whole record, to be spoiled. */
 const text = serialise(record()).toString();
@@ -357,6 +357,190 @@ function largest(): HeartbeatRecord {
   });
 }
 
+/** A record, and whatever bytes behind its line. */
+function noted(record: HeartbeatRecord, second: string | Buffer): string {
+  const [first = ''] = serialise(record).toString().split('\n');
+  return fileOf(Buffer.concat([Buffer.from(`${first}\n`), Buffer.from(second)]));
+}
+
+const task = (cs: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord =>
+  aged(cs, { kind: 'task', ...changes });
+
+/** Second lines, and the name that an overdue task has by them. */
+const SECOND_LINES: readonly (readonly [string, string | Buffer, string])[] = [
+  ['as it is written', '3 in hand, mail#42'.padEnd(50) + '\n', 'mail#42'],
+  ['without its newline', '3 in hand, mail#42', 'mail#42'],
+  ['with other lines behind it', '3 in hand, mail#42\n9 in hand, other\n', 'mail#42'],
+  ['of the longest name', `1 in hand, ${'n'.repeat(39)}\n`, 'n'.repeat(39)],
+  ['of 51 characters', `1 in hand, ${'n'.repeat(40)}\n`, 'a task'],
+  ['of 51 characters, the last of which is a space', `1 in hand, ${'n'.repeat(39)} \n`, 'a task'],
+  ['of 50 characters and as many NULs', `1 in hand, ${'n'.repeat(39)}\n`.replaceAll('n', 'n\0'), 'n'.repeat(39)],
+  ['with spaces in its name', '3 in hand, send the  mail\n', 'send the  mail'],
+  ['with spaces before it', '  3 in hand, mail#42\n', 'mail#42'],
+  ['with a space before its name', '3 in hand,  mail#42\n', ' mail#42'],
+  ['with control characters in its name', '3 in hand, a\tb\x1b[31m\x7f\n', 'a?b?[31m?'],
+  ['with a name of UTF-8', '3 in hand, é✓\n', '?????'],
+  ['with a name that is no UTF-8', Buffer.from([...Buffer.from('3 in hand, '), 0xff, 0xc3, 0x28, 0x80, 0x0a]), '??(?'],
+  ['of UTF-8, with 51 bytes and 50 letters', `1 in hand, é${'n'.repeat(38)}\n`, 'a task'],
+  ['with NULs', '\x003 in\0 hand, mail\0#42\0\0\n', 'mail#42'],
+  ['ended by CRLF', '3 in hand, mail#42\r\n', 'mail#42?'],
+  ['with a backslash', '3 in hand, mail\\\n#42\n', 'mail\\'],
+  ['with its own words in its name', '3 in hand, 2 in hand, x\n', '2 in hand, x'],
+  ['with words of a shell in its name', '3 in hand, $(touch${IFS}pwned) `id` *\n', '$(touch${IFS}pwned) `id` *'],
+  ['with a count of 15 digits', '999999999999999 in hand, x\n', 'x'],
+  ['with a count of 16 digits', '1000000000000000 in hand, x\n', 'a task'],
+  ['with a count of 0', '0 in hand, x\n', 'a task'],
+  ...['07', '-1', '+1', '1.0', '1e3', '1e+21', 'Infinity', 'a[$(touch${IFS}pwned)]', '', '3 ', '3 4'].map(
+    (count) => [`with a count of ${JSON.stringify(count)}`, `${count} in hand, x\n`, 'a task'] as const,
+  ),
+  ['without a name', '3 in hand, \n', 'a task'],
+  ['without a comma', '3 in hand mail#42\n', 'a task'],
+  ['with a tab before it', '\t3 in hand, mail#42\n', 'a task'],
+  ['that is missing', '', 'a task'],
+  ['that is empty', '\n3 in hand, mail#42\n', 'a task'],
+  ['of spaces', ' '.repeat(50) + '\n', 'a task'],
+  ['of rubbish', Buffer.from([0xff, 7, 27, 0x28, 0x0a]), 'a task'],
+  ['of spaces that goes on and on', `${' '.repeat(5000)}3 in hand, mail#42\n`, 'a task'],
+];
+
+const LONG = { limit: 86_408_639_999, window: 100, uptime: undefined, wall: 0, boot: undefined };
+
+const TASKS: Case[] = [
+  {
+    name: 'a task within its limit',
+    expect: 'alive',
+    says: 'alive: mail#42 in hand since ',
+    path: () => noted(task(5000, { limit: 360_000 }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task past its limit',
+    expect: 'overdue',
+    says: 'limit 1m (',
+    path: () => noted(task(7000), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task an hour ahead',
+    expect: 'future',
+    says: 'dead: future: last beat ',
+    path: () => noted(task(-360_000), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task of a process that has ended',
+    expect: 'gone',
+    path: () => noted(task(7000, { pid: ended() }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task by wall clock',
+    expect: 'overdue',
+    says: 'mail#42 in hand since 1970-01-01T00:00:00Z, limit 1m, by wall clock (',
+    path: () => noted(task(0, { boot: undefined, uptime: undefined, wall: 0 }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task within its limit by wall clock',
+    expect: 'alive',
+    says: ', by wall clock (',
+    path: () => noted(task(0, { boot: undefined, limit: 8_640_000 }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task in another pid namespace',
+    expect: 'overdue',
+    says: 'by wall clock',
+    python: false,
+    otherPidNamespace: true,
+    path: () => noted(task(7000, { pid: ended(), boot: '0-0-0-0-1' }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a task within its limit in another pid namespace',
+    expect: 'alive',
+    says: 'mail#42 in hand since ',
+    python: false,
+    otherPidNamespace: true,
+    path: () => noted(task(100, { pid: ended(), boot: '0-0-0-0-1', limit: 8_640_000 }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a stale loop with tasks in hand',
+    expect: 'stale',
+    says: 'limit 1m, 3 in hand, mail#42 the oldest (',
+    path: () => noted(aged(7000), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a stale step with tasks in hand',
+    expect: 'stale',
+    says: 'limit 1m, 3 in hand, mail#42 the oldest (',
+    path: () => noted(aged(7000, { kind: 'step' }), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'a stale loop whose second line is rubbish',
+    expect: 'stale',
+    says: 'limit 1m (',
+    path: () => noted(aged(7000), '3 in head, mail#42\n'),
+  },
+  {
+    name: 'a loop with tasks in hand, which a living one does not show',
+    expect: 'alive',
+    says: 'limit 1d (',
+    path: () => noted(record(), '3 in hand, mail#42\n'),
+  },
+  {
+    name: 'the longest line of a task',
+    expect: 'overdue',
+    says: '(...',
+    path: () => moved(noted(task(0, LONG), `1 in hand, ${'n'.repeat(39)}\n`), 'x'.repeat(200)),
+  },
+  {
+    name: 'the longest line of all',
+    expect: 'stale',
+    says: '(...',
+    path: () => moved(noted(aged(0, LONG), `1 in hand, ${'n'.repeat(39)}\n`), 'x'.repeat(200)),
+  },
+  {
+    name: 'a second line behind a first one of 4096 characters',
+    expect: 'overdue',
+    says: 'mail#42 in hand since',
+    path: () =>
+      fileOf(`${serialise(task(7000)).toString().split('\n')[0]?.trimEnd().padEnd(4096) ?? ''}\n3 in hand, mail#42\n`),
+  },
+  {
+    name: 'a second line over the edge of what is read at once',
+    expect: 'overdue',
+    says: 'mail#42 in hand since',
+    path: () =>
+      fileOf(`${serialise(task(7000)).toString().split('\n')[0]?.trimEnd().padEnd(4085) ?? ''}\n3 in hand, mail#42\n`),
+  },
+  {
+    name: 'a second line behind many NULs',
+    expect: 'overdue',
+    says: 'mail#42 in hand since',
+    path: () => noted(task(7000), `${'\0'.repeat(100_000)}3 in hand, mail#42\n`),
+  },
+  {
+    name: 'a second line of 10 MB, which a living loop is not asked for',
+    expect: 'alive',
+    says: 'limit 1d (',
+    path: () => noted(record(), Buffer.alloc(10_000_000, '7')),
+  },
+  {
+    name: 'a second line of 10 MB',
+    expect: 'overdue',
+    says: 'a task in hand since',
+    mayBeKilled: true,
+    path: () => noted(task(7000), Buffer.alloc(10_000_000, '7')),
+  },
+  {
+    name: 'a second line of 10 MB that begins well',
+    expect: 'overdue',
+    says: 'a task in hand since',
+    mayBeKilled: true,
+    path: () => noted(task(7000), Buffer.concat([Buffer.from('3 in hand, '), Buffer.alloc(10_000_000, '7')])),
+  },
+  {
+    name: 'a leftover of the size before there were tasks',
+    expect: 'malformed',
+    says: 'a field of the record is wrong',
+    path: () => fileOf(OLD),
+  },
+];
+
 /** The line stays the same while that other process beats on. */
 const ELSEWHERE = ' is not the one that beat; use --other-pid-namespace for another container (';
 
@@ -536,6 +720,21 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
   describe('who beat', () => {
     test.each(IDENTITY)('$name: $expect', expectOneAnswer);
   });
+  describe('work in hand', () => {
+    test.each(TASKS)('$name: $expect', expectOneAnswer);
+
+    test('one name by all readers, whatever the second line holds, and nothing is executed', async () => {
+      const cwd = scratch();
+      const cases = SECOND_LINES.map(([name, second, shown]) => ({
+        name,
+        path: noted(task(7000), second),
+        expect: 'overdue',
+        says: `dead: overdue: ${shown} in hand since `,
+      }));
+      await expectEach(cases, cwd);
+      expect(readdirSync(cwd)).toEqual([]);
+    });
+  });
   describe('plain files', () => {
     test.each(PLAIN)('$name: $expect', expectOneAnswer);
   });
@@ -545,7 +744,7 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
     await expectEach(
       Array.from({ length: text.length - 1 }, (_, at) => at + 1).map((length) => ({
         name: `${length} bytes`,
-        content: text.slice(0, length),
+        path: fileOf(text.slice(0, length)),
         expect: length < whole ? 'malformed' : 'alive',
       })),
     );
@@ -589,7 +788,7 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
       'sum',
     ];
     const fields = (at: number): string => edited((all) => all.splice(at, 1, ...change(all[at] ?? '')));
-    const cases = names.map((name, at) => ({ name, content: fields(at), expect: 'malformed' }));
+    const cases = names.map((name, at) => ({ name, path: fileOf(fields(at)), expect: 'malformed' }));
     await expectEach(cases, cwd);
     expect(readdirSync(cwd)).toEqual([]);
   });
@@ -599,15 +798,20 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
 const SAMPLE = WIDE ? 1 : 10;
 
 /** Asks about many contents and expects no answer to differ. */
-async function expectEach(cases: { name: string; content: string; expect: string }[], cwd = scratch()): Promise<void> {
-  const paths = cases.map(({ content }) => fileOf(content));
+async function expectEach(
+  cases: { name: string; path: string; expect: string; says?: string }[],
+  cwd = scratch(),
+): Promise<void> {
+  const paths = cases.map(({ path }) => path);
   const many = await askMany(paths, cwd);
   const wrong: (Answer & { name: string })[] = [];
-  for (const [at, { name, expect: expected }] of cases.entries()) {
+  for (const [at, { name, expect: expected, says = '' }] of cases.entries()) {
     const answers = [...(many[at] ?? []), ...(at % SAMPLE === 0 ? await ask(paths[at] ?? '', { cwd }) : [])];
     const lines = new Set(answers.map(({ line }) => line));
     wrong.push(
-      ...answers.filter(({ verdict }) => verdict !== expected || lines.size > 1).map((answer) => ({ name, ...answer })),
+      ...answers
+        .filter(({ verdict, line }) => verdict !== expected || !line.includes(says) || lines.size > 1)
+        .map((answer) => ({ name, ...answer })),
     );
   }
   expect(wrong).toEqual([]);
@@ -639,7 +843,8 @@ const hidden = [...mounted('mount -t proc -o hidepid=invisible proc /proc'), ...
 
 // What stands still can be judged to the tick, however slow the reader.
 const at1000 = lxcfs.map((word) => word.replace('1.00 1.00', '1000.00 1.00'));
-const edge = (age: number): string => fileOf(record({ uptime: 100_000 - age, limit: 1000, window: 100 }));
+const edge = (age: number, kind: HeartbeatRecord['kind'] = 'own'): string =>
+  fileOf(record({ uptime: 100_000 - age, limit: 1000, window: 100, kind }));
 
 /** Neither a boot id, nor /proc/uptime, nor /proc/stat. */
 const subset = mounted('mount -t proc -o subset=pid proc /proc');
@@ -667,6 +872,13 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
   test.each<Case>([
     { name: 'a beat within its limit and window', expect: 'alive', within: at1000, path: () => edge(1101) },
     { name: 'a beat one tick past its limit and window', expect: 'stale', within: at1000, path: () => edge(1102) },
+    { name: 'a task within its limit and window', expect: 'alive', within: at1000, path: () => edge(1101, 'task') },
+    {
+      name: 'a task one tick past its limit and window',
+      expect: 'overdue',
+      within: at1000,
+      path: () => edge(1102, 'task'),
+    },
     { name: 'a beat 2 s ahead', expect: 'alive', within: at1000, path: () => edge(-200) },
     { name: 'a beat one tick more than 2 s ahead', expect: 'future', within: at1000, path: () => edge(-201) },
     { name: 'masked /proc/uptime, a fresh beat', expect: 'alive', within: masked, path: () => fileOf(record()) },

@@ -29,7 +29,7 @@ import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
-import { fileOf, open, record, scratch } from './support/records';
+import { fileOf, OLD, open, record, scratch } from './support/records';
 import { PATIENCE } from './support/until';
 
 class TwoMinutes extends Timestamp {
@@ -290,6 +290,20 @@ describe('maximumAge', () => {
     expect(new Any(path).refresh().verdict().limit).toBe(limit);
     expect(Timestamp.byRef(path).maximumAge).toBe(limit);
   });
+});
+
+test('a Duration is refused although one like it was taken before, and a second time', () => {
+  const timestamp = new TwoMinutes(path);
+  timestamp.refresh({ maximumAge: { minutes: 2 } });
+  timestamp.refresh({ maximumAge: Object.create({ minutes: 3 }) as Duration });
+  timestamp.refresh({
+    maximumAge: Object.create({ minutes: 4 }, { seconds: { value: 5, enumerable: true } }) as Duration,
+  });
+  const refused = [{}, { minutes: 0 }, { minutes: 2, minute: 2 }, { minutes: 2, minute: undefined }] as Duration[];
+  for (const maximumAge of [...refused, ...refused]) {
+    expect(thrown(() => timestamp.refresh({ maximumAge }))).toMatchObject({ code: 'ERR_MAXIMUM_AGE' });
+  }
+  expect(timestamp.refresh({ maximumAge: { seconds: 5 } }).verdict().limit).toBe(5000);
 });
 
 test('a maximumAge that is changed in place counts for both sides with the next beat that is written', () => {
@@ -786,10 +800,21 @@ describe('the first beat', () => {
     expect(lstatSync(path)).toMatchObject({ nlink: 1 });
   });
 
-  test('replaces a FIFO, a symlink and a hard link and leaves what they lead to alone', () => {
+  test('throws for a FIFO and a socket of our own user, which belong to another service, and leaves them there', () => {
+    mkdirSync(dirname(path));
+    const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    for (const plant of [() => execFileSync('mkfifo', [path]), () => spawnSync(process.execPath, ['-e', script])]) {
+      plant();
+      const { ino } = lstatSync(path);
+      expect(thrown(() => beating().refresh()).message).toContain('is left alone: is not a regular file');
+      expect(lstatSync(path).ino).toBe(ino);
+      rmSync(path);
+    }
+  });
+
+  test('replaces a symlink and a hard link and leaves what they lead to alone', () => {
     const victim = fileOf('precious');
     const plant: (() => void)[] = [
-      () => execFileSync('mkfifo', [path]),
       () => {
         symlinkSync(victim, path);
       },
@@ -850,7 +875,7 @@ describe('the first beat', () => {
     expect(stdout).toContain('too many symbolic links');
   });
 
-  test.each([0, 191, 193, 500])('replaces a leftover of %i bytes', (size) => {
+  test.each([0, 192, 255, 257, 500])('replaces a leftover of %i bytes', (size) => {
     mkdirSync(dirname(path));
     writeFileSync(path, 'k8s-liveness/1'.padEnd(size).slice(0, size));
     expect(beating().refresh().alive).toBe(true);
@@ -863,6 +888,7 @@ describe('the first beat', () => {
     ['the NULs that a crash leaves', Buffer.alloc(256)],
     ['a page of NULs', Buffer.alloc(4096)],
     ['a torn heartbeat', 'k8s-liveness/1 12 34'],
+    ['a heartbeat from before there were tasks', OLD],
     ['its first bytes', 'k8s-li'],
     ['its first bytes, and the NULs of a crash', `k8s\0${'\0'.repeat(188)}`],
     ['another version of the format', 'k8s-liveness/2 whatever\nelse\n'],
@@ -1373,10 +1399,21 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['ENOSPC', 'true 0', 'true', 'ENOSPC', 'true']);
   });
 
+  test('takes over a leftover from before there were tasks on a full disk', () => {
+    const output = within(
+      TMPFS,
+      `fs.writeFileSync(path, ${JSON.stringify(OLD)});
+       ${FILL}
+       console.log(new T(path, { clock }).refresh().alive, fs.statSync(path).size);`,
+    );
+    expect(output.split('\n')).toEqual(['ENOSPC', 'true 256']);
+  });
+
   const STATE = `const state = (name = 'timestamp') => JSON.stringify([fs.statSync(folder + '/' + name).size, Timestamp.byRef(folder + '/' + name, { clock }).verdict().reason ?? 'alive']);`;
 
   test.each([
     ['an empty file', ': >@/timestamp'],
+    ['a leftover from before there were tasks', `printf "${OLD.trimEnd()} \\n" >@/timestamp`],
     ['a longer leftover', 'printf "k8s-liveness/1 %0300d" 7 >@/timestamp'],
   ])('%s that is itself a mount point is written in place, and cleared by delete()', (_, make) => {
     const output = within(

@@ -16,14 +16,31 @@ test('a record is one that every reader takes, whatever the clocks and the limit
     fc.constantFrom(-1, 0, NaN, Infinity, -Infinity, 1e15, 253_402_300_799_999, 253_402_300_800_000),
   );
   const limit = fc.oneof(fc.double({ min: 5e-324, max: 1e15, noNaN: true }), fc.constantFrom(5e-324, Infinity));
+  const boot = fc.constantFrom(
+    undefined,
+    '',
+    'x',
+    '-',
+    'AB-1-2-3-4',
+    '0-1-2-3-4\n',
+    '0-1-2-3-4',
+    null as never,
+    7 as never,
+  );
   const path = join(scratch({ memory: true }), 'timestamp');
   fc.assert(
-    fc.property(time, time, time, time, limit, (wall, uptime, first, second, maximumAge) => {
+    fc.property(time, time, time, time, limit, boot, (wall, uptime, first, second, maximumAge, bootId) => {
       class Any extends Timestamp {
         readonly maximumAge = maximumAge;
       }
       let now = first;
-      const clock = { ...manualClock(), wall: () => wall, uptime: () => uptime, monotonic: () => now };
+      const clock = {
+        ...manualClock(),
+        wall: () => wall,
+        uptime: () => uptime,
+        monotonic: () => now,
+        bootId: () => bootId,
+      };
       const timestamp = new Any(path, { clock }).refresh();
       now = second;
       timestamp.refresh();

@@ -63,6 +63,11 @@ export function fileOf(content: HeartbeatRecord | string | Buffer): string {
   return path;
 }
 
+/** What a writer has left from before there were tasks: 192 bytes. */
+export const OLD =
+  'k8s-liveness/1 42              1234567      12000           own  100 7          98765        ' +
+  '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0 1795167792250   3050         7-89abcdef            695144704 \n';
+
 /** Field 22 of /proc/PID/stat. */
 export function startOf(stat: string): number {
   const text = readFileSync(stat, 'latin1');
