@@ -43,7 +43,9 @@ async function bundle(entry, outfile, options) {
   const { outputFiles, metafile } = await build({ ...ESBUILD, ...options, define, entryPoints: [entry], outfile });
   // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
   const text = outputFiles[0].text.replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule');
-  writeFileSync(outfile, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
+  const ignored = text.replaceAll(/\bimport\((?=\w+\))/g, 'import(/* webpackIgnore: true */ ');
+  writeFileSync(outfile, ignored, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   return Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
 }
 

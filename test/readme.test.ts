@@ -571,7 +571,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     ]) {
       const base = join(page, '..');
       for (const [, target = ''] of readFileSync(page, 'utf8')
-        .replaceAll(/```[^]*?```/g, '')
+        .replaceAll(/```[^]*?```|`[^`]*`/g, '')
         .matchAll(/\]\((?!https?:|#)([^)#]+)\)/g)) {
         expect([page, target, spawnSync('test', ['-e', join(base, target)]).status]).toEqual([page, target, 0]);
       }

@@ -190,7 +190,7 @@ const STORIES: Story[] = [
     name: 'a name that is long and no words',
     script: `timestamp.refresh(); timestamp.begin('\\x1b[2J\\n' + 'é'.repeat(200), MINUTE); lag = 0; timestamp.refresh(); sayNow();`,
     expect: 'overdue',
-    line: overdue('\\?\\[2J\\?{35}'),
+    line: overdue('\\?\\[2J\\?{31}'),
   },
   {
     name: 'a hung handler of a process directory',

@@ -42,12 +42,12 @@ const WRITERS = {
 };
 
 const NODE_READER = `
-  const { describe, Timestamp } = require(${LIBRARY});
+  const { formatVerdict, Timestamp } = require(${LIBRARY});
   const { HEARTBEAT, READS } = process.env;
   let wrong = 0;
   for (let read = 0; read < READS; read++) {
     const verdict = Timestamp.byRef(HEARTBEAT).verdict();
-    const line = describe(verdict);
+    const line = formatVerdict(verdict);
     if ((!verdict.alive || !/^[ -~]{1,199}$/.test(line)) && ++wrong <= 5) console.log(line);
   }
   console.log(wrong + ' wrong of ' + READS);`;

@@ -1,7 +1,7 @@
 // The judge that liveness.js is built from, asked as many.sh asks liveness.sh. Its library is $LIBRARY.
 
 Atomics.wait = () => 'timed-out'; // nobody writes here, so it need not wait before it looks again
-const { describe, Timestamp } = require(process.env.LIBRARY);
+const { formatVerdict, Timestamp } = require(process.env.LIBRARY);
 const lines = require('node:fs').readFileSync(0).toString().split('\n');
 
 function judge(options, path) {
@@ -10,7 +10,7 @@ function judge(options, path) {
       options.includes(word),
     );
     const verdict = Timestamp.byRef(path, { ignoreError, otherPidNamespace }).verdict();
-    return `${describe(verdict)}\n\x1e${verdict.alive ? 0 : 1}\n`;
+    return `${formatVerdict(verdict)}\n\x1e${verdict.alive ? 0 : 1}\n`;
   } catch (error) {
     return `${error.stack}\n\x1ethrown\n`;
   }
