@@ -1,5 +1,6 @@
 import type { DeathReason } from '../../src/verdict';
-import { ask, PYTHON, type Asking } from './readers';
+import { WIDE } from './need';
+import { ask, PYTHON, SHELLS, type Asking } from './readers';
 
 /** One row of the table: what stands somewhere, who asks, and the answer that every reader must give. */
 export interface Case extends Asking {
@@ -12,9 +13,13 @@ export interface Case extends Asking {
   readonly mayBeKilled?: true;
 }
 
+let turn = 0;
+
 export async function expectOneAnswer(the: Case): Promise<void> {
   const path = await the.path();
-  const answers = await ask(path, { python: true, ...the });
+  // Such a row takes each shell seconds of processor time: `npm test` asks the shells in turns, `npm run test:all` each.
+  const shell = the.mayBeKilled && !WIDE ? SHELLS[turn++ % SHELLS.length]?.[0] : undefined;
+  const answers = await ask(path, { python: true, shell, ...the });
   const asked = answers.filter((answer) => !(the.mayBeKilled && answer.verdict === 'killed'));
   const exit = the.expect === 'alive' ? 0 : 1;
   expect(asked.map(({ reader, verdict, exit }) => ({ reader, verdict, exit }))).toEqual(

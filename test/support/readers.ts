@@ -74,6 +74,8 @@ export interface Asking {
   readonly python?: boolean;
   /** Asks ProcessTimestamp too: the path is a process directory's. */
   readonly directory?: boolean;
+  /** Asks liveness.sh under this shell alone. Default: under each. */
+  readonly shell?: string | undefined;
 }
 
 /**
@@ -89,11 +91,13 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
     directory = false,
     ignoreError = false,
     otherPidNamespace = false,
+    shell = '',
   } = asking;
   const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
   const options = [...(ignoreError ? ['--ignore-error'] : []), ...(otherPidNamespace ? ['--other-pid-namespace'] : [])];
   const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
-  const probes = probesIn(shipped, node).filter(([name]) => limit === undefined || name === 'liveness.js');
+  const isAsked = (name: string): boolean => name === 'liveness.js' || (limit === undefined && name.includes(shell));
+  const probes = probesIn(shipped, node).filter(([name]) => isAsked(name));
   const commands = probes.map(([name, command]): [string, string[]] => [
     name,
     [...command, ...options, ...maximumAge, '--', path],
