@@ -13,10 +13,9 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 const SHORT = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120 };
 // The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
-const ESBUILD = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
+const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
 // yargs looks for translations beside import.meta.url. Here are none, so it speaks English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
-
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
 const bundled = [
@@ -24,12 +23,14 @@ const bundled = [
   await bundle('src/liveness.ts', 'dist/liveness.js', SHORT),
   await bundle('src/cli/index.ts', 'dist/cli.js', CLI),
 ];
-const notices = [...new Set(bundled.flat().map(notice).sort())];
-writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));
+const notices = [
+  'The files in this folder contain parts of these packages.\n',
+  ...new Set(bundled.flat().map(notice).sort()),
+];
+writeFileSync('dist/NOTICES', notices.join('\n'));
 writeFileSync('dist/liveness.sh', shell(), { mode: 0o755 });
 
-// Makes one declaration file, and in node_modules/.cache the API report, which `npm run check` compares with that in
-// etc.
+// One declaration file, and in node_modules/.cache the API report that `npm run check` compares with the one in etc.
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' });
 const messageCallback = (message) => (message.handled = message.logLevel !== 'error');
 const extractor = ExtractorConfig.loadFileAndPrepare('src/api-extractor.json');
@@ -40,7 +41,7 @@ rmSync('dist/types', { recursive: true });
 /** Returns the folders of the packages that are in the file. */
 async function bundle(entry, outfile, options) {
   const define = { VERSION: JSON.stringify(version), 'import.meta.url': NOWHERE };
-  const { outputFiles, metafile } = await build({ ...ESBUILD, ...options, define, entryPoints: [entry], outfile });
+  const { outputFiles, metafile } = await build({ ...ALL, ...options, define, entryPoints: [entry], outfile });
   // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
   const text = outputFiles[0].text.replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule');
   // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
