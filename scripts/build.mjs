@@ -46,7 +46,9 @@ async function bundle(entry, outfile, options) {
   const text = outputFiles[0].text.replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule');
   // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
   const ignored = text.replaceAll(/\bimport\((?=\w+\))/g, 'import(/* webpackIgnore: true */ ');
-  writeFileSync(outfile, ignored, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  // `lineLimit` continues a string on the next line, where rollup would indent it.
+  const joined = ignored.replaceAll('\\\n', '');
+  writeFileSync(outfile, joined, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   return Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
 }
 

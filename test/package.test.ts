@@ -160,6 +160,12 @@ function projectOf(): string {
 }
 
 describe('as an ES module', () => {
+  test('no string goes on in the next line, where a bundler that indents would change it', () => {
+    for (const file of ['index.js', 'liveness.js', 'cli.js']) {
+      expect(readFileSync(`dist/${file}`, 'utf8').match(/\\\n.*/g)).toBeNull();
+    }
+  });
+
   const alive = [0, expect.stringMatching(/^alive: /), ''];
 
   function run(script: string, ...args: string[]): unknown[] {
