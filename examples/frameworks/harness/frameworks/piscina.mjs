@@ -5,7 +5,7 @@ export default {
   server: 'redis',
   about:
     'Your own pull loop in the main thread, and jobs in ten threads, piscina 5. A thread that spins leaves the main thread fine, so the promise of `pool.run()` is the task, not what runs in the thread. ' +
-    'With `pool.run(mail, { signal: AbortSignal.timeout(limitOf(mail)) })` piscina ends the thread of a job that hangs or spins: the first four rows are alive then, and go on.',
+    'With `pool.run(mail, { signal: AbortSignal.timeout(limitOf(mail)) })` piscina ends the thread of a job that hangs or spins: the rows *one of ten hung*, *all hung* and *busy loop* are alive then, and go on.',
   produce: listProducer,
   acts: {
     stopped: ({ stop }) => stop(),
