@@ -62,7 +62,7 @@ export class AskingGate implements Gate {
     if (this.#isAsking) {
       this.#unanswered++; // never two checks at once
       if (this.#unanswered >= PATIENCE)
-        this.#answer(false, `has not answered for ${formatLimit(this.every * PATIENCE)}`);
+        this.#answer(false, () => `has not answered for ${formatLimit(this.every * PATIENCE)}`);
       return;
     }
     this.#unanswered = 0;
@@ -70,38 +70,57 @@ export class AskingGate implements Gate {
     try {
       answer = this.check();
       if (!isThenable(answer)) {
-        this.#answer(answer === true, `answered ${shown(answer)}`);
+        this.#answer(answer === true, () => `answered ${shown(answer)}`);
         return;
       }
     } catch (error) {
-      this.#answer(false, `threw ${shown(error)}`);
+      this.#answer(false, () => `threw ${shown(error)}`);
       return;
     }
     this.#isAsking = true;
-    const settle = (isYes: boolean, words: string): void => {
+    const settle = (isYes: boolean, words: () => string): void => {
       this.#isAsking = false;
       this.#answer(isYes, words);
     };
     // By a promise of our own, which bears a `then` that throws or answers twice.
     Promise.resolve(answer).then(
       (value) => {
-        settle(value === true, `answered ${shown(value)}`);
+        settle(value === true, () => `answered ${shown(value)}`);
       },
       (error: unknown) => {
-        settle(false, `rejected with ${shown(error)}`);
+        settle(false, () => `rejected with ${shown(error)}`);
       },
     );
   }
 
-  #answer(isYes: boolean, words: string): void {
+  /** Throws nothing: an error in a timer or an unhandled rejection would end the service. */
+  #answer(isYes: boolean, words: () => string): void {
     if (!this.#isOpen) return;
-    if (isYes) {
+    const failure = isYes ? this.#beat() : `of refreshWhile ${attempted(words)}`;
+    if (failure === undefined) {
       if (this.#saysNo) this.warn('the check of refreshWhile says yes again; beats go on', 'CHECK_SAYS_YES');
       this.#saysNo = false;
-      this.beat();
     } else if (!this.#saysNo) {
       this.#saysNo = true;
-      this.warn(`the check of refreshWhile ${words}: no beats until it says true`, 'CHECK_SAYS_NO');
+      this.warn(`the check ${failure}: no beats until it says true`, 'CHECK_SAYS_NO');
     }
+  }
+
+  /** Why it could not beat, such as a `maximumAge` that has become wrong. */
+  #beat(): string | undefined {
+    try {
+      this.beat();
+      return undefined;
+    } catch (error) {
+      return `of refreshWhile says yes, but the beat ${attempted(() => `threw ${shown(error)}`)}`;
+    }
+  }
+}
+
+function attempted(words: () => string): string {
+  try {
+    return words();
+  } catch {
+    return 'gave what cannot be shown';
   }
 }

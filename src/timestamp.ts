@@ -135,8 +135,8 @@ export abstract class Timestamp {
   /**
    * Wraps a handler that a framework calls: each call is a task until the handler returns, throws, or its promise
    * settles. The wrapped handler keeps `this`, the arguments, `length` and `name`, and returns what the handler
-   * returns. If the handler works on after its return, by callbacks, the task ends too early: use {@link
-   * Timestamp.begin} instead.
+   * returns; for a promise, another one that settles alike. If the handler works on after its return, by callbacks, the task ends too early: use {@link
+   * Timestamp.begin} instead. After `delete()` its calls are no tasks any more: wrap again if you begin anew.
    *
    * Makes the first beat if there was none, so that a path which does not work shows at start-up.
    *
@@ -185,7 +185,7 @@ export abstract class Timestamp {
    * answered yet gives no beat. One warning says when the answer turns to no (`CHECK_SAYS_NO`), and one when it turns
    * to yes again (`CHECK_SAYS_YES`). The timer never keeps a process alive.
    *
-   * Makes the first beat if there was none, so that a path which does not work shows at start-up.
+   * Makes the first beat at once, unless `refresh()` has made it, so that a path which does not work shows at start-up.
    *
    * @param options `every`: the interval, in milliseconds or a {@link Duration}, below the limit. Default: a tenth of
    *   the limit, but at least 100 ms and at most 10 s or half the limit.
@@ -218,7 +218,8 @@ export abstract class Timestamp {
       this.refresh();
     });
     try {
-      this.#claim();
+      // Not a mere claim: from here on the loop's limit counts beside any task, also before the first answer.
+      if (!this.#writer.hasLoop) this.refresh();
     } catch (error) {
       gate.stop();
       throw error;

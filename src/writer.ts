@@ -154,6 +154,11 @@ export class Writer {
     return this.#written !== undefined;
   }
 
+  /** Whether the loop itself, or the check of `refreshWhile()`, has beaten. A claim is no such beat. */
+  get hasLoop(): boolean {
+    return this.#hasLoop;
+  }
+
   /** Counts the calls of `remove()`: a handler that was wrapped before the last one must not write again. */
   get generation(): number {
     return this.#generation;
@@ -197,7 +202,7 @@ export class Writer {
     const now = this.#clock.monotonic();
     this.#limit = this.#limitOf(own, false, limitName);
     this.#beats++;
-    this.#beatAt = now;
+    this.#beatAt = this.#tasks.count === 0 ? now : undefined; // a second load() of a process may find tasks in hand
     this.#write(now, () => {
       this.#beats--;
       this.#beatAt = undefined;
@@ -427,8 +432,8 @@ export class Writer {
         'TASK_OVERDUE',
       );
     }
-    // On a full disk the end of the recorded task may still be unwritten.
-    if (this.#written?.task && !isInHand(this.#written.task)) this.#write(now);
+    // On a full disk the beginning of an overdue task, or the end of the recorded one, may still be unwritten.
+    if (this.#written && (this.#failed || (this.#written.task && !isInHand(this.#written.task)))) this.#write(now);
   }
 
   /** Our own parser must accept it, whatever the clocks say. */

@@ -821,3 +821,80 @@ test('the queues find the nearest and the oldest of any mix', () => {
     expect(tasks.count).toBe(all.length);
   }
 });
+
+describe('found by review', () => {
+  test('a gate is a loop from its first moment: a job before its first answer does not lengthen the limit', () => {
+    jest.useFakeTimers();
+    const handle = timestamp.wrap(() => new Promise(() => undefined), { name: 'mail', maximumAge: 5 * MINUTE });
+    timestamp.refreshWhile(() => true);
+    void handle();
+    clock.advance(2 * MINUTE + 1100);
+    expect(verdict()).toBe('stale');
+  });
+
+  test('a gate that says no from the start is not outvoted by jobs that come and go', () => {
+    jest.useFakeTimers();
+    const handle = timestamp.wrap(() => 1, { name: 'mail', maximumAge: 5 * MINUTE });
+    timestamp.refreshWhile(() => false);
+    for (let passed = 0; passed < 5 * MINUTE; passed += 10_000) {
+      clock.advance(10_000);
+      jest.advanceTimersByTime(10_000);
+      handle();
+    }
+    expect(verdict()).toBe('stale');
+  });
+
+  test('a second load() with loops as tasks leaves them to answer', async () => {
+    class Unit extends ProcessTimestamp {
+      override readonly maximumAge = 2 * MINUTE;
+    }
+    const unit = (await new Unit(scratch(), { clock }).load([])).set(0);
+    const task = unit.begin('loop', MINUTE);
+    (await unit.load([])).set(0);
+    for (let passed = 0; passed < 5 * MINUTE; passed += 10_000) {
+      clock.advance(10_000);
+      task.refresh();
+    }
+    expect(unit.alive).toBe(true);
+    unit.delete();
+  });
+
+  test('a task whose beginning could not be written is written when it is overdue', () => {
+    jest.useFakeTimers();
+    timestamp.refresh({ maximumAge: 60 * MINUTE });
+    clock.advance(1000);
+    rmSync(path);
+    mkdirSync(path);
+    timestamp.begin('hung', MINUTE);
+    rmdirSync(path);
+    clock.advance(MINUTE + 2000);
+    jest.advanceTimersByTime(MINUTE + 2000);
+    expect(verdict()).toBe('overdue');
+  });
+
+  test('a gate throws nothing, whatever its check answers and whatever its beat throws', async () => {
+    jest.useFakeTimers();
+    class Changing extends Timestamp {
+      maximumAge = MINUTE;
+    }
+    const changing = new Changing(path, { clock });
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const checks = [
+      () => Promise.reject(proxy as Error),
+      () => {
+        throw proxy;
+      },
+      () => Promise.resolve(true),
+    ];
+    for (const check of checks) {
+      const gate = changing.refreshWhile(check);
+      changing.maximumAge = -1;
+      await jest.advanceTimersByTimeAsync(20_000);
+      changing.maximumAge = MINUTE;
+      gate.stop();
+    }
+    changing.delete();
+    expect(warnings.map((warning) => warning.split(' ')[0])).toEqual(checks.map(() => 'CHECK_SAYS_NO'));
+  });
+});
