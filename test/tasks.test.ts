@@ -881,9 +881,9 @@ describe('found by review', () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     const checks = [
-      () => Promise.reject(proxy as Error),
+      () => Promise.reject(proxy), // eslint-disable-line @typescript-eslint/prefer-promise-reject-errors -- the same
       () => {
-        throw proxy;
+        throw proxy; // eslint-disable-line @typescript-eslint/only-throw-error -- the worst that a check can throw
       },
       () => Promise.resolve(true),
     ];
