@@ -51,6 +51,9 @@ export class ProcessTimestamp extends Timestamp {
     writer.guard = (method) => {
       this.#assertLoaded(method);
     };
+    writer.onWrite = () => {
+      if (this.#loaded) this.#restore();
+    };
   }
 
   /**
@@ -154,17 +157,6 @@ export class ProcessTimestamp extends Timestamp {
     this.reset();
   }
 
-  /**
-   * Beats, as {@link Timestamp.refresh} does; `ERR_NOT_LOADED` before `load()` has succeeded. A beat that is written
-   * also restores pid and error if another program has removed or emptied them.
-   */
-  override refresh(options?: Parameters<Timestamp['refresh']>[0]): this {
-    const before = this.#writer.writtenAt;
-    super.refresh(options);
-    if (this.#writer.writtenAt !== before) this.#restore();
-    return this;
-  }
-
   /** The pid in the directory; undefined if there is none. Reads the file. */
   get pid(): number | undefined {
     const found = readPid(this.#writer.absolute);
@@ -177,6 +169,7 @@ export class ProcessTimestamp extends Timestamp {
     return found.obstacle ? undefined : found.value;
   }
 
+  /** Writes pid and error again if another program has removed or emptied them. */
   #restore(): void {
     try {
       if (isMissingOrEmpty(this.#path(PID))) this.#writePid();

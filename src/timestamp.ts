@@ -135,8 +135,9 @@ export abstract class Timestamp {
   /**
    * Wraps a handler that a framework calls: each call is a task until the handler returns, throws, or its promise
    * settles. The wrapped handler keeps `this`, the arguments, `length` and `name`, and returns what the handler
-   * returns; for a promise, another one that settles alike. If the handler works on after its return, by callbacks, the task ends too early: use {@link
-   * Timestamp.begin} instead. After `delete()` its calls are no tasks any more: wrap again if you begin anew.
+   * returns; for a promise, another one that settles alike. If the handler works on after its return, by callbacks, the
+   * task ends too early: use {@link Timestamp.begin} instead. After `delete()` its calls are no tasks any more: wrap
+   * again if you begin anew.
    *
    * Makes the first beat if there was none, so that a path which does not work shows at start-up.
    *

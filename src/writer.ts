@@ -75,6 +75,8 @@ export class Writer {
   readonly path: string;
   /** `path` as an absolute path, so that a later chdir does not move it. */
   readonly absolute: string;
+  /** Called after each write. */
+  onWrite: (() => void) | undefined;
   /** Throws while no beat may be made, as before `load()` of a ProcessTimestamp. */
   guard: ((method: string) => void) | undefined;
   readonly #place: Place;
@@ -138,11 +140,6 @@ export class Writer {
 
   get failedWrites(): number {
     return this.#failedWrites;
-  }
-
-  /** When the last beat was written, by the monotonic clock. */
-  get writtenAt(): number {
-    return this.#writtenAt;
   }
 
   get longestTask(): number {
@@ -406,6 +403,7 @@ export class Writer {
     this.#written = { ...item, wall };
     this.#writtenLimit = this.#limit;
     this.#writtenAt = now;
+    this.onWrite?.();
   }
 
   /** The item's time by the wall clock. A task keeps its first one, so that the probe's line stays the same. */

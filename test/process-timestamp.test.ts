@@ -739,6 +739,17 @@ describe('as a Timestamp', () => {
     own.reset();
   });
 
+  test('restores what somebody took away also where all work is tasks', async () => {
+    const daemon = (await new Daemon(directory, { clock }).load([])).set(0);
+    const task = daemon.begin('loop', 10_000);
+    rmSync(join(directory, 'pid'));
+    rmSync(join(directory, 'error'));
+    clock.advance(1000);
+    task.refresh();
+    expect(there()).toEqual(['error', 'pid', 'timestamp']);
+    daemon.reset();
+  });
+
   test('restores what somebody took away with the next beat that is written', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(5);
     rmSync(directory, { recursive: true });
