@@ -11,7 +11,7 @@ const turns = () => (turned = Date.now());
 class MailWorker extends Worker<Mail> {
   protected override getBlockTimeout(blockUntil: number) {
     turns();
-    return super.getBlockTimeout(blockUntil);
+    return Math.min(super.getBlockTimeout(blockUntil), this.opts.drainDelay ?? 1); // else 10 s while a job is delayed
   }
   override processJob(...args: Parameters<Worker<Mail>['processJob']>) {
     const maximumAge = limitOf(args[0].data) + 40_000; // with its acknowledgement, which waits for the longest outage
@@ -20,7 +20,7 @@ class MailWorker extends Worker<Mail> {
 }
 const work = timestamp.wrap((job: Job<Mail>) => handle(job.data), (job) => ({ name: `mail#${job.data.id}`, maximumAge: limitOf(job.data) }));
 const connection = { port, socketTimeout: 2000, retryStrategy: () => 1000 }; // else half-open connections are for ever
-const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1 }); // more seconds for a longer limit
+const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1 }); // below socketTimeout; more of both for a longer limit
 worker.on('ioredis:close', turns).on('error', console.error); // an outage is a turn too, each second
 timestamp.refreshWhile(() => worker.isRunning() && !worker.isPaused() && (timestamp.tasks.length > 0 || Date.now() - turned < limit));
 // end of recipe

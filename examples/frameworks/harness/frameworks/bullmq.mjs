@@ -1,7 +1,7 @@
 export default {
   title: 'BullMQ',
   server: 'redis',
-  about: 'A worker of BullMQ 6 on ioredis. It owns its fetch loop, which says nothing while the queue is empty, so a subclass tells when it turns. A loop that is parked is seen when the jobs in hand have ended. Without `processJob()` any outage is borne, and a lost acknowledgement is not seen; with it, an outage of over 40 s restarts a worker that has a job to acknowledge.',
+  about: 'A worker of BullMQ 6 on ioredis (`npm install bullmq ioredis`). It owns its fetch loop, which says nothing while the queue is empty, so a subclass tells when it turns. A loop that is parked is seen when the jobs in hand have ended. Without `processJob()` any outage is borne, and a lost acknowledgement is not seen; with it, an outage of over 40 s restarts a worker that has a job to acknowledge.',
   async produce({ port, queue }) {
     const { Queue } = await import('bullmq');
     const jobs = new Queue(queue, { connection: { port, retryStrategy: () => null, maxRetriesPerRequest: 0 } });
