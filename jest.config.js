@@ -2,7 +2,12 @@
 module.exports = {
   testEnvironment: 'node',
   roots: ['<rootDir>/test'],
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/wide/', '<rootDir>/test/faults/'], // npm run test:all
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/wide/',
+    '<rootDir>/test/faults/',
+    '<rootDir>/test/frameworks/',
+  ], // npm run test:all
   // tsconfig.json has isolatedModules, because `pretest` has checked the types of all files.
   transform: { '\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.json' }] },
   moduleNameMapper: { '^k8s-liveness$': '<rootDir>/src/index.ts' },
