@@ -11,8 +11,6 @@ export interface Context {
   readonly onSignal: (signal: NodeJS.Signals, listener: () => void) => () => void;
   /** Whether we are in the foreground of a terminal, so that Ctrl-C sends a signal to us and to our children. */
   readonly isInForeground: () => boolean;
-  /** Stops this process until it gets a SIGCONT. */
-  readonly suspend: () => void;
 }
 
 export interface Output {

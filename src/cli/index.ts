@@ -21,7 +21,6 @@ if (require.main === module) {
       process.on(signal, listener);
       return () => process.off(signal, listener);
     },
-    suspend: () => process.kill(process.pid, 'SIGSTOP'),
   };
   void main(process.argv.slice(2), context).then((code) => {
     // Not process.exit(), which loses output that is still on its way into a pipe.

@@ -1,4 +1,4 @@
-import type { Arguments, Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import { printable } from '../verdict';
 import { check } from './check';
 import { flag, UsageError, type Command } from './command';
@@ -57,6 +57,7 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
       'boolean-negation': false, // refuse --no-json
       'camel-case-expansion': false,
       'dot-notation': false, // refuse --json.x
+      'duplicate-arguments-array': false, // the last one counts
       'parse-positional-numbers': false, // a path may be 1e3
       'populate--': true,
     })
@@ -66,7 +67,6 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
     .help(asksHelp) // if always on, `check help` would print help, but help may be a path
     .option('help', { ...flag('Show help'), alias: 'h' })
     .hide('h') // from completion
-    .check(refuseRepeated)
     .example('$0 check', 'Does the default heartbeat live? Exits 0 or 1')
     .example('$0 status --watch', 'How near to a restart is it?')
     .epilogue('k8s-liveness COMMAND --help explains a command.')
@@ -116,13 +116,4 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
  */
 function isPath(words: readonly string[]): boolean {
   return words.length > 1 && !(words.at(-1) ?? '').startsWith('-');
-}
-
-/** Refuses an option that comes twice, of which yargs makes a list. */
-function refuseRepeated(args: Arguments): boolean {
-  for (const [name, value] of Object.entries(args)) {
-    if (!Array.isArray(value) || name === '_' || name === '--') continue;
-    throw new UsageError(`--${name} expected once; got ${value.length} times`);
-  }
-  return true;
 }

@@ -68,8 +68,6 @@ export async function cli(
     env,
     clock,
     isInForeground: () => isInForeground,
-    // As the shell's `fg` does, at once.
-    suspend: () => void setImmediate(() => signals.emit('SIGCONT')),
     onSignal: (signal, listener) => {
       signals.on(signal, listener);
       return () => signals.off(signal, listener);

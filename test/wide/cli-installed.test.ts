@@ -260,14 +260,15 @@ describe("docs/cli.md's manifest", () => {
 describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)')(
   'status --watch in a real terminal',
   () => {
-    const socket = `k8s-liveness-${process.pid}`;
+    let server = 0; // one a test, because the last one may still be ending
     const tmux = (...args: string[]): string =>
-      execFileSync('tmux', ['-L', socket, '-f', '/dev/null', ...args], {
+      execFileSync('tmux', ['-L', `k8s-liveness-${process.pid}-${server}`, '-f', '/dev/null', ...args], {
         encoding: 'utf8',
         env: { ...environment(), TERM: 'xterm', TMUX: '' },
       });
     afterEach(() => {
-      spawnSync('tmux', ['-L', socket, 'kill-server']);
+      spawnSync('tmux', ['-L', `k8s-liveness-${process.pid}-${server}`, 'kill-server']);
+      server++;
     });
 
     const untilShown = (isRight: (screen: string) => boolean): Promise<string> =>
@@ -292,27 +293,28 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
       expect(first).toMatch(/^ {2}verdict {6}alive$/m);
       expect(first).toMatch(/^ {2}last beat {4}\[-{10}\] /m);
       expect(first).toMatch(/^ {2}beats {8}1042$/m);
-      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('1 0\n');
       await untilShown((screen) => screen !== first); // a second later
       tmux('send-keys', 'C-c');
       const after = await untilShown((screen) => screen.includes('ended with'));
       expect(after).toContain('ended with 0');
-      expect(after).toContain('before');
-      expect(after).not.toContain('Ctrl-C ends');
-      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+      expect(after).toContain(' alive'); // the last picture stays
     });
 
-    test('gives the terminal back while it is suspended', async () => {
+    test('goes on after it was suspended', async () => {
       tmux('new-session', '-d', '-x', '80', '-y', '24', 'bash --norc --noprofile -i');
-      tmux('send-keys', `PS1='> '; clear; echo be''fore; k8s-liveness status --watch ${fileOf(record())}`, 'Enter');
+      tmux(
+        'send-keys',
+        `PS1='> '; clear; k8s-liveness status --watch ${fileOf(record())}; echo "ended with $?"`,
+        'Enter',
+      );
       await untilShown((screen) => screen.includes('Ctrl-C ends'));
       tmux('send-keys', 'C-z');
-      await untilShown((screen) => screen.includes('before') && screen.includes('Stopped'));
-      expect(tmux('display-message', '-p', '#{alternate_on} #{cursor_flag}')).toBe('0 1\n');
+      await untilShown((screen) => screen.includes('Stopped'));
       tmux('send-keys', 'fg', 'Enter');
-      await untilShown((screen) => screen.includes('Ctrl-C ends'));
+      await untilShown((screen) => screen.includes('Ctrl-C ends') && !screen.includes('Stopped'));
       tmux('send-keys', 'C-c');
-      await untilShown((screen) => screen.includes('before') && !screen.includes('Ctrl-C ends'));
+      tmux('send-keys', 'echo ended with $?', 'Enter');
+      await untilShown((screen) => screen.includes('ended with 0'));
     });
 
     test('run: the command gets one Ctrl-C as one', async () => {
@@ -332,15 +334,6 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
       const screen = await untilShown((screen) => /^exit 0/m.test(screen));
       expect(screen).toMatch(/^(\^C)?got 1$/m);
       expect(screen).not.toMatch(/got 2/);
-    });
-
-    test('follows a terminal that is made narrower', async () => {
-      const paths = [fileOf(record()), fileOf(record())];
-      tmux('new-session', '-d', '-x', '190', '-y', '24', `k8s-liveness status --watch ${paths.join(' ')}`);
-      await untilShown((screen) => /Ctrl-C ends$/m.test(screen));
-      tmux('resize-window', '-x', '20', '-y', '24');
-      const narrow = await untilShown((screen) => screen.replaceAll('\n', '').includes('lines more)'));
-      expect(narrow.replaceAll('\n', '')).toMatch(new RegExp(`^${paths[0] ?? ''} `)); // nothing has scrolled away
     });
   },
 );
