@@ -1,10 +1,9 @@
 // npm run build: makes dist from src and from the packages that src uses, so that users install nothing else.
 
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 import { build } from 'esbuild';
+import { declare } from './declare.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
 const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'main'];
@@ -23,32 +22,24 @@ const bundled = [
   await bundle('src/liveness.ts', 'dist/liveness.js', SHORT),
   await bundle('src/cli/index.ts', 'dist/cli.js', CLI),
 ];
-const notices = [
-  'The files in this folder contain parts of these packages.\n',
-  ...new Set(bundled.flat().map(notice).sort()),
-];
-writeFileSync('dist/NOTICES', notices.join('\n'));
+const notices = [...new Set(bundled.flat().map(notice))].sort();
+writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));
 writeFileSync('dist/liveness.sh', shell(), { mode: 0o755 });
 
-// One declaration file, and in node_modules/.cache the API report that `npm run check` compares with the one in etc.
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'src'], { stdio: 'inherit' });
-const messageCallback = (message) => (message.handled = message.logLevel !== 'error');
-const extractor = ExtractorConfig.loadFileAndPrepare('src/api-extractor.json');
-if (Extractor.invoke(extractor, { messageCallback }).errorCount > 0) process.exitCode = 1;
-appendFileSync('dist/index.d.ts', readFileSync('src/dispose.d.ts')); // the extractor drops global declarations
-rmSync('dist/types', { recursive: true });
+declare();
 
 /** Returns the folders of the packages that are in the file. */
 async function bundle(entry, outfile, options) {
   const define = { VERSION: JSON.stringify(version), 'import.meta.url': NOWHERE };
   const { outputFiles, metafile } = await build({ ...ALL, ...options, define, entryPoints: [entry], outfile });
-  // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
-  const text = outputFiles[0].text.replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule');
-  // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
-  const ignored = text.replaceAll(/\bimport\((?=\w+\))/g, 'import(/* webpackIgnore: true */ ');
-  // `lineLimit` continues a string on the next line, where rollup would indent it.
-  const joined = ignored.replaceAll('\\\n', '');
-  writeFileSync(outfile, joined, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+  const text = outputFiles[0].text
+    // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
+    .replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule')
+    // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
+    .replaceAll(/\bimport\((?=\w+\))/g, 'import(/* webpackIgnore: true */ ')
+    // `lineLimit` continues a string on the next line, where rollup would indent it.
+    .replaceAll('\\\n', '');
+  writeFileSync(outfile, text, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
   return Object.keys(metafile.inputs).flatMap((path) => /.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? []);
 }
 
@@ -60,9 +51,8 @@ function notice(folder) {
 
 /** Joins the shell files. Drops comments and indentation from line 6 on: dash would read them at every probe. */
 function shell() {
-  const source = SHELL.map((name) => readFileSync(`src/liveness/${name}.sh`, 'utf8')).join('');
-  const lines = source.replace('@VERSION@', version).split('\n');
+  const lines = SHELL.flatMap((name) => readFileSync(`src/liveness/${name}.sh`, 'utf8').trimEnd().split('\n'));
   const code = lines.slice(5).filter((line) => !/^ *(#|$)/.test(line));
   const text = [...lines.slice(0, 5), ...code.map((line) => line.trimStart()), ''].join('\n');
-  return text.replace('@HELP@\n', () => readFileSync('src/liveness/help.txt', 'utf8'));
+  return text.replace('@VERSION@', version).replace('@HELP@\n', () => readFileSync('src/liveness/help.txt', 'utf8'));
 }
