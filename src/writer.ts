@@ -37,7 +37,7 @@ interface Limit {
 }
 
 function isSame(a: Limit | undefined, b: Limit): boolean {
-  return a?.value === b.value && a.step === b.step;
+  return a === b || (a?.value === b.value && a.step === b.step);
 }
 
 /** What the record states: the loop's last beat, or a task. Times are milliseconds of the monotonic clock. */
@@ -90,7 +90,8 @@ export class Writer {
 
   // The loop and the tasks.
   #beats = 0;
-  #beatAt: number | undefined;
+  /** NaN while there is none. A field that is always a number is stored without an allocation. */
+  #beatAt = NaN;
   #limit: Limit | undefined;
   readonly #tasks = new Tasks();
   /** Whether the loop itself has beaten. If not, the end of the last task counts as a beat. */
@@ -102,7 +103,8 @@ export class Writer {
   // The file.
   #written: (Item & { readonly wall: number }) | undefined;
   #writtenLimit: Limit | undefined;
-  #writtenAt = 0;
+  /** Until then, beats with the written limit are left unwritten. */
+  #dueAt = 0;
   #identity: Identity | undefined;
   #identifiedAt = 0;
   #failed: (Item & { readonly at: number }) | undefined;
@@ -168,28 +170,20 @@ export class Writer {
    */
   refresh(given: number | Duration, step: boolean, limitName: string): void {
     const last = this.#limit;
-    const limit = last?.step === step && Object.is(last.given, given) ? last : this.#limitOf(given, step, limitName);
+    const limit = last?.step === step && last.given === given ? last : this.#limitOf(given, step, limitName);
     const now = this.#clock.monotonic();
-    const goesOn = this.#hasLoop && this.#beatAt !== undefined;
-    const gap = goesOn && !last?.step ? now - (this.#beatAt ?? now) : 0;
-    if (gap > this.#longestGap) this.#longestGap = gap;
+    const goesOn = this.#hasLoop;
+    const gap = now - this.#beatAt;
+    if (goesOn && !last?.step && gap > this.#longestGap) this.#longestGap = gap;
     this.#beats++;
     this.#beatAt = now;
     this.#hasLoop = true;
     this.#limit = limit;
-    // What was written when a task began or ended may be an older beat than the time of the writing.
-    const recorded = this.#written?.task ? this.#writtenAt : this.#written?.since;
-    if (
-      goesOn &&
-      recorded !== undefined &&
-      isSame(this.#writtenLimit, limit) &&
-      now - recorded < this.#windowOf(limit.value)
-    )
-      return;
+    if (goesOn && now < this.#dueAt && isSame(this.#writtenLimit, limit)) return;
     this.#limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
       this.#beats--;
-      this.#beatAt = undefined;
+      this.#beatAt = NaN;
       this.#hasLoop = false;
     });
   }
@@ -199,10 +193,10 @@ export class Writer {
     const now = this.#clock.monotonic();
     this.#limit = this.#limitOf(own, false, limitName);
     this.#beats++;
-    this.#beatAt = this.#tasks.count === 0 ? now : undefined; // a second load() of a process may find tasks in hand
+    this.#beatAt = this.#tasks.count === 0 ? now : NaN; // a second load() of a process may find tasks in hand
     this.#write(now, () => {
       this.#beats--;
-      this.#beatAt = undefined;
+      this.#beatAt = NaN;
     });
   }
 
@@ -214,7 +208,7 @@ export class Writer {
   begin(name: string, limit: number, own: number | Duration, limitName: string): Entry {
     const now = this.#clock.monotonic();
     if (!this.#hasLoop) this.#limit = this.#limitOf(own, false, limitName);
-    if (!this.#hasLoop) this.#beatAt = undefined; // the end of an earlier task counts only while no task is in hand
+    if (!this.#hasLoop) this.#beatAt = NaN; // the end of an earlier task counts only while no task is in hand
     const entry = this.#tasks.begin(name, limit, now);
     const written = this.#written;
     const isCurrent = written && (written.task ? isInHand(written.task) : this.#hasLoop);
@@ -315,7 +309,8 @@ export class Writer {
 
   /** Makes the next beat a first one: it is written at once, and throws if that fails. */
   expectFirstBeat(): void {
-    this.#written = this.#beatAt = this.#limit = this.#failed = this.#identity = undefined;
+    this.#written = this.#limit = this.#failed = this.#identity = undefined;
+    this.#beatAt = NaN;
     this.#hasLoop = false;
   }
 
@@ -365,8 +360,9 @@ export class Writer {
   #nearest(now: number): Item {
     const task = this.#tasks.nearest();
     const { value: limit, step } = this.#limit ?? { value: Infinity, step: false };
-    const since = this.#beatAt ?? now;
-    const isTask = task && (this.#beatAt === undefined || task.since + task.limit < since + limit);
+    const hasBeat = !Number.isNaN(this.#beatAt);
+    const since = hasBeat ? this.#beatAt : now;
+    const isTask = task && (!hasBeat || task.since + task.limit < since + limit);
     return isTask
       ? { since: task.since, limit: task.limit, kind: 'task', task }
       : { since, limit, kind: step ? 'step' : 'own' };
@@ -402,7 +398,8 @@ export class Writer {
     this.#failed = undefined;
     this.#written = { ...item, wall };
     this.#writtenLimit = this.#limit;
-    this.#writtenAt = now;
+    // If a task is recorded, the loop's last beat may be older than the write.
+    this.#dueAt = (item.task ? now : item.since) + this.#windowOf(this.#limit?.value ?? Infinity);
     this.onWrite?.();
   }
 
