@@ -19,9 +19,10 @@ class MailWorker extends Worker<Mail> {
   }
 }
 const work = timestamp.wrap((job: Job<Mail>) => handle(job.data), (job) => ({ name: `mail#${job.data.id}`, maximumAge: limitOf(job.data) }));
-const connection = { port, socketTimeout: 2000, retryStrategy: () => 1000 }; // else half-open connections are for ever
-const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1 }); // below socketTimeout; more of both for a longer limit
-worker.on('ioredis:close', turns).on('error', console.error); // an outage is a turn too, each second
+const often = { connectTimeout: 1500, socketTimeout: 1500 }; // else a half-open connection is for ever; more for a longer limit
+const connection = { port, ...often, retryStrategy: () => { turns(); return 500; } }; // each attempt of both connections is a turn
+const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1, runRetryDelay: 1000 }); // drainDelay: below socketTimeout
+worker.on('error', console.error);
 timestamp.refreshWhile(() => worker.isRunning() && !worker.isPaused() && (timestamp.tasks.length > 0 || Date.now() - turned < limit));
 // end of recipe
 

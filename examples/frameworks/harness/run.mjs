@@ -1,5 +1,6 @@
-// node examples/frameworks/harness/run.mjs [--write] [FRAMEWORK|ROW...]: starts each recipe as a process on its real server, does to
+// node examples/frameworks/harness/run.mjs [--write] [--times=N] [FRAMEWORK|ROW...]: starts each recipe as a process on its real server, does to
 // it what each row says, and asks the probe. Exits 1 where docs/frameworks.md says otherwise; --write puts that there instead.
+// --times=N makes each cell N times.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
@@ -48,7 +49,7 @@ async function load() {
 const servers = new Set();
 const stages = new Set();
 const folder = mkdtempSync(join(tmpdir(), 'k8s-liveness-frameworks-'));
-let folders = 0;
+let stagesMade = 0;
 
 async function startServer(name) {
   const { start } = await import(`./servers/${name}.mjs`);
@@ -66,11 +67,12 @@ async function endServer(server) {
 async function make({ name, ...framework }, row, shared) {
   const own = row.ownServer && framework.server ? await startServer(framework.server) : undefined;
   const { Stage } = await import('./stage.mjs');
-  const stage = new Stage({ name, framework, row, server: own ?? (await shared()), folder: join(folder, `${name}-${row.id}-${folders++}`) });
+  const at = stagesMade++;
+  const stage = new Stage({ name, framework, row, at, server: own ?? (await shared()), folder: join(folder, `${name}-${row.id}-${at}`) });
   stages.add(stage);
   try {
     await stage.open();
-    return await stage.verdict();
+    return { ...(await stage.verdict()), oldest: stage.oldest };
   } finally {
     await stage.end();
     stages.delete(stage);
@@ -79,20 +81,22 @@ async function make({ name, ...framework }, row, shared) {
 }
 
 /** Makes all cells, some at a time; those that take long first. @returns cells by framework and row */
-async function makeAll(chosen, isNamed) {
+async function makeAll(chosen, isNamed, times) {
   const found = new Map(chosen.map(({ name }) => [name, new Map()]));
   const work = chosen.flatMap((framework) => {
     const own = rows.filter(({ id }) => isNamed(framework.name, id)).sort((a, b) => b.watch - a.watch);
-    const made = own.filter(({ id }) => !framework.none?.[id]);
+    const made = Array.from({ length: times }, () => own.filter(({ id }) => !framework.none?.[id])).flat();
     for (const { id } of own) if (framework.none?.[id]) found.get(framework.name).set(id, { cell: '–' });
     let [left, server] = [made.length];
     const shared = () => (framework.server ? (server ??= startServer(framework.server)) : undefined);
     return made.map((row) => async () => {
       const label = `${framework.name}: ${row.row}`;
       try {
-        const { cell, line } = await make(framework, row, shared);
+        const { cell, line, oldest } = await make(framework, row, shared);
+        const before = found.get(framework.name).get(row.id)?.cell ?? cell;
+        if (before !== cell) complain(`${label}: once ${before}, once ${cell} (${line})`);
         found.get(framework.name).set(row.id, { cell, line });
-        print(`${label}: ${cell} (${line})`);
+        print(`${label}: ${cell} (oldest beat: ${Math.round(oldest * 100)} % of its limit; ${line})`);
       } catch (error) {
         complain(`${label}: ${error.message}`);
       } finally {
@@ -120,7 +124,8 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 
 async function main(argv) {
   const write = argv.includes('--write');
-  const named = argv.filter((arg) => arg !== '--write');
+  const times = Number(argv.find((arg) => arg.startsWith('--times='))?.slice('--times='.length) ?? 1);
+  const named = argv.filter((arg) => !arg.startsWith('--'));
   prepare();
   const all = await load();
   const [names, ids] = [all.map(({ name }) => name), rows.map(({ id }) => id)];
@@ -136,7 +141,7 @@ async function main(argv) {
     if (!missing) chosen.push(framework);
     else (process.env.LIVENESS_NO_SKIP === '1' ? complain : print)(`not verified: ${framework.name}: missing ${missing}`);
   }
-  const found = await makeAll(chosen, isNamed);
+  const found = await makeAll(chosen, isNamed, times);
   const { update } = await import('./page.mjs');
   update({ all, found, write, complain });
 }

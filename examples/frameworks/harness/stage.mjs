@@ -13,6 +13,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const { Timestamp } = createRequire(import.meta.url)(join(ROOT, 'dist/index.js'));
 
 const PERIOD_MS = 1000;
+const LOOKS = 10; // how often the age is looked at between two probes
 const FAILURES = 3;
 const FLOW_MS = 200;
 /** How long a recipe may take to be well, and to do a job again after an outage. */
@@ -27,10 +28,12 @@ export class Stage {
   #flow;
   #adding = Promise.resolve();
   #later = [];
+  /** The oldest that a beat became, as a part of its limit: 1 is dead. What is far below it has margin. */
+  oldest = 0;
   #over = new AbortController();
 
-  constructor({ name, framework, row, server, folder }) {
-    Object.assign(this, { name, framework, row, server, folder, queue: `mail-${row.id}` });
+  constructor({ name, framework, row, server, folder, at }) {
+    Object.assign(this, { name, framework, row, server, folder, queue: `mail-${row.id}-${at}` });
     this.path = join(folder, 'timestamp');
     this.log = join(folder, 'log');
   }
@@ -143,7 +146,11 @@ export class Stage {
       failures = alive ? 0 : failures + 1;
       if (failures === FAILURES) return { alive, reason, line: await this.#line() };
       if (failures === 0 && isOver()) return { alive, line: await this.#line() };
-      await sleep(PERIOD_MS);
+      for (let look = 0; look < LOOKS; look++) {
+        await sleep(PERIOD_MS / LOOKS);
+        const { age, limit } = Timestamp.byRef(this.path).verdict();
+        if (age < Infinity) this.oldest = Math.max(this.oldest, age / limit);
+      }
     }
   }
 
