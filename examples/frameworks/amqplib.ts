@@ -1,14 +1,12 @@
-import type { Channel } from 'amqplib';
 import { handle, limitOf, port, queue, type Mail } from './yours.js';
 
-export let consumer: { channel: Channel; consumerTag: string };
-
 // recipe
-import { connect, type ChannelModel } from 'amqplib';
+import { connect, type Channel, type ChannelModel } from 'amqplib';
 import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
 let isConsuming = true; // or connecting
+let consumer: { channel: Channel; consumerTag: string };
 const work = timestamp.wrap((mail: Mail) => handle(mail), (mail) => ({ name: `mail#${mail.id}`, maximumAge: limitOf(mail) }));
 
 async function setup(connection: ChannelModel) {
@@ -26,4 +24,7 @@ async function setup(connection: ChannelModel) {
 const connection = await connect(`amqp://guest:guest@127.0.0.1:${port}?heartbeat=5`, { timeout: 5000, recovery: { setup, maxDelay: 1000 } });
 connection.on('error', console.error).on('reconnect-scheduled', () => (isConsuming = true)); // comes after the channel's close
 timestamp.refreshWhile(() => isConsuming);
+process.once('SIGTERM', () => consumer.channel.cancel(consumer.consumerTag).then(() => timestamp.finish()).then(() => connection.close()));
 // end of recipe
+
+export { consumer };

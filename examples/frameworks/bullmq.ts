@@ -24,6 +24,7 @@ const connection = { port, ...often, retryStrategy: () => { turns(); return 500;
 const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1, runRetryDelay: 1000 }); // drainDelay: below socketTimeout
 worker.on('error', console.error);
 timestamp.refreshWhile(() => worker.isRunning() && !worker.isPaused() && (timestamp.tasks.length > 0 || Date.now() - turned < limit));
+process.once('SIGTERM', () => worker.close().then(() => timestamp.finish()));
 // end of recipe
 
 export { worker };

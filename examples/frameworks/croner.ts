@@ -1,4 +1,4 @@
-import { fetchAll, park } from './due.js';
+import { close, fetchAll, park } from './due.js';
 import { handle, limit, limitOf } from './yours.js';
 
 // recipe
@@ -17,6 +17,10 @@ async function run() {
 const job = new Cron('*/4 * * * * *', { protect: turns, catch: console.error }, run); // protect: no run while one is in hand
 turns();
 timestamp.refreshWhile(() => job.isRunning() && Date.now() - due < limit);
+process.once('SIGTERM', () => {
+  job.stop();
+  return timestamp.finish().then(close);
+});
 // end of recipe
 
 export { job, park };

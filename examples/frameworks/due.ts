@@ -1,6 +1,8 @@
 // What is done at each run of a schedule: all mails that are there.
 
 import { redis } from './poll.js';
+
+export { close } from './poll.js';
 import { queue, type Mail } from './yours.js';
 
 let parked = false;

@@ -17,11 +17,12 @@ const pgPool = new Pool({ host: '127.0.0.1', port, user: 'postgres', max: 12, ma
 pgPool.on('error', console.error).on('connect', (client) => client.on('error', console.error));
 process.on('unhandledRejection', console.error); // in an outage the end of a job is one, which would end the process
 
-const runner = await run({ pgPool, events, concurrency: 10, pollInterval: 500, taskList: { async [queue](payload) {
+const runner = await run({ pgPool, events, concurrency: 10, pollInterval: 500, noHandleSignals: true, taskList: { async [queue](payload) {
   const mail = payload as Mail;
   await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
 } } });
 timestamp.refreshWhile(() => [...turned].every(([worker, at]) => worker.getActiveJob() ?? Date.now() - at < limit));
+process.once('SIGTERM', () => runner.stop().then(() => timestamp.finish()).then(() => pgPool.end()));
 // end of recipe
 
 export { pgPool, runner };

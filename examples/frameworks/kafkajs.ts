@@ -20,15 +20,15 @@ const kafka = new Kafka({
   },
 });
 const consumer = kafka.consumer({ groupId: queue, maxWaitTimeInMs: 1000, sessionTimeout: 15_000, rebalanceTimeout: 15_000 });
-for (const event of ['FETCH_START', 'FETCH', 'GROUP_JOIN'] as const) consumer.on(consumer.events[event], mayTake(limit));
-for (const event of ['REBALANCING', 'REQUEST_TIMEOUT'] as const) consumer.on(consumer.events[event], mayTake(join));
-await consumer.connect();
-await consumer.subscribe({ topic: queue, fromBeginning: true });
+const signs = { FETCH_START: limit, FETCH: limit, GROUP_JOIN: limit, REBALANCING: join, REQUEST_TIMEOUT: join };
+for (const [event, ms] of Object.entries(signs)) consumer.on(consumer.events[event as keyof typeof signs], mayTake(ms));
+await consumer.connect().then(() => consumer.subscribe({ topic: queue, fromBeginning: true }));
 await consumer.run({ partitionsConsumedConcurrently: 10, eachMessage({ message }) {
   const mail = JSON.parse(`${message.value}`) as Mail;
   return timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
 } });
 timestamp.refreshWhile(() => consumer.paused().length === 0 && (timestamp.tasks.length > 0 || Date.now() < until));
+process.once('SIGTERM', () => consumer.disconnect().then(() => timestamp.finish()));
 // end of recipe
 
 export { consumer, queue };

@@ -22,6 +22,7 @@ const messages = await consumer.consume({ expires: 2000, idle_heartbeat: 1000, c
 void watch(messages.status(), 'heartbeat');
 void watch(nats.status(), 'disconnect', 'reconnecting');
 timestamp.refreshWhile(() => Date.now() - turned < limit);
+process.once('SIGTERM', () => messages.close().then(() => timestamp.finish()).then(() => nats.drain()));
 // end of recipe
 
 export { messages };

@@ -7,24 +7,24 @@ import { connect } from '@nats-io/transport-node';
 import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
-let turned = Date.now(); // when the server answered, or was connected to anew
+let [turned, stopping] = [Date.now(), false]; // when the server answered, or was connected to anew
 const turns = () => (turned = Date.now());
-const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000, maxReconnectAttempts: -1 }; // more for a longer limit
-const nats = await connect({ port, ...often });
+const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000 }; // more for a longer limit
+const nats = await connect({ port, ...often, maxReconnectAttempts: -1 });
 const consumer = await jetstream(nats).consumers.get(queue, 'mailer');
 async function turn() {
   const message = await consumer.next({ expires: 1000 }); // does not end in an outage, and fails if the consumer was deleted
   turns();
-  if (!message) return;
-  const mail = message.json<Mail>();
-  await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail)).finally(turns);
-  message.ack();
+  const mail = message?.json<Mail>();
+  if (mail) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail)).finally(turns);
+  message?.ack();
 }
-const pause = (error: unknown) => { console.error(error); return sleep(1000); };
-const main = async () => { while (!nats.isClosed()) await turn().catch(pause); };
+const main = async () => { while (!stopping) await turn().catch((error: unknown) => sleep(1000, console.error(error))); };
 const watch = async () => { for await (const { type } of nats.status()) if (type === 'disconnect' || type === 'reconnecting') turns(); };
 timestamp.refreshWhile(() => timestamp.tasks.length > 0 || Date.now() - turned < limit);
-void Promise.all([main(), watch()]);
+process.once('SIGTERM', () => (stopping = true));
+void watch();
+void main().then(() => timestamp.finish()).then(() => nats.drain());
 // end of recipe
 
 export { consumer, nats };

@@ -1,4 +1,4 @@
-import { park, poll } from './poll.js';
+import { close, park, poll } from './poll.js';
 import { handle, limitOf } from './yours.js';
 
 // recipe
@@ -10,7 +10,7 @@ class MailLoop implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private stopping = false;
   private ended?: Promise<void>;
   constructor(@Inject(WorkerTimestamp) private readonly timestamp: WorkerTimestamp) {}
-  onApplicationBootstrap() { this.ended = this.turn(); } // not awaited, or the application would never be up
+  onApplicationBootstrap() { this.ended = this.turn().finally(close); } // not awaited, or the application would never be up
   beforeApplicationShutdown() { this.stopping = true; return this.ended; }
   private async turn() {
     while (!this.stopping) {

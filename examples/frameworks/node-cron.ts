@@ -1,4 +1,4 @@
-import { fetchAll, park } from './due.js';
+import { close, fetchAll, park } from './due.js';
 import { handle, limit, limitOf } from './yours.js';
 
 // recipe
@@ -17,6 +17,10 @@ const job = schedule('*/4 * * * * *', run, { noOverlap: true }); // no run while
 for (const event of ['execution:started', 'execution:overlap', 'execution:missed'] as const) job.on(event, turns);
 turns();
 timestamp.refreshWhile(() => ['idle', 'running'].includes(job.getStatus()) && Date.now() - due < limit);
+process.once('SIGTERM', () => {
+  void job.stop();
+  return timestamp.finish().then(close);
+});
 // end of recipe
 
 export { job, park };

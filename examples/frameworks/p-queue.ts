@@ -1,4 +1,4 @@
-import { park, poll } from './poll.js';
+import { close, park, poll } from './poll.js';
 import { handle, limitOf } from './yours.js';
 
 // recipe
@@ -22,7 +22,8 @@ async function main() {
   }
 }
 let stopping = false;
-void main();
+process.once('SIGTERM', () => (stopping = true));
+void main().then(() => timestamp.finish()).then(close);
 // end of recipe
 
 export { park, pool };

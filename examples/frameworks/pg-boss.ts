@@ -23,6 +23,7 @@ timestamp.refreshWhile(() => {
     count > 0 || Date.now() - Math.max(createdOn, lastFetchedOn ?? 0, lastErrorOn ?? 0) < limit
   ));
 });
+process.once('SIGTERM', () => boss.stop().then(() => timestamp.finish()));
 // end of recipe
 
 export { boss, queue };

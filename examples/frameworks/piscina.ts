@@ -1,4 +1,4 @@
-import { park, poll } from './poll.js';
+import { close, park, poll } from './poll.js';
 import { limitOf, type Mail } from './yours.js';
 
 // recipe
@@ -10,6 +10,7 @@ const filename = new URL('./piscina-thread.js', import.meta.url).href; // export
 const pool = new Piscina<Mail, unknown>({ filename, maxThreads: 10 });
 const inHand = new Set<Promise<unknown>>();
 let stopping = false;
+process.once('SIGTERM', () => (stopping = true));
 
 // Each poll is a task too, in the main thread. While ten jobs are in hand nothing polls, and their own limits count.
 async function main() {
@@ -22,10 +23,10 @@ async function main() {
     if (inHand.size >= 10) await Promise.race(inHand);
   }
 }
-void main();
+void main().then(() => timestamp.finish()).then(() => pool.close()).then(close);
 // end of recipe
 
-pool.on('message', (message: { handled: string }) => process.send?.(message)); // for the harness
+pool.on('message', (message: { begun?: string; handled?: string }) => process.send?.(message)); // for the harness
 export { park, pool };
 export function stop(): void {
   stopping = true;

@@ -1,4 +1,4 @@
-import { park, poll } from './poll.js';
+import { close, park, poll } from './poll.js';
 import { handle, limitOf } from './yours.js';
 
 // recipe
@@ -6,6 +6,7 @@ import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
 let stopping = false;
+process.once('SIGTERM', () => (stopping = true));
 
 async function main() {
   while (!stopping) {
@@ -15,8 +16,9 @@ async function main() {
     timestamp.refresh({ maximumAge: limitOf(mail) });
     await handle(mail);
   }
+  timestamp.delete();
 }
-void main();
+void main().then(close);
 // end of recipe
 
 export { park };

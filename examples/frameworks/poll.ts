@@ -13,6 +13,11 @@ export const redis = new Redis({
 });
 redis.on('error', () => undefined);
 
+/** At the end. */
+export function close(): void {
+  redis.disconnect();
+}
+
 let parked = false;
 /** For the harness: no poll ends any more. */
 export function park(): void {

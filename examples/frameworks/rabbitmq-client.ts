@@ -16,6 +16,7 @@ consumer.on('error', console.error);
 
 // Connecting is fine. After it, the consumer waits for all handlers in hand before it subscribes again.
 timestamp.refreshWhile(() => consumer.consumerTag !== '' || !rabbit.ready || timestamp.tasks.length > 0);
+process.once('SIGTERM', () => consumer.close().then(() => timestamp.finish()).then(() => rabbit.close()));
 // end of recipe
 
 export { consumer };

@@ -6,7 +6,7 @@ import { Consumer } from 'sqs-consumer';
 import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
-const timeouts = { connectionTimeout: 1000, socketTimeout: 2000 }; // over waitTimeSeconds, below the limit; by default there are none
+const timeouts = { connectionTimeout: 1000, socketTimeout: 1500 }; // over waitTimeSeconds, below the limit; by default there are none
 const sqs = new SQSClient({ region: 'eu-west-1', maxAttempts: 1, requestHandler: timeouts });
 
 // Each call to SQS is a task: receive and delete, also those that fail. So is each message. Nothing else beats.
@@ -23,6 +23,8 @@ const pauses = { pollingWaitTimeMs: 100, authenticationErrorTimeout: 1000 }; // 
 const queueUrl = `http://127.0.0.1:${port}/000000000000/${queue}`;
 const consumer = Consumer.create({ queueUrl, sqs, batchSize: 10, waitTimeSeconds: 1, ...pauses, handleMessage });
 consumer.on('error', console.error).on('processing_error', console.error).start();
+consumer.on('stopped', () => timestamp.finish());
+process.once('SIGTERM', () => { consumer.stop(); });
 // end of recipe
 
 export { consumer, sqs };

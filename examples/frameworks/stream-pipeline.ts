@@ -1,4 +1,4 @@
-import { park, poll } from './poll.js';
+import { close, park, poll } from './poll.js';
 import { handle, limitOf, type Mail } from './yours.js';
 
 // recipe
@@ -6,11 +6,12 @@ import { pipeline } from 'node:stream/promises';
 import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
-const stop = new AbortController();
+let stopping = false;
+process.once('SIGTERM', () => (stopping = true));
 
 // Each poll is a task too. While the next stage is busy nothing polls, and the limit of its job counts.
 async function* source() {
-  while (!stop.signal.aborted) {
+  while (!stopping) {
     const mail = await timestamp.run('poll', timestamp.maximumAge, poll);
     if (mail) yield mail;
   }
@@ -18,7 +19,7 @@ async function* source() {
 async function sink(mails: AsyncIterable<Mail>) {
   for await (const mail of mails) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
 }
-pipeline(source, parse, sink, { signal: stop.signal }).catch(console.error);
+pipeline(source, parse, sink).then(() => timestamp.finish()).then(close, console.error);
 // end of recipe
 
 let fails = false;
@@ -31,4 +32,7 @@ async function* parse(mails: AsyncIterable<Mail>) {
 export function fail(): void {
   fails = true;
 }
-export { park, stop };
+export { park };
+export function stop(): void {
+  stopping = true;
+}

@@ -14,6 +14,8 @@ export interface Mail {
   readonly does?: 'hang' | 'spin';
   /** How long it takes, in milliseconds. Default: 50. */
   readonly ms?: number;
+  /** How long it waits in the queue first, in milliseconds, if the queue can delay a job. */
+  readonly delay?: number;
   /** How long it may take, in milliseconds. Default: 4000. */
   readonly limit?: number;
 }
@@ -23,8 +25,9 @@ export function limitOf(mail: Mail): number {
 }
 
 export async function handle(mail: Mail): Promise<void> {
+  process.send?.({ begun: mail.id }); // for the harness
   if (mail.does === 'hang') await new Promise(() => undefined);
   while (mail.does === 'spin');
   await sleep(mail.ms ?? 50);
-  process.send?.({ handled: mail.id }); // for the harness
+  process.send?.({ handled: mail.id });
 }

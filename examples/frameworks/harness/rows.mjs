@@ -1,18 +1,19 @@
 // What is done to each recipe, and what a probe should say of it. The same for every framework.
 
-/** Of the heartbeat, in seconds. A mail's own is 4 s, see yours.ts. */
-export const LIMIT_S = 3;
+/** Of the heartbeat, in seconds, unless the row has a shorter one. A mail's own is 4 s, see yours.ts. */
+export const LIMIT_S = 5;
 /** How long the server is away, in seconds. */
 export const OUTAGE_S = 30;
 /** An acknowledgement may be late by an outage, and not for ever: how long a task for it may be in hand, in seconds. */
 export const ACK_LIMIT_S = 40;
 
-/** How long a wedge may stay unseen, in seconds: ours are decided in about seven. */
-const UNSEEN_S = 20;
+/** How long a wedge may stay unseen, in seconds: ours are decided in about nine, and by a schedule in 17. */
+const UNSEEN_S = 40;
 
 /**
  * `act` does it. `watch` is for how many seconds the probe is asked then, each second: dead is three times dead in a row. After
  * `expect: 'alive'` a last job has to be done too, else it is not well. With `mayRecover` a framework that goes on by itself is right too.
+ * After `expect: 'ends'` the process has to end by itself.
  */
 export const rows = [
   {
@@ -74,6 +75,15 @@ export const rows = [
     act: (stage) => stage.quiet(),
   },
   {
+    id: 'delayed', row: 'a delayed job', expect: 'alive', watch: 25, limit: 3,
+    how: 'one job, delayed by 20 s, and no other; the limit is 3 s, as BullMQ would wait for 10 s at a time',
+    act: async (stage) => {
+      await stage.quiet();
+      await stage.add({ delay: 20_000 });
+    },
+    after: (stage) => stage.allHandled(),
+  },
+  {
     id: 'long', row: 'a long job', expect: 'alive', watch: 13,
     how: 'a job of 10 s with a limit of 15 s of its own, beside short ones',
     act: (stage) => stage.add({ ms: 10_000, limit: 15_000 }),
@@ -102,5 +112,10 @@ export const rows = [
     id: 'killed', row: 'server killed', expect: 'alive', watch: OUTAGE_S + 5, ownServer: true,
     how: `the server is killed (\`kill -9\`) and started again after ${OUTAGE_S / 2} s`,
     act: (stage) => stage.away(() => stage.server.kill(), () => stage.server.restart(), OUTAGE_S / 2),
+  },
+  {
+    id: 'sigterm', row: 'SIGTERM', expect: 'ends',
+    how: 'the process gets SIGTERM while a job of 3 s is in hand: it does that job, removes its heartbeat and ends by itself',
+    act: (stage) => stage.begun({ ms: 3000, limit: 15_000 }),
   },
 ];

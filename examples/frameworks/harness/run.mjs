@@ -84,7 +84,7 @@ async function make({ name, ...framework }, row, shared) {
 async function makeAll(chosen, isNamed, times) {
   const found = new Map(chosen.map(({ name }) => [name, new Map()]));
   const work = chosen.flatMap((framework) => {
-    const own = rows.filter(({ id }) => isNamed(framework.name, id)).sort((a, b) => b.watch - a.watch);
+    const own = rows.filter(({ id }) => isNamed(framework.name, id)).sort((a, b) => (b.watch ?? 0) - (a.watch ?? 0));
     const made = Array.from({ length: times }, () => own.filter(({ id }) => !framework.none?.[id])).flat();
     for (const { id } of own) if (framework.none?.[id]) found.get(framework.name).set(id, { cell: '–' });
     let [left, server] = [made.length];

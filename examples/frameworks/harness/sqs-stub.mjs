@@ -1,4 +1,4 @@
-// node sqs-stub.mjs PORT: as much of Amazon SQS as a consumer needs, on 127.0.0.1: send, receive by long polling, delete, visibility.
+// node sqs-stub.mjs PORT: as much of Amazon SQS as a consumer needs, on 127.0.0.1: send (also delayed), receive by long polling, delete, visibility.
 // No signature is checked. Queues are made at their first use, and lost with the process.
 
 import { createHash, randomUUID } from 'node:crypto';
@@ -10,8 +10,8 @@ const VISIBILITY_S = 30;
 const queues = new Map();
 
 const actions = {
-  SendMessage(queue, { MessageBody: body }) {
-    const message = { id: randomUUID(), body, md5: createHash('md5').update(body).digest('hex'), visibleAt: 0 };
+  SendMessage(queue, { MessageBody: body, DelaySeconds: delay = 0 }) {
+    const message = { id: randomUUID(), body, md5: createHash('md5').update(body).digest('hex'), visibleAt: Date.now() + delay * 1000 };
     queue.set(message.id, message);
     return { MessageId: message.id, MD5OfMessageBody: message.md5 };
   },

@@ -1,7 +1,8 @@
 // One row of one framework: a recipe in a process of its own behind a proxy, a queue of its own, and a probe that asks.
 
 import { execFile, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { once } from 'node:events';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,12 +18,13 @@ const LOOKS = 10; // how often the age is looked at between two probes
 const FAILURES = 3;
 const FLOW_MS = 200;
 /** How long a recipe may take to be well, and to do a job again after an outage. */
-const PATIENCE_MS = 60_000;
-const AGAIN_MS = 30_000;
+const PATIENCE_MS = 120_000;
+const AGAIN_MS = 60_000;
 
 export class Stage {
   #ids = 0;
   #added = new Set();
+  #begun = new Set();
   #handled = new Set();
   #acted = new Set();
   #flow;
@@ -45,10 +47,11 @@ export class Stage {
     await this.#openProducer();
     const output = openSync(this.log, 'a');
     const argv = [process.execPath, join(import.meta.dirname, 'child.mjs'), this.name];
-    const env = { ...process.env, LIVENESS_PATH: this.path, LIMIT: String(LIMIT_S * 1000), PORT: String(this.proxy?.port), QUEUE: this.queue };
+    const env = { ...process.env, LIVENESS_PATH: this.path, LIMIT: String((this.row.limit ?? LIMIT_S) * 1000), PORT: String(this.proxy?.port), QUEUE: this.queue };
     this.child = spawn(TIED[0], [...TIED.slice(1), ...argv], { env, stdio: ['ignore', output, output, 'ipc'], detached: true });
     closeSync(output);
-    this.child.on('message', ({ handled, acted }) => {
+    this.child.on('message', ({ begun, handled, acted }) => {
+      if (begun) this.#begun.add(begun);
       if (handled) this.#handled.add(handled);
       if (acted) this.#acted.add(acted);
     });
@@ -74,6 +77,13 @@ export class Stage {
 
   async addMany(count, job) {
     for (let at = 0; at < count; at++) await this.add(job);
+  }
+
+  /** Adds a job and waits until it is in hand. */
+  async begun(job) {
+    const id = await this.add(job);
+    await this.#until(() => this.#begun.has(id), PATIENCE_MS, 'has not begun a job');
+    return id;
   }
 
   /** No more short jobs, and those there are have been done. */
@@ -116,7 +126,8 @@ export class Stage {
   async verdict() {
     const { row } = this;
     const begun = Date.now();
-    await row.act(this);
+    const id = await row.act(this);
+    if (row.expect === 'ends') return this.#ended(id);
     const answer = await this.#watch(() => Date.now() - begun > row.watch * 1000);
     if (!answer.alive || (row.expect === 'dead' && !row.mayRecover)) return { cell: answer.alive ? 'alive' : `dead: ${answer.reason}`, line: answer.line };
     await Promise.all(this.#later);
@@ -129,6 +140,20 @@ export class Stage {
     const well = row.expect === 'alive' ? 'alive' : 'recovers';
     const unwell = row.expect === 'alive' ? 'alive, does no more jobs' : 'alive';
     return { cell: this.#handled.has(last) ? well : unwell, line: then.line };
+  }
+
+  /** Sends SIGTERM while a job is in hand. */
+  async #ended(id) {
+    const { child } = this;
+    const exited = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => []);
+    child.kill('SIGTERM');
+    const [code, signal] = await exited;
+    const wrong = [
+      code !== 0 && signal !== 'SIGTERM' && (signal ?? code ?? 'does not end'), // NestJS sends itself the signal again
+      !this.#handled.has(id) && 'leaves its job',
+      existsSync(this.path) && 'leaves its heartbeat',
+    ].filter((each) => each !== false);
+    return { cell: wrong.length === 0 ? 'ends' : wrong.join(', '), line: await this.#line() };
   }
 
   async end() {

@@ -13,6 +13,7 @@ export default {
     },
   },
   none: {
+    delayed: 'RabbitMQ delays a message only with a plugin',
     paused: 'a channel is not paused, its consumer is cancelled',
     parked: 'it fetches nothing, the broker delivers',
   },

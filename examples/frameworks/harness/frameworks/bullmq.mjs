@@ -6,7 +6,7 @@ export default {
     const { Queue } = await import('bullmq');
     const jobs = new Queue(queue, { connection: { port, retryStrategy: () => null, maxRetriesPerRequest: 0 } });
     jobs.on('error', () => undefined);
-    return { add: (mail) => jobs.add('mail', mail, { jobId: `mail-${mail.id}` }), close: () => jobs.close() };
+    return { add: (mail) => jobs.add('mail', mail, { jobId: `mail-${mail.id}`, delay: mail.delay }), close: () => jobs.close() };
   },
   acts: {
     stopped: ({ worker }) => worker.close(),

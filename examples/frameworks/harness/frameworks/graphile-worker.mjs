@@ -11,7 +11,7 @@ export default {
     const { makeWorkerUtils } = await import('graphile-worker');
     const utils = await makeWorkerUtils({ connectionString: `postgres://postgres@127.0.0.1:${port}/postgres`, maxPoolSize: 2 });
     await utils.migrate();
-    return { add: (mail) => utils.addJob(queue, mail), close: () => utils.release() };
+    return { add: (mail) => utils.addJob(queue, mail, { runAt: new Date(Date.now() + (mail.delay ?? 0)) }), close: () => utils.release() };
   },
   acts: {
     stopped: ({ runner }) => runner.stop(),

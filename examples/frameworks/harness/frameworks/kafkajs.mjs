@@ -42,6 +42,7 @@ export default {
     },
   },
   none: {
+    delayed: 'Kafka delays no message',
     cancelled: 'Kafka cancels no consumer: a member that its group has lost joins again',
   },
   proof: [

@@ -23,6 +23,7 @@ export default {
     },
   },
   none: {
+    delayed: 'this nats-server (2.9) delays no new message',
     paused: 'a consumer is not paused, it is stopped',
   },
   lost: {

@@ -21,6 +21,7 @@ export default {
     },
   },
   none: {
+    delayed: 'this nats-server (2.9) delays no new message',
     paused: 'a loop that is paused is one that is stopped',
     crashed: 'the loop catches what fails and goes on',
     'long-all': 'it does one job at a time',

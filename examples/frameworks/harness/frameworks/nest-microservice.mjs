@@ -20,6 +20,7 @@ export default {
     },
   },
   none: {
+    delayed: 'RabbitMQ delays a message only with a plugin',
     paused: 'it is not paused',
     parked: 'it fetches nothing, the broker delivers',
   },

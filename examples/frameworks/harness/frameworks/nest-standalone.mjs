@@ -9,6 +9,7 @@ export default {
   produce: listProducer,
   acts: { stopped: ({ app }) => app.close(), parked: ({ park }) => park() },
   none: {
+    delayed: 'a Redis list delays nothing',
     'long-all': 'it does one job at a time',
     paused: 'a loop that is paused is one that is stopped',
     cancelled: 'the source is asked each time, and knows no consumer',

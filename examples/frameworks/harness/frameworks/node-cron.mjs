@@ -16,6 +16,7 @@ export default {
     parked: ({ park }) => park(),
   },
   none: {
+    delayed: 'what is due later is left to the schedule',
     paused: 'it is started and stopped only',
     cancelled: 'the source is asked each time, and knows no consumer',
     'ack-lost': 'a mail that was popped is not acknowledged',

@@ -11,6 +11,7 @@ export default {
     parked: ({ park }) => park(),
   },
   none: {
+    delayed: 'a Redis list delays nothing',
     cancelled: 'the source is asked each time, and knows no consumer',
     crashed: 'a loop that throws ends the process',
     'ack-lost': 'a mail that was popped is not acknowledged',

@@ -21,7 +21,7 @@ export default {
     boss.on('error', () => undefined);
     await boss.start();
     await boss.createQueue(queue);
-    return { add: (mail) => boss.send(queue, mail), close: () => boss.stop({ graceful: false }) };
+    return { add: (mail) => boss.send(queue, mail, { startAfter: (mail.delay ?? 0) / 1000 }), close: () => boss.stop({ graceful: false }) };
   },
   acts: {
     stopped: ({ boss, queue }) => boss.offWork(queue),

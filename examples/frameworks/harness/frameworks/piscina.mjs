@@ -13,6 +13,7 @@ export default {
     parked: ({ park }) => park(),
   },
   none: {
+    delayed: 'a Redis list delays nothing',
     paused: 'it is not paused',
     cancelled: 'the source is asked each time, and knows no consumer',
     'ack-lost': 'a mail that was popped is not acknowledged',

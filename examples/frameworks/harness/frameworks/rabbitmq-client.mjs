@@ -16,6 +16,7 @@ export default {
     },
   },
   none: {
+    delayed: 'RabbitMQ delays a message only with a plugin',
     paused: 'a consumer is not paused, it is closed',
     parked: 'it fetches nothing, the broker delivers',
   },

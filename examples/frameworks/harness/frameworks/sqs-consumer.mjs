@@ -20,7 +20,7 @@ export default {
     const headers = { 'x-amz-target': 'AmazonSQS.SendMessage' };
     return {
       async add(mail) {
-        const body = JSON.stringify({ QueueUrl, MessageBody: JSON.stringify(mail) });
+        const body = JSON.stringify({ QueueUrl, MessageBody: JSON.stringify(mail), DelaySeconds: (mail.delay ?? 0) / 1000 });
         const { status } = await fetch(QueueUrl, { method: 'POST', headers, body, signal: AbortSignal.timeout(2000) });
         if (status !== 200) throw new Error(`SQS answered ${status}`);
       },

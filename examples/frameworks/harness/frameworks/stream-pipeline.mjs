@@ -6,11 +6,12 @@ export default {
   about: 'A pipeline of Node\'s own streams, which does one job at a time. `parse` is a stage of yours, and needs no line of its own: if it hangs, nothing polls any more.',
   produce: listProducer,
   acts: {
-    stopped: ({ stop }) => stop.abort(),
+    stopped: ({ stop }) => stop(),
     crashed: ({ fail }) => fail(),
     parked: ({ park }) => park(),
   },
   none: {
+    delayed: 'a Redis list delays nothing',
     paused: 'a pipeline reads by itself',
     cancelled: 'the source is asked each time, and knows no consumer',
     'long-all': 'it does one job at a time',
