@@ -7,7 +7,7 @@ import { WorkerTimestamp } from './timestamp.js';
 
 const timestamp = new WorkerTimestamp();
 const filename = new URL('./piscina-thread.js', import.meta.url).href; // export default (mail: Mail) => handle(mail);
-const pool = new Piscina<Mail, unknown>({ filename, maxThreads: 10 });
+const pool = new Piscina<Mail, unknown>({ filename, minThreads: 10, maxThreads: 10 });
 const inHand = new Set<Promise<unknown>>();
 let stopping = false;
 process.once('SIGTERM', () => (stopping = true));

@@ -16,12 +16,12 @@ export interface Mail {
   readonly ms?: number;
   /** How long it waits in the queue first, in milliseconds, if the queue can delay a job. */
   readonly delay?: number;
-  /** How long it may take, in milliseconds. Default: 4000. */
+  /** How long it may take, in milliseconds. Default: 8000. */
   readonly limit?: number;
 }
 
 export function limitOf(mail: Mail): number {
-  return mail.limit ?? 4000;
+  return mail.limit ?? 8000;
 }
 
 export async function handle(mail: Mail): Promise<void> {

@@ -1,4 +1,4 @@
-// docs/frameworks.md: tables of what every recipe was seen to do, and the recipes as they were run.
+// docs/frameworks.md: a table of what every recipe was seen to do, and the recipes as they were run.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,19 +8,18 @@ const HERE = join(import.meta.dirname, '..');
 export const PAGE = join(HERE, '../../docs/frameworks.md');
 export const NONE = '–';
 
-const TABLES = { wedges: 'dead', stresses: 'alive' };
-const rowsOf = (table) => rows.filter(({ expect }) => expect === TABLES[table]);
 const line = (cells) => `| ${cells.join(' | ')} |\n`;
-const isRight = ({ expect }, cell) => cell === NONE || cell === 'recovers' || (expect === 'alive' ? cell === 'alive' : cell.startsWith('dead'));
+const isRight = ({ expect }, cell) => [expect, NONE, 'recovers'].includes(cell);
 const anchor = (title) => title.toLowerCase().replaceAll(/[^a-z0-9 -]/g, '').replaceAll(' ', '-');
+const rowOf = (wanted) => rows.find(({ id }) => id === wanted).row;
 
 /** Without the reason, which may depend on the moment. */
-const settled = (text) => text?.replaceAll(/dead: [a-z]+/g, 'dead');
+const short = (cell) => cell?.replace(/^dead: [a-z]+/, 'dead');
 
 /** What users copy: what stands in the file between the two marks. */
 export function recipeOf(name) {
   const text = readFileSync(join(HERE, `${name}.ts`), 'utf8');
-  return /(?<=^\/\/ recipe\n)[^]*?(?=^\/\/ end of recipe$)/m.exec(text)?.[0] ?? '';
+  return /(?<=^\/\/ recipe\n)[^]*?(?=^\/\/ end of recipe$)/m.exec(text)?.[0].trim() ?? '';
 }
 
 function block(page, name) {
@@ -29,48 +28,63 @@ function block(page, name) {
 
 /** The cells that stand on the page, by framework's title and row. */
 function standing(page) {
-  const cells = new Map();
-  for (const table of Object.keys(TABLES)) {
-    const [, , ...lines] = block(page, table).split('\n').filter((each) => each.startsWith('|'));
-    for (const each of lines) {
-      const [title, ...values] = each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', ''));
-      const own = cells.get(title.slice(1, title.indexOf(']'))) ?? new Map();
-      for (const [index, { id }] of rowsOf(table).entries()) if (values[index]) own.set(id, values[index]);
-      cells.set(title.slice(1, title.indexOf(']')), own);
-    }
-  }
-  return cells;
+  const [head = '', , ...lines] = block(page, 'cells').split('\n').filter((each) => each.startsWith('|'));
+  const split = (each) => each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', ''));
+  const [, ...names] = split(head);
+  return new Map(lines.map((each) => {
+    const [title, ...cells] = split(each);
+    return [title.slice(1, title.indexOf(']')), new Map(cells.map((cell, index) => [rows.find(({ row }) => row === names[index])?.id, cell]))];
+  }));
 }
 
-function tableOf(table, all, cellOf) {
-  const columns = rowsOf(table);
-  return line(['', ...columns.map(({ row }) => row)]) + line(['---', ...columns.map(() => '---')]) + all.map(({ title }) => (
-    line([`[${title}](#${anchor(title)})`, ...columns.map((row) => {
-      const cell = cellOf(title, row.id);
+function tableOf(all, cellOf) {
+  return line(['', ...rows.map(({ row }) => row)]) + line(['---', ...rows.map(() => '---')]) + all.map((framework) => (
+    line([`[${framework.title}](#${anchor(framework.title)})`, ...rows.map((row) => {
+      const cell = cellOf(framework, row.id);
       return cell && !isRight(row, cell) ? `**${cell}**` : (cell ?? '');
     })])
   )).join('');
 }
 
-/** A source in the framework: the file, as it is installed, and words that stand in it. */
+/** What each row does, and why it does not exist for some. */
+function listOf(all) {
+  return rows.map(({ id, row, how }) => {
+    const titles = new Map();
+    for (const { title, none } of all) if (none?.[id]) titles.set(none[id], [...(titles.get(none[id]) ?? []), title]);
+    const reasons = [...titles].map(([why, each]) => ` ${NONE} ${why} (${each.join('; ')}).`);
+    return `- **${row}**: ${how}.${reasons.join('')}\n`;
+  }).join('');
+}
+
+const isOurs = (file) => file.startsWith('./');
+const pathOf = (file) => (isOurs(file) ? join(HERE, file) : join(HERE, 'node_modules', file));
+
+/** A place in the framework's source, as it is installed: its file and line. */
 function place({ file, text }) {
-  return `\`${file}\`: \`${text.replaceAll('|', '\\|')}\``; // a bar ends a cell, also in code
+  if (isOurs(file)) return `\`${file.slice(2)}\``;
+  const before = existsSync(pathOf(file)) ? readFileSync(pathOf(file), 'utf8').split(text)[0] : '';
+  return `\`${file}:${before.split('\n').length}\``;
 }
 
 function sectionOf(framework, cellOf, complain) {
-  const { name, title, about, proof = [], none = {}, lost = {} } = framework;
-  const proofs = proof.map(({ when, what, source }) => line([when, what, source ? place(source) : '']));
-  const nones = Object.entries(none).map(([id, why]) => `- ${NONE} *${rows.find((row) => row.id === id).row}*: ${why}.\n`);
-  const losses = rows.filter((row) => cellOf(title, row.id) && !isRight(row, cellOf(title, row.id))).map(({ id, row }) => {
+  const { name, title, about, install, proof, lost = {}, recovers = {} } = framework;
+  const { dependencies } = JSON.parse(readFileSync(join(HERE, 'package.json'), 'utf8'));
+  const packages = install.map((each) => `${each}@${dependencies[each]}`).join(' ');
+  const proofs = proof.map(({ when, what, source }) => `- ${when}: ${what} (${place(source)})\n`);
+  const cells = rows.map((row) => [row, cellOf(framework, row.id)]);
+  const losses = cells.filter(([row, cell]) => cell && !isRight(row, cell)).map(([{ id, row }, cell]) => {
     if (!lost[id]) complain(`${name}: nothing says why *${row}* is lost`);
-    return `- **${cellOf(title, id)}** on *${row}*: ${lost[id]}\n`;
+    return `- **${cell}** on *${row}*: ${lost[id]}\n`;
+  });
+  const recoveries = cells.filter(([, cell]) => cell === 'recovers').map(([{ id, row }]) => {
+    if (!recovers[id]) complain(`${name}: nothing says why it recovers from *${row}*`);
+    return `- recovers from *${row}*: ${recovers[id]?.why} (${recovers[id] && place(recovers[id].source)})\n`;
   });
   return [
-    `### ${title}\n\n${about}\n\n`,
-    `\`\`\`ts\n${recipeOf(name).trim()}\n\`\`\`\n\n`,
-    proof.length > 0 ? `${line(['the consumer consumes', 'shown by', 'source'])}${line(['---', '---', '---'])}${proofs.join('')}\n` : '',
-    [...losses, ...nones].join(''),
-    losses.length + nones.length > 0 ? '\n' : '',
+    `### ${title}\n\n${packages && `\`npm install ${packages}\`\n\n`}${about}\n\n`,
+    `\`\`\`ts\n${recipeOf(name)}\n\`\`\`\n\n`,
+    [...proofs, ...losses, ...recoveries].join(''),
+    '\n',
   ].join('');
 }
 
@@ -78,30 +92,28 @@ function sectionOf(framework, cellOf, complain) {
 export function update({ all, found, write, complain }) {
   const page = readFileSync(PAGE, 'utf8');
   const before = standing(page);
-  const cellOf = (title, id) => {
-    const { name } = all.find((framework) => framework.title === title);
-    return found.get(name)?.get(id)?.cell ?? before.get(title)?.get(id);
-  };
+  const cellOf = ({ name, title }, id) => short(found.get(name)?.get(id)?.cell) ?? before.get(title)?.get(id);
   for (const framework of all) {
-    const { name, title, proof = [] } = framework;
-    for (const { source } of proof) {
-      const file = source && join(HERE, 'node_modules', source.file);
-      if (source && !(existsSync(file) && readFileSync(file, 'utf8').includes(source.text))) complain(`${name}: ${source.file} does not say ${source.text}`);
+    const { name, title, proof, none = {}, lost = {}, recovers = {} } = framework;
+    for (const { what, why, source } of [...proof, ...Object.values(recovers)]) {
+      if (!source) complain(`${name}: no source says: ${what ?? why}`);
+      else if (!existsSync(pathOf(source.file)) || !readFileSync(pathOf(source.file), 'utf8').includes(source.text)) complain(`${name}: ${source.file} does not say ${source.text}`);
     }
+    for (const id of Object.keys({ ...none, ...lost, ...recovers })) rowOf(id);
     for (const [id, { cell }] of found.get(name) ?? []) {
       const stood = before.get(title)?.get(id);
-      if (!write && settled(stood) !== settled(cell)) complain(`${title}: ${id}: ${cell}, and the page says ${stood ?? 'nothing'}`);
+      if (!write && stood !== short(cell)) complain(`${title}: ${id}: ${cell}, and the page says ${stood ?? 'nothing'}`);
     }
   }
   const blocks = {
-    ...Object.fromEntries(Object.keys(TABLES).map((table) => [table, tableOf(table, all, cellOf)])),
-    how: rows.map(({ row, how }) => `- **${row}**: ${how}.\n`).join(''),
+    cells: tableOf(all, cellOf),
+    rows: listOf(all),
     recipes: `\n${all.map((framework) => sectionOf(framework, cellOf, complain)).join('')}`,
   };
   let text = page;
   for (const [name, now] of Object.entries(blocks)) {
     const stood = block(text, name);
-    if (!write && settled(stood) !== settled(now)) complain(`docs/frameworks.md: ${name} is not what this run would write`);
+    if (!write && stood !== now) complain(`docs/frameworks.md: ${name} is not what this run would write`);
     const [begin, end] = [`<!-- frameworks: ${name} -->\n`, `<!-- /frameworks: ${name} -->`];
     text = text.replace(`${begin}${stood}${end}`, () => `${begin}${now}${end}`);
   }

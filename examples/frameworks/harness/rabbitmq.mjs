@@ -1,5 +1,11 @@
 // Puts mails into a queue of RabbitMQ, and deletes it.
 
+/** Why a lost acknowledgement is not seen. */
+export const UNANSWERED = [
+  'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the',
+  'channel after its `consumer_timeout`, half an hour, and that is seen.',
+].join(' ');
+
 export async function queueProducer({ port, queue }) {
   const { connect } = await import('amqplib');
   const connection = await connect(`amqp://127.0.0.1:${port}`);

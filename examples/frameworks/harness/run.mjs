@@ -11,7 +11,7 @@ import { rows } from './rows.mjs';
 const HERE = join(import.meta.dirname, '..');
 const ROOT = join(HERE, '../..');
 /** How many rows are made at a time. Most of a row is waiting. */
-const BESIDE = Number(process.env.FRAMEWORKS_BESIDE ?? 8);
+const BESIDE = Number(process.env.FRAMEWORKS_BESIDE ?? 16);
 
 const print = (text) => { process.stderr.write(`${text}\n`); };
 const complain = (text) => {

@@ -1,9 +1,10 @@
-import { queueProducer } from '../rabbitmq.mjs';
+import { queueProducer, UNANSWERED } from '../rabbitmq.mjs';
 
 export default {
   title: 'amqplib',
   server: 'rabbitmq',
-  about: 'A consumer of amqplib 2, whose `recovery` connects again. It shows no state, so the recipe keeps one.',
+  install: ['amqplib'],
+  about: '`recovery` of amqplib 2 connects again. A channel shows no state, so the recipe keeps one.',
   produce: queueProducer,
   acts: {
     stopped: ({ consumer }) => consumer.channel.cancel(consumer.consumerTag),
@@ -13,17 +14,17 @@ export default {
     },
   },
   none: {
-    delayed: 'RabbitMQ delays a message only with a plugin',
-    paused: 'a channel is not paused, its consumer is cancelled',
+    paused: 'it has no pause',
     parked: 'it fetches nothing, the broker delivers',
+    delayed: 'RabbitMQ delays a message only with a plugin',
   },
   lost: {
     stopped: 'nothing is called when the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`.',
-    'ack-lost': 'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the channel after its `consumer_timeout`, half an hour, and then the recipe sees it.',
+    'ack-lost': UNANSWERED,
   },
   proof: [
     { when: 'idle and busy', what: 'no `null` message came, which is a cancel by the broker while the connection stays up', source: { file: 'amqplib/lib/channel.js', text: 'const result = this.dispatchMessage(fields, null);' } },
-    { when: 'idle and busy', what: 'the channel is not closed, which an error of one operation does', source: { file: 'amqplib/lib/channel.js', text: "safeEmit(this, 'close')" } },
-    { when: 'in an outage', what: 'the event `reconnect-scheduled` of each attempt, after the `close` of all channels', source: { file: 'amqplib/lib/recovery.js', text: "this.emit('reconnect-scheduled', { attempt, delay, error: err });" } },
+    { when: 'idle and busy', what: 'the channel is not closed, which an error of one operation does', source: { file: 'amqplib/lib/channel.js', text: 'safeEmit(this, \'close\')' } },
+    { when: 'in an outage', what: '`reconnect-scheduled` before each attempt, after the `close` of all channels', source: { file: 'amqplib/lib/recovery.js', text: 'this.emit(\'reconnect-scheduled\', { attempt, delay, error: err });' } },
   ],
 };

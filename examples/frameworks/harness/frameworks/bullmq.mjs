@@ -1,7 +1,14 @@
 export default {
   title: 'BullMQ',
   server: 'redis',
-  about: 'A worker of BullMQ 6 on ioredis (`npm install bullmq ioredis`). It owns its fetch loop, which says nothing while the queue is empty, so a subclass tells when it turns. A loop that is parked is seen when the jobs in hand have ended. Without `processJob()` any outage is borne, and a lost acknowledgement is not seen; with it, an outage of over 40 s restarts a worker that has a job to acknowledge.',
+  install: ['bullmq', 'ioredis'],
+  about: [
+    'The fetch loop of BullMQ 6 says nothing while the queue is empty, so a subclass tells when it turns. In an outage',
+    'the loop waits for the blocking connection until it is back, and the event `ioredis:close` tells of the other',
+    'connection only; `retryStrategy` is called for both. A parked loop is seen when the jobs in hand have ended.',
+    'Without `processJob()` any outage is borne, and a lost acknowledgement is not seen; with it, an outage of over 40 s',
+    'restarts a worker that has a job to acknowledge.',
+  ].join(' '),
   async produce({ port, queue }) {
     const { Queue } = await import('bullmq');
     const jobs = new Queue(queue, { connection: { port, retryStrategy: () => null, maxRetriesPerRequest: 0 } });
@@ -25,13 +32,13 @@ export default {
     },
   },
   none: {
-    cancelled: 'Redis knows no consumer that it could cancel',
+    cancelled: 'the source is asked each time, and knows no consumer',
     crashed: 'the fetch loop catches what fails and goes on',
   },
   proof: [
     { when: 'idle', what: '`getBlockTimeout()`, called at each wait of `drainDelay` seconds', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'const blockTimeout = this.getBlockTimeout(blockUntil);' } },
     { when: 'busy', what: 'a job in hand, or one that ended: it fetches the next one with its own end', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'await job.moveToCompleted(result, token, fetchNextCallback() && !(this.closing || this.paused))' } },
-    { when: 'in an outage', what: 'the event `ioredis:close` of each attempt to connect', source: { file: 'bullmq/dist/esm/classes/queue-base.js', text: "this.emit('ioredis:close')" } },
-    { when: 'at all', what: '`isRunning()` and `isPaused()`; the first stays true when the fetch loop is parked', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'return this.running;' } },
+    { when: 'in an outage', what: '`retryStrategy` of ioredis, before each attempt of each connection', source: { file: 'ioredis/built/redis/event_handler.js', text: 'const retryDelay = self.options.retryStrategy(++self.retryAttempts);' } },
+    { when: 'always', what: '`isRunning()` and `isPaused()`; the first stays true when the fetch loop is parked', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'return this.running;' } },
   ],
 };

@@ -1,11 +1,13 @@
-import { listProducer } from '../list.mjs';
+import { listProducer, ofList } from '../list.mjs';
 
 export default {
   title: 'croner',
   server: 'redis',
-  about:
-    'Jobs by a schedule, croner 11: every 4 s here, and as well once a night, as nothing waits for the next run. Between runs the heartbeat asks whether the run that was due came. ' +
-    'Without `protect` new runs begin beside one that hangs; without `catch` one that throws ends the process.',
+  install: ['croner'],
+  about: [
+    'A schedule of croner 11: every 4 s here, and as well once a night, as nothing waits for the next run. Without',
+    '`protect` new runs begin beside one that hangs; without `catch` one that throws ends the process.',
+  ].join(' '),
   produce: listProducer,
   acts: {
     stopped: ({ job }) => job.stop(),
@@ -17,13 +19,12 @@ export default {
     parked: ({ park }) => park(),
   },
   none: {
-    delayed: 'what is due later is left to the schedule',
-    cancelled: 'the source is asked each time, and knows no consumer',
-    'ack-lost': 'a mail that was popped is not acknowledged',
+    ...ofList,
   },
   proof: [
-    { when: 'idle', what: '`isRunning()`, false when it is stopped, paused, or has no next run; and `nextRun()`, which must not have passed: an error of its own timer, logged by your handler of `uncaughtException`, ends it while `isRunning()` stays true', source: { file: 'croner/dist/croner.d.ts', text: 'isRunning(): boolean;' } },
+    { when: 'idle', what: '`isRunning()`, false when it is stopped, paused, or has no next run', source: { file: 'croner/dist/croner.d.ts', text: 'isRunning(): boolean;' } },
+    { when: 'idle', what: '`nextRun()` has not passed: an error of its timer, logged by your handler of `uncaughtException`, ends it while `isRunning()` stays true', source: { file: 'croner/dist/croner.d.ts', text: 'nextRun(' } },
     { when: 'busy', what: 'the jobs in hand, and the callback of `protect`, called instead of a run', source: { file: 'croner/dist/croner.d.ts', text: 'If a function is provided, it will be called if the job is blocked.' } },
-    { when: 'in an outage', what: 'the same: a run whose fetch fails is a run' },
+    { when: 'in an outage', what: 'the same: a run whose fetch fails is a run', source: { file: './due.ts', text: 'return [];' } },
   ],
 };

@@ -1,11 +1,13 @@
 export default {
   title: 'graphile-worker',
   server: 'postgres',
+  install: ['graphile-worker', 'pg'],
   about: [
-    'Ten workers of graphile-worker 0.17, each with a fetch loop of its own that tells each turn, in an outage too. Without',
-    '`maxLifetimeSeconds` it does no more jobs after an outage that left connections half-open, and stays alive here: it puts a',
-    'connection back into the pool although its query has failed. When the server starts (57P03) or its host is unreachable, it retries a',
-    'fetch after 3 s to 2 min without an event, so give the heartbeat a limit above that.',
+    'Ten workers of graphile-worker 0.17, each with a fetch loop that tells each turn. Without `maxLifetimeSeconds` it',
+    'does no more jobs after an outage that left connections half-open, and stays alive here: a connection whose query',
+    'has failed goes back into the pool. When the server starts (57P03) or its host is unreachable, it retries a fetch',
+    'after 3 s to 2 min without an event, so give the heartbeat a limit above that. By default it handles SIGTERM itself',
+    'and ends by it.',
   ].join(' '),
   async produce({ port, queue }) {
     const { makeWorkerUtils } = await import('graphile-worker');
@@ -31,8 +33,8 @@ export default {
     },
   },
   none: {
-    paused: 'a runner is not paused, it is stopped',
-    cancelled: 'the table is asked each time, and knows no consumer',
+    paused: 'it has no pause',
+    cancelled: 'the source is asked each time, and knows no consumer',
   },
   lost: {
     'ack-lost': 'the query that completes a job is not waited for, so it holds no slot: the worker goes on, and the job stays locked and runs again after four hours.',
@@ -40,7 +42,7 @@ export default {
   proof: [
     { when: 'idle', what: '`worker:getJob:start` of each worker, each `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:start", { ctx, worker });' } },
     { when: 'busy', what: '`worker.getActiveJob()`, and `job:complete` after it', source: { file: 'graphile-worker/dist/worker.js', text: 'getActiveJob: () => activeJob,' } },
-    { when: 'in an outage', what: '`worker:getJob:error` of each worker, which asks again after `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:error", { ctx, worker, error: err });' } },
-    { when: 'at all', what: 'all workers that were made; one that has stopped tells nothing any more', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:create", { ctx, worker, tasks });' } },
+    { when: 'in an outage', what: '`worker:getJob:error` of each worker, each `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:error", { ctx, worker, error: err });' } },
+    { when: 'always', what: 'all workers that were made; one that has stopped tells nothing any more', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:create", { ctx, worker, tasks });' } },
   ],
 };

@@ -8,11 +8,13 @@ const broker = () => require('kafkajs/src/broker').prototype;
 export default {
   title: 'KafkaJS',
   server: 'kafka',
+  install: ['kafkajs'],
   about: [
-    'A consumer of KafkaJS 2, here on kcat\'s mock cluster of one broker and four partitions. It fetches again when all jobs of a',
-    'fetch are done, so one that hangs holds all partitions of its broker. With several brokers each has a fetch loop of its own, and',
-    'this recipe sees when none of them turns. Leave `rebalanceTimeout` no shorter than `sessionTimeout`: after an outage the group waits',
-    'for the member that the consumer was, and if KafkaJS gives up earlier, each attempt leaves another one to wait for.',
+    'A consumer of KafkaJS 2, here on kcat\'s mock cluster of one broker and four partitions. It fetches again when all',
+    'jobs of a fetch are done, so one that hangs holds all partitions of its broker. Each of several brokers has a fetch',
+    'loop, and this recipe sees when none of them turns. Leave `rebalanceTimeout` no shorter than `sessionTimeout`:',
+    'after an outage the group waits for the member that the consumer was, and if KafkaJS gives up earlier, each attempt',
+    'leaves another one to wait for.',
   ].join(' '),
   async produce({ port, queue }) {
     const { Kafka, logLevel } = await import('kafkajs');
@@ -42,14 +44,14 @@ export default {
     },
   },
   none: {
-    delayed: 'Kafka delays no message',
     cancelled: 'Kafka cancels no consumer: a member that its group has lost joins again',
+    delayed: 'Kafka delays no message',
   },
   proof: [
     { when: 'idle', what: '`FETCH_START` and `FETCH`, each `maxWaitTimeInMs`', source: { file: 'kafkajs/src/consumer/runner.js', text: 'this.instrumentationEmitter.emit(FETCH_START, { nodeId })' } },
     { when: 'busy', what: 'the jobs in hand; it fetches again after them', source: { file: 'kafkajs/src/consumer/fetcher.js', text: 'await workerQueue.push(...availableBatches)' } },
     { when: 'in an outage', what: '`socketFactory`, called at each attempt to connect', source: { file: 'kafkajs/src/network/connection.js', text: 'this.socket = createSocket({' } },
     { when: 'in an outage', what: '`REQUEST_TIMEOUT` on a silent connection', source: { file: 'kafkajs/src/network/requestQueue/socketRequest.js', text: 'this[PRIVATE.EMIT_EVENT](events.NETWORK_REQUEST_TIMEOUT, {' } },
-    { when: 'at all', what: '`paused()`, as a paused consumer goes on with `FETCH`', source: { file: 'kafkajs/src/consumer/consumerGroup.js', text: 'await sleep(this.maxWaitTime)' } },
+    { when: 'always', what: '`paused()`, as a paused consumer goes on with `FETCH`', source: { file: 'kafkajs/src/consumer/consumerGroup.js', text: 'await sleep(this.maxWaitTime)' } },
   ],
 };

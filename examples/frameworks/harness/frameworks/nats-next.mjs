@@ -1,9 +1,13 @@
-import { streamProducer } from '../nats.mjs';
+import { streamProducer, UNANSWERED } from '../nats.mjs';
 
 export default {
   title: 'NATS JetStream, next()',
   server: 'nats',
-  about: 'A loop of your own over `next()` of @nats-io/jetstream 3, one job at a time. In an outage `next()` does not end at `expires`, as the timer that would end it is stopped with the connection.',
+  install: ['@nats-io/jetstream', '@nats-io/transport-node'],
+  about: [
+    'A loop of your own over `next()` of @nats-io/jetstream 3, one job at a time. In an outage `next()` does not end at',
+    '`expires`, as the timer that would end it is stopped with the connection.',
+  ].join(' '),
   produce: streamProducer,
   acts: {
     stopped: ({ nats }) => nats.close(),
@@ -21,17 +25,17 @@ export default {
     },
   },
   none: {
-    delayed: 'this nats-server (2.9) delays no new message',
     paused: 'a loop that is paused is one that is stopped',
-    crashed: 'the loop catches what fails and goes on',
+    crashed: 'the fetch loop catches what fails and goes on',
     'long-all': 'it does one job at a time',
+    delayed: 'nats-server 2.9, as run here, delays no new message',
   },
   lost: {
-    'ack-lost': '`ack()` has no reply in NATS, so one that is lost looks like a job that is done. The server delivers the job again after the consumer\'s `ack_wait` (30 s), so its slot is held no longer than that. `await message.ackAck()` asks for a reply, and fails without one.',
+    'ack-lost': UNANSWERED,
   },
   proof: [
     { when: 'idle', what: '`next()`, which ends at `expires`, and fails if the server knows no consumer', source: { file: '@nats-io/jetstream/lib/consumer.js', text: 'return status.toError();' } },
-    { when: 'busy', what: 'the job in hand' },
+    { when: 'busy', what: 'the job in hand', source: { file: './nats-next.ts', text: 'await timestamp.run(' } },
     { when: 'in an outage', what: '`reconnecting` of `nats.status()`, at each attempt to connect', source: { file: '@nats-io/nats-core/lib/protocol.js', text: 'this.dispatchStatus({ type: "reconnecting" });' } },
   ],
 };

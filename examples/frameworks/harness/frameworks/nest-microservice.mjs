@@ -1,12 +1,15 @@
-import { queueProducer } from '../rabbitmq.mjs';
+import { queueProducer, UNANSWERED } from '../rabbitmq.mjs';
 
 export default {
   title: 'NestJS microservice',
   server: 'rabbitmq',
-  about:
-    'A microservice of NestJS 12 over RabbitMQ (amqp-connection-manager 5). Its server tells of its connection only (`status`), not of its consumer, so a subclass does. ' +
-    'Nobody listens for an error of the channel, so it ends the connection too, and the service connects anew. ' +
-    'An interceptor makes each message a task: it ends with the handler\'s observable. `options` are yours (`noAck: false`, `prefetchCount: 10`); give `{ strategy }` to `createMicroservice`, and `{ intercept }` to `useGlobalInterceptors`.',
+  install: ['@nestjs/common', '@nestjs/core', '@nestjs/microservices', 'amqplib', 'amqp-connection-manager', 'reflect-metadata', 'rxjs'],
+  about: [
+    'A microservice of NestJS 12 over RabbitMQ. Its server tells of its connection (`status`), not of its consumer, so a',
+    'subclass does. An interceptor makes each message a task. `options` are yours (`noAck: false`, `prefetchCount: 10`):',
+    '`NestFactory.createMicroservice(WorkerModule, { strategy })`, then `.useGlobalInterceptors({ intercept',
+    '}).enableShutdownHooks()`.',
+  ].join(' '),
   async produce(at) {
     const { add, ...producer } = await queueProducer(at);
     return { ...producer, add: (mail) => add({ pattern: 'mail', data: mail }) };
@@ -20,16 +23,19 @@ export default {
     },
   },
   none: {
-    delayed: 'RabbitMQ delays a message only with a plugin',
-    paused: 'it is not paused',
+    paused: 'it has no pause',
     parked: 'it fetches nothing, the broker delivers',
+    delayed: 'RabbitMQ delays a message only with a plugin',
   },
   lost: {
-    'ack-lost': 'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the channel after its `consumer_timeout`, half an hour, and then the recipe sees it.',
+    'ack-lost': UNANSWERED,
+  },
+  recovers: {
+    crashed: { why: 'nobody listens for the error of the channel, so it ends the connection too, and amqp-connection-manager connects anew', source: { file: 'amqplib/lib/channel.js', text: 'const emsg = `Channel closed by server: ${closeMsg(f)}`;' } },
   },
   proof: [
     { when: 'idle and busy', what: 'no `null` message came, which is a cancel by the broker; NestJS ignores it', source: { file: '@nestjs/microservices/server/server-rmq.js', text: 'if (isNil(message)) {' } },
-    { when: 'idle and busy', what: 'the channel was set up and is not closed since; amqp-connection-manager sets up another one only when it connects anew', source: { file: 'amqp-connection-manager/dist/esm/ChannelWrapper.js', text: "connectionManager.on('connect', this._onConnect);" } },
-    { when: 'in an outage', what: 'the event `disconnect`, after which it tries to connect for ever; comes after the `close` of the channel', source: { file: 'amqp-connection-manager/dist/esm/AmqpConnectionManager.js', text: "this.emit('disconnect', { err });" } },
+    { when: 'idle and busy', what: 'the channel is not closed since it was set up; another one is set up only when it connects anew', source: { file: 'amqp-connection-manager/dist/esm/ChannelWrapper.js', text: 'connectionManager.on(\'connect\', this._onConnect);' } },
+    { when: 'in an outage', what: '`disconnect`, after which it tries to connect for ever; comes after the `close` of the channel', source: { file: 'amqp-connection-manager/dist/esm/AmqpConnectionManager.js', text: 'this.emit(\'disconnect\', { err });' } },
   ],
 };

@@ -10,10 +10,11 @@ function neverSettle(boss, words) {
 export default {
   title: 'pg-boss',
   server: 'postgres',
+  install: ['pg-boss'],
   about: [
-    'Ten workers of pg-boss 12, each with a fetch loop of its own, and `getWipData()` tells of each when it fetched or failed last. In',
-    'pg-boss 10 it does not: there it names only workers with jobs in hand, a fetch that fails is silent, and an end of a job that fails is',
-    'an unhandled rejection, which ends the process in an outage.',
+    'Ten workers of pg-boss 12, each with a fetch loop. In pg-boss 10 `getWipData()` names only workers with jobs in',
+    'hand, a fetch that fails is silent, and an end of a job that fails is an unhandled rejection, which ends the',
+    'process in an outage.',
   ].join(' '),
   async produce({ port, queue }) {
     const { PgBoss } = await import('pg-boss');
@@ -29,14 +30,14 @@ export default {
     'ack-lost': ({ boss }) => neverSettle(boss, "state = 'completed'"),
   },
   none: {
-    paused: 'a worker is not paused, it is stopped',
-    cancelled: 'the table is asked each time, and knows no consumer',
-    crashed: 'the loop catches what fails and goes on',
+    paused: 'it has no pause',
+    cancelled: 'the source is asked each time, and knows no consumer',
+    crashed: 'the fetch loop catches what fails and goes on',
   },
   proof: [
     { when: 'idle', what: '`lastFetchedOn` of each worker, each `pollingIntervalSeconds`', source: { file: 'pg-boss/dist/worker.js', text: 'this.lastFetchedOn = this.clock.now();' } },
     { when: 'busy', what: '`count`, the jobs that a worker has in hand; they and their queries are tasks', source: { file: 'pg-boss/dist/worker.js', text: 'count: this.jobs.length,' } },
     { when: 'in an outage', what: '`lastErrorOn` of each worker, as a fetch that fails ends its turn', source: { file: 'pg-boss/dist/worker.js', text: 'this.lastErrorOn = this.clock.now();' } },
-    { when: 'at all', what: 'as many workers as were asked for; one that has stopped is not listed', source: { file: 'pg-boss/dist/manager.js', text: ".filter(i => i.state !== 'stopped' &&" } },
+    { when: 'always', what: 'as many workers as were asked for; one that has stopped is not listed', source: { file: 'pg-boss/dist/manager.js', text: '.filter(i => i.state !== \'stopped\' &&' } },
   ],
 };

@@ -1,9 +1,13 @@
-import { queueProducer } from '../rabbitmq.mjs';
+import { queueProducer, UNANSWERED } from '../rabbitmq.mjs';
 
 export default {
   title: 'rabbitmq-client',
   server: 'rabbitmq',
-  about: 'A consumer of rabbitmq-client 5. It subscribes again by itself, but only when no handler is in hand: one that hangs would keep it away for ever. A login that is refused looks like an outage.',
+  install: ['rabbitmq-client'],
+  about: [
+    'A consumer of rabbitmq-client 5 subscribes again by itself, but only when no handler is in hand: one that hangs',
+    'would keep it away for ever. A login that is refused looks like an outage.',
+  ].join(' '),
   async produce(options) {
     const { add, ...producer } = await queueProducer(options);
     return { ...producer, add: (mail) => add(mail, { contentType: 'application/json' }) };
@@ -16,12 +20,16 @@ export default {
     },
   },
   none: {
-    delayed: 'RabbitMQ delays a message only with a plugin',
-    paused: 'a consumer is not paused, it is closed',
+    paused: 'it has no pause',
     parked: 'it fetches nothing, the broker delivers',
+    delayed: 'RabbitMQ delays a message only with a plugin',
   },
   lost: {
-    'ack-lost': 'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the channel after its `consumer_timeout`, half an hour, and then the consumer subscribes again.',
+    'ack-lost': UNANSWERED,
+  },
+  recovers: {
+    cancelled: { why: 'it declares its queue and subscribes again', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'ch.once(\'basic.cancel\', (tag, err) => {' } },
+    crashed: { why: 'it subscribes again on another channel', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'ch.once(\'close\', () => {' } },
   },
   proof: [
     { when: 'idle and busy', what: '`consumer.consumerTag` is not empty', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'this._consumerTag = consumerTag;' } },

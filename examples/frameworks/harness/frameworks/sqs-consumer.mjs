@@ -11,10 +11,13 @@ function park(sqs, command, times = Infinity) {
 export default {
   title: 'sqs-consumer',
   server: 'sqs',
-  about:
-    'A consumer of sqs-consumer 14 on AWS SDK 3, **against a stub** of the harness, not against Amazon: it sends, receives by long polling, deletes and hides. ' +
-    'It polls again only when the whole batch is done and deleted, so calls and messages are all tasks: between them, the end of the last one counts as the last beat. ' +
-    'Without `requestHandler`, whose timeouts are off by default, *silence* is dead.',
+  install: ['sqs-consumer', '@aws-sdk/client-sqs'],
+  about: [
+    'A consumer of sqs-consumer 14, **against a stub** of the harness, not against Amazon: it sends, receives by long',
+    'polling, deletes, hides and delays. The consumer polls again only when the whole batch is done and deleted, so',
+    'calls and messages are all tasks: between them, the end of the last one counts as the last beat. Without',
+    '`requestHandler`, whose timeouts are off by default, *silence* is dead.',
+  ].join(' '),
   produce({ port, queue }) {
     const QueueUrl = `http://127.0.0.1:${port}/000000000000/${queue}`;
     const headers = { 'x-amz-target': 'AmazonSQS.SendMessage' };
@@ -32,9 +35,9 @@ export default {
     'ack-lost': ({ sqs }) => park(sqs, 'DeleteMessageCommand', 1),
   },
   none: {
-    paused: 'it is started and stopped only',
+    paused: 'it has no pause',
     cancelled: 'SQS knows no consumer; a queue that is deleted makes each poll fail, as an outage does',
-    crashed: 'the poll loop catches what fails and goes on',
+    crashed: 'the fetch loop catches what fails and goes on',
   },
   proof: [
     { when: 'idle', what: 'each `ReceiveMessage`, which ends after `waitTimeSeconds`', source: { file: 'sqs-consumer/dist/esm/consumer.js', text: 'this.sqs.send(new ReceiveMessageCommand(params), this.sqsSendOptions)' } },

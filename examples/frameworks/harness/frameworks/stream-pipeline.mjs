@@ -1,9 +1,13 @@
-import { listProducer } from '../list.mjs';
+import { listProducer, ofList, polled } from '../list.mjs';
 
 export default {
   title: 'stream.pipeline',
   server: 'redis',
-  about: 'A pipeline of Node\'s own streams, which does one job at a time. `parse` is a stage of yours, and needs no line of its own: if it hangs, nothing polls any more.',
+  install: [],
+  about: [
+    'A pipeline of Node\'s own streams, one job at a time. `parse` is a stage of yours, and needs no line of its own: if',
+    'it hangs, nothing polls any more.',
+  ].join(' '),
   produce: listProducer,
   acts: {
     stopped: ({ stop }) => stop(),
@@ -11,15 +15,12 @@ export default {
     parked: ({ park }) => park(),
   },
   none: {
-    delayed: 'a Redis list delays nothing',
-    paused: 'a pipeline reads by itself',
-    cancelled: 'the source is asked each time, and knows no consumer',
+    ...ofList,
+    paused: 'it has no pause',
     'long-all': 'it does one job at a time',
-    'ack-lost': 'a mail that was popped is not acknowledged',
   },
   proof: [
-    { when: 'idle', what: 'each poll of the source, as it ends after a second at most' },
-    { when: 'busy', what: 'the job in hand; back-pressure holds the source' },
-    { when: 'in an outage', what: 'each poll, as it ends then too' },
+    ...polled,
+    { when: 'busy', what: 'the job in hand; back-pressure holds the source', source: { file: './stream-pipeline.ts', text: 'for await (const mail of mails) await timestamp.run(' } },
   ],
 };
