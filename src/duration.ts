@@ -17,19 +17,21 @@ const UNITS: readonly (keyof Duration)[] = ['years', 'months', 'weeks', 'days', 
 /** In milliseconds: a limit in the heartbeat file has at most 15 digits of centiseconds. */
 const LONGEST = 9_999_999_999_999_990;
 
+/** A limit's name in an error message; a function is only called for the message. */
+export type LimitName = string | (() => string);
+
 /**
  * Converts a limit to milliseconds: above 0, at most `Infinity`.
  *
- * @param name the limit's name in the error message.
  * @throws LivenessError `ERR_MAXIMUM_AGE` for anything else.
  */
-export function milliseconds(limit: unknown, name: string): number {
+export function milliseconds(limit: unknown, name: LimitName): number {
   const result =
     typeof limit === 'number' ? limit : (remembered(limit) ?? (isDuration(limit) ? converted(limit) : NaN));
   if (result > 0 && (result <= LONGEST || result === Infinity)) return result;
   throw new LivenessError(
     'ERR_MAXIMUM_AGE',
-    `${name} must be milliseconds above 0, Infinity or a Duration of ${UNITS.join(', ')} such as { minutes: 2 }; got ${shown(limit)}`,
+    `${typeof name === 'string' ? name : name()} must be milliseconds above 0, Infinity or a Duration of ${UNITS.join(', ')} such as { minutes: 2 }; got ${shown(limit)}`,
   );
 }
 

@@ -27,8 +27,11 @@ export abstract class Timestamp {
   readonly path: string;
 
   readonly #writer: Writer;
-  /** The limit's name in error messages. Made only once, because it would slow down each beat. */
-  readonly #limitName: string;
+  /** The limit's name in error messages, and the name that a class from Python's k8s-liveness may still have for it. */
+  readonly #limitName = (): string => {
+    const old = ['maximum_age', 'max_age'].find((name) => name in this);
+    return `${this.constructor.name}.maximumAge${old === undefined ? '' : ` (not ${old}, as in Python)`}`;
+  };
   #clock: Clock;
   #otherPidNamespace: boolean;
   #ignoreError: boolean;
@@ -45,7 +48,6 @@ export abstract class Timestamp {
   constructor(path: string = TIMESTAMP_PATH, options: TimestampOptions = {}, writer?: Writer) {
     assertArguments(new.target.name, path, options);
     this.#writer = writer ?? new Writer(HEARTBEAT_FILE, path, options);
-    this.#limitName = `${new.target.name}.maximumAge`;
     this.path = this.#writer.path;
     this.#clock = options.clock ?? systemClock;
     this.#otherPidNamespace = options.otherPidNamespace ?? false;
@@ -79,6 +81,11 @@ export abstract class Timestamp {
     view.#otherPidNamespace = options?.otherPidNamespace ?? view.#otherPidNamespace;
     view.#ignoreError = options?.ignoreError ?? view.#ignoreError;
     return view;
+  }
+
+  /** @internal The name in Python's k8s-liveness. TypeScript itself says that it is not there. */
+  static byref(): never {
+    throw new LivenessError('ERR_ARGUMENT', `${this.name}.byref is byRef here`);
   }
 
   /**
@@ -307,7 +314,7 @@ export abstract class Timestamp {
 
   /** A bad path is loud at start-up, not in the first job. */
   #claim(): void {
-    if (!this.#writer.hasBeaten) this.#writer.claim(this.maximumAge, `${this.constructor.name}.maximumAge`);
+    if (!this.#writer.hasBeaten) this.#writer.claim(this.maximumAge, this.#limitName);
   }
 
   /** The verdict as one line, by {@link formatVerdict}. */

@@ -2,7 +2,7 @@
 // the record, and refuses a path that another living writer beats.
 
 import { isAbsolute } from 'node:path';
-import { formatLimit, milliseconds, type Duration } from './duration';
+import { formatLimit, milliseconds, type Duration, type LimitName } from './duration';
 import { LivenessError, shown } from './errors';
 import { HeartbeatFile, randomHex, readLine, Refusal } from './file';
 import { AskingGate, type GateCheck } from './gate';
@@ -168,7 +168,7 @@ export class Writer {
    *
    * @param limitName the limit's name in an error message.
    */
-  refresh(given: number | Duration, step: boolean, limitName: string): void {
+  refresh(given: number | Duration, step: boolean, limitName: LimitName): void {
     const last = this.#limit;
     const limit = last?.step === step && last.given === given ? last : this.#limitOf(given, step, limitName);
     const now = this.#clock.monotonic();
@@ -189,7 +189,7 @@ export class Writer {
   }
 
   /** Makes the first beat, so that a bad path is loud at start-up. It is no sign of a loop: see `begin`. */
-  claim(own: number | Duration, limitName: string): void {
+  claim(own: number | Duration, limitName: LimitName): void {
     const now = this.#clock.monotonic();
     this.#limit = this.#limitOf(own, false, limitName);
     this.#beats++;
@@ -205,7 +205,7 @@ export class Writer {
    *
    * @param own the loop's own limit, which applies when no task is in hand.
    */
-  begin(name: string, limit: number, own: number | Duration, limitName: string): Entry {
+  begin(name: string, limit: number, own: number | Duration, limitName: LimitName): Entry {
     const now = this.#clock.monotonic();
     if (!this.#hasLoop) this.#limit = this.#limitOf(own, false, limitName);
     if (!this.#hasLoop) this.#beatAt = NaN; // the end of an earlier task counts only while no task is in hand
@@ -343,7 +343,7 @@ export class Writer {
     return new LivenessError('ERR_HEARTBEAT_WRITE', message, this.path, { cause });
   }
 
-  #limitOf(given: number | Duration, step: boolean, limitName: string): Limit {
+  #limitOf(given: number | Duration, step: boolean, limitName: LimitName): Limit {
     const value = milliseconds(given, limitName);
     if (step && value === Infinity) {
       throw new LivenessError('ERR_MAXIMUM_AGE', 'the maximumAge of a step must be finite; got Infinity', this.path);

@@ -45,6 +45,7 @@ describe('the package', () => {
         'docs/heartbeat-file.md',
         'docs/liveness-or-readiness.md',
         'docs/load.svg',
+        'docs/migrating.md',
         'docs/process.md',
         'docs/restart.svg',
         'docs/truth.md',
