@@ -48,6 +48,7 @@ describe('the package', () => {
         'docs/migrating.md',
         'docs/process.md',
         'docs/restart.svg',
+        'docs/troubleshooting.md',
         'docs/truth.md',
         'package.json',
       ].sort(),
