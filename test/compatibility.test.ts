@@ -1,5 +1,4 @@
-// The pid/error protocol: directories as its other writers leave them, judged by every reader of ours, and ours as its
-// other checkers judge them.
+// The pid/error protocol: our readers judge what other writers wrote, and other checkers judge what we wrote.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
@@ -42,7 +41,7 @@ function rows(...all: Row[]): Case[] {
   }));
 }
 
-/** A directory in which `name` is not the file it should be. */
+/** A process directory in which `name` is not a regular file. */
 function spoiled(name: string, kind: 'directory' | 'FIFO' | 'link' | 'device'): string {
   const directory = directoryOf({ pid, error: 0, timestamp: record() });
   const path = join(directory, name);
@@ -243,7 +242,7 @@ async function stale(pid: number | Promise<number>, error: number): Promise<stri
 const BEATS = rows(
   { name: 'a stopped process with a stale beat', expect: 'stale', path: () => stale(stopped(), 0) },
   {
-    name: 'a stopped process without a beat, which nobody can tell',
+    name: 'a stopped process without a beat, which looks like a running one',
     expect: 'alive',
     path: async () => directoryOf({ pid: await stopped(), error: 0 }),
   },
@@ -279,7 +278,7 @@ const BEATS = rows(
   },
   { name: 'a beat an hour ahead', expect: 'future', holds: { pid, error: 0, timestamp: aged(-360_000) } },
   {
-    name: 'a pid used again: its timestamp says so',
+    name: 'a pid that was reused, as its timestamp tells',
     expect: 'gone',
     says: ' is not the one that beat; use --other-pid-namespace for another container (',
     holds: { pid, error: 0, timestamp: record({ start: 1 }) },
@@ -420,13 +419,13 @@ const ELSEWHERE = rows(
   },
   { name: 'error 1', expect: 'failed', holds: { pid, error: 1, timestamp: record() } },
   {
-    name: 'a beat without a limit, which would vouch for ever',
+    name: 'a beat without a limit, which would stay alive for ever',
     expect: 'malformed',
     says: 'timestamp file: states no limit, and its process cannot be seen',
     holds: { pid, error: 0, timestamp: record({ limit: Infinity }) },
   },
   {
-    name: 'no beat: a pid from elsewhere says nothing',
+    name: 'no beat: a pid of another namespace tells nothing',
     expect: 'missing',
     says: 'timestamp file: no such file',
     holds: { pid, error: 0 },
@@ -437,26 +436,26 @@ linux('one answer from Timestamp, ProcessTimestamp, liveness.js and liveness.sh'
   describe('healthy', () => {
     test.each(HEALTHY)('$name: $expect', expectOneAnswer);
   });
-  describe('what the error says', () => {
+  describe('the error', () => {
     test.each(ERRORS)('$name: $expect', expectOneAnswer);
   });
-  describe('what the pid says', () => {
+  describe('the pid', () => {
     test.each(PIDS)('$name: $expect', expectOneAnswer);
   });
-  describe('what the timestamp says', () => {
+  describe('the timestamp', () => {
     test.each(BEATS)('$name: $expect', expectOneAnswer);
   });
-  describe('the most specific first', () => {
+  describe('the order of reasons', () => {
     test.each(ORDER)('$name: $expect', expectOneAnswer);
   });
-  describe('the error left aside', () => {
+  describe('with --ignore-error', () => {
     test.each(LIVENESS)('$name: $expect', expectOneAnswer);
   });
-  describe('from another pid namespace', () => {
+  describe('with --other-pid-namespace', () => {
     test.each(ELSEWHERE)('$name: $expect', expectOneAnswer);
   });
 
-  test('no content is ever executed', () => {
+  test('no reader executes any content', () => {
     expect(existsSync('pwned')).toBe(false);
   });
 });
@@ -494,7 +493,7 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
     chmodSync(directory, 0o755);
     return directory;
   };
-  // The shell becomes PID 1 of a new namespace and lives while its child asks.
+  // The shell becomes PID 1 of a new namespace, and stays until its child has asked.
   const restarted = [
     'unshare',
     '--mount',
@@ -545,7 +544,7 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
     ),
   )('$name: $expect', expectOneAnswer);
 
-  /** What a daemon that was PID 1 of a container has left behind. */
+  /** The directory that a daemon left behind: it was PID 1 of a container. */
   function leftoverOfPid1(): string {
     const directory = join(scratch(), 'unit');
     const script = `const { ProcessTimestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
@@ -567,7 +566,7 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
   }
 });
 
-describe('a directory that another writer rewrites in a loop that never pauses, emptying each file first', () => {
+describe('a directory that another writer empties and rewrites without a pause', () => {
   const python = `import os, sys
 def write(name, text):
     with open(sys.argv[1] + '/' + name, 'w') as file:
@@ -586,7 +585,7 @@ while True:
     ['a shell', 'sh', ['-c', shell, 'sh']],
   ];
 
-  /** A busy machine may hold the writer up for longer than a reader waits, again and again: malformed is no other verdict. */
+  /** A reader may find a file empty if a busy machine holds the writer up, so it asks again after malformed. */
   const untilAlive = (look: () => string[] | Promise<string[]>): Promise<true> =>
     until(async () => {
       const verdicts = await look();
@@ -596,7 +595,7 @@ while True:
 
   for (const [name, command, args] of writers) {
     describeIf(spawnSync(command, ['-c', '']).status === 0, `${command} (apt-get install ${command})`)(name, () => {
-      test('is alive to every reader, or malformed while its writer is held up', async () => {
+      test('is alive to every reader, or malformed if its writer is held up', async () => {
         const directory = scratch({ memory: true });
         const writer = start(command, [...args, directory]);
         await ready(writer);
@@ -619,7 +618,7 @@ while True:
 describe('a file that stays empty', () => {
   const empty = (): string => directoryOf({ pid: '', error: '' });
 
-  test('is waited for by a probe, for 250 ms in all, however many there are', () => {
+  test('makes a probe wait for 250 ms, even if several files are empty', () => {
     let now = 1e6;
     const sleep = (ms: number): void => {
       now += ms;
@@ -634,18 +633,18 @@ describe('a file that stays empty', () => {
       expect(verdict).toMatchObject({ reason: 'malformed', detail: 'pid file: holds no pid' });
   });
 
-  test('is not waited for in a service, nor is a torn record', () => {
+  test('does not make a service wait; a torn record does not either', () => {
     const wait = jest.spyOn(Atomics, 'wait');
     expect(ProcessTimestamp.byRef(empty()).alive).toBe(false);
     expect(ProcessTimestamp.byRef(torn()).alive).toBe(false);
     expect(wait).not.toHaveBeenCalled();
     expect(patiently(() => ProcessTimestamp.byRef(torn()).alive)).toBe(false);
-    expect(wait).toHaveBeenCalled(); // so it would have been seen
+    expect(wait).toHaveBeenCalled(); // the spy sees the probe's waits
     wait.mockRestore();
   });
 });
 
-describe('what we write, to a checker that does just the three documented checks', () => {
+describe('a checker that does only the three documented checks', () => {
   const checker = join(scratch(), 'check.sh');
   writeFileSync(
     checker,
@@ -658,7 +657,7 @@ error=$(cat "$1/error") || exit 1
   );
 
   test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
-    'healthy while it is, under %s',
+    'says healthy exactly while our process is healthy, under %s',
     async (_, shell) => {
       const check = async (directory: string): Promise<number | null> =>
         (await run('checker', [...shell, checker, directory])).exit;
@@ -674,14 +673,14 @@ error=$(cat "$1/error") || exit 1
     },
   );
 
-  test('just the numbers, without a newline', async () => {
+  test('finds only the numbers, without a newline', async () => {
     const timestamp = await new ProcessTimestamp(join(scratch(), 'unit')).load([]);
     expect(readFileSync(join(timestamp.path, 'pid'), 'latin1')).toBe(String(process.pid));
     expect(readFileSync(join(timestamp.set(-3).path, 'error'), 'latin1')).toBe('-3');
     timestamp.reset();
   });
 
-  test('never finds them empty or mixed while they are written in a loop', async () => {
+  test('never finds the files empty or mixed while a loop writes them', async () => {
     const directory = join(scratch(), 'unit');
     const script = `const { ProcessTimestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       (async () => {

@@ -1,4 +1,4 @@
-// One table of cases, four readers, one answer. Whatever bug is found in a reader becomes a row here.
+// One table of cases: every reader gives the same answer. A bug in any reader becomes a row here.
 
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ import {
 } from './support/readers';
 import { aged, fileOf, OLD, open, record, scratch, startOf, uptime } from './support/records';
 
-/** A whole record, to be spoiled. */
+/** A valid record, which many rows damage. */
 const text = serialise(record()).toString();
 
 const isRoot = process.geteuid?.() === 0;
@@ -72,7 +72,7 @@ function touched(ageSeconds: number): string {
   return path;
 }
 
-/** Where times may lie beyond the year 9999, as on tmpfs. */
+/** On tmpfs, because other file systems may not store a year after 9999. */
 function farFuture(): string {
   const path = join(scratch({ memory: true }), 'timestamp');
   execFileSync('touch', ['-d', '@1515000000000', path]);
@@ -93,7 +93,7 @@ function unsearchable(): string {
   return path;
 }
 
-/** A record whose fields were edited as text, with a fresh sum unless the edit is meant to break it. */
+/** A record whose fields were edited as text. The sum is not computed again. */
 function edited(edit: (fields: string[]) => void): string {
   const fields = text.trim().split(/ +/);
   edit(fields);
@@ -249,7 +249,7 @@ const CONTENT: Case[] = [
   },
 ];
 
-/** As a writer of a later version would, which knows the sum but not our meaning of the fields. */
+/** A record with more fields and a sum that fits, as a later version may write it. */
 function withLater(...later: string[]): string {
   return resummed((fields) => fields.splice(13, 0, ...later));
 }
@@ -357,7 +357,7 @@ function largest(): HeartbeatRecord {
   });
 }
 
-/** A record, and whatever bytes behind its line. */
+/** A file with this record, and these bytes as its second line. */
 function noted(record: HeartbeatRecord, second: string | Buffer): string {
   const [first = ''] = serialise(record).toString().split('\n');
   return fileOf(Buffer.concat([Buffer.from(`${first}\n`), Buffer.from(second)]));
@@ -366,7 +366,7 @@ function noted(record: HeartbeatRecord, second: string | Buffer): string {
 const task = (cs: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord =>
   aged(cs, { kind: 'task', ...changes });
 
-/** Second lines, and the name that an overdue task has by them. */
+/** Second lines, and the name that each reader must print for the overdue task. */
 const SECOND_LINES: readonly (readonly [string, string | Buffer, string])[] = [
   ['as it is written', '3 in hand, mail#42'.padEnd(50) + '\n', 'mail#42'],
   ['without its newline', '3 in hand, mail#42', 'mail#42'],
@@ -476,7 +476,7 @@ const TASKS: Case[] = [
     path: () => noted(aged(7000), '3 in head, mail#42\n'),
   },
   {
-    name: 'a loop with tasks in hand, which a living one does not show',
+    name: 'a living loop with tasks in hand: its line does not show them',
     expect: 'alive',
     says: 'limit 1d (',
     path: () => noted(record(), '3 in hand, mail#42\n'),
@@ -501,7 +501,7 @@ const TASKS: Case[] = [
       fileOf(`${serialise(task(7000)).toString().split('\n')[0]?.trimEnd().padEnd(4096) ?? ''}\n3 in hand, mail#42\n`),
   },
   {
-    name: 'a second line over the edge of what is read at once',
+    name: 'a second line that one read does not reach',
     expect: 'overdue',
     says: 'mail#42 in hand since',
     path: () =>
@@ -514,7 +514,7 @@ const TASKS: Case[] = [
     path: () => noted(task(7000), `${'\0'.repeat(100_000)}3 in hand, mail#42\n`),
   },
   {
-    name: 'a second line of 10 MB, which a living loop is not asked for',
+    name: 'a second line of 10 MB: no reader needs it if the loop is alive',
     expect: 'alive',
     says: 'limit 1d (',
     path: () => noted(record(), Buffer.alloc(10_000_000, '7')),
@@ -534,14 +534,14 @@ const TASKS: Case[] = [
     path: () => noted(task(7000), Buffer.concat([Buffer.from('3 in hand, '), Buffer.alloc(10_000_000, '7')])),
   },
   {
-    name: 'a leftover of the size before there were tasks',
+    name: 'a leftover of 192 bytes, from before there were tasks',
     expect: 'malformed',
     says: 'a field of the record is wrong',
     path: () => fileOf(OLD),
   },
 ];
 
-/** The line stays the same while that other process beats on. */
+/** States no time, so that the line stays the same while the other process goes on beating. */
 const ELSEWHERE = ' is not the one that beat; use --other-pid-namespace for another container (';
 
 const IDENTITY: Case[] = [
@@ -559,19 +559,19 @@ const IDENTITY: Case[] = [
     path: () => fileOf(reused(-1)),
   },
   {
-    name: 'a pid in use here when another process beat under it',
+    name: 'a pid that a process here had when another process beat under it',
     expect: 'gone',
     says: ELSEWHERE,
     path: () => fileOf(reused(500)),
   },
   {
-    name: '… whose path is long',
+    name: 'the same with a long path',
     expect: 'gone',
     says: `${ELSEWHERE}...`,
     path: () => moved(fileOf(reused(500)), 'x'.repeat(100)),
   },
   {
-    name: '… when the pid is used again within a second, which a clock of whole seconds does not tell',
+    name: 'a pid that was reused within a second, which a clock of whole seconds cannot tell',
     expect: 'gone',
     says: ' is not the one that beat (',
     path: () => fileOf(reused(99)),
@@ -594,7 +594,7 @@ const IDENTITY: Case[] = [
   { name: 'a comm that looks like a zombie', expect: 'alive', path: () => named(') Z (') },
 ];
 
-/** What another process beat under our pid, so long after we had started. */
+/** The record of another process that had our pid and started `cs` after us. */
 function reused(cs: number): HeartbeatRecord {
   const start = startOf('/proc/self/stat');
   return record({ start: start - 100, uptime: start + cs });
@@ -702,28 +702,28 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
   for (const reader of ['dash', 'busybox', 'bash', 'python3']) {
     const present = reader === 'python3' ? PYTHON !== undefined : SHELLS.some(([shell]) => shell === reader);
     describeIf(present, `${reader} (apt-get install ${reader})`)(reader, () => {
-      test('is asked', () => {
+      test('is installed', () => {
         expect(present).toBe(true);
       });
     });
   }
 
-  describe('where the path leads', () => {
+  describe('the path', () => {
     test.each(PLACES)('$name: $expect', expectOneAnswer);
   });
-  describe('what the file says', () => {
+  describe('the content', () => {
     test.each(CONTENT)('$name: $expect', expectOneAnswer);
   });
-  describe('when the beat was', () => {
+  describe('the time of the beat', () => {
     test.each(CLOCKS)('$name: $expect', expectOneAnswer);
   });
-  describe('who beat', () => {
+  describe('the writer', () => {
     test.each(IDENTITY)('$name: $expect', expectOneAnswer);
   });
   describe('work in hand', () => {
     test.each(TASKS)('$name: $expect', expectOneAnswer);
 
-    test('one name by all readers, whatever the second line holds, and nothing is executed', async () => {
+    test('every reader prints the same name for any second line, and executes nothing', async () => {
       const cwd = scratch();
       const cases = SECOND_LINES.map(([name, second, shown]) => ({
         name,
@@ -739,7 +739,7 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
     test.each(PLAIN)('$name: $expect', expectOneAnswer);
   });
 
-  test('a record truncated at any byte is malformed, until its sum is whole', async () => {
+  test('a record truncated before the end of its sum is malformed', async () => {
     const whole = text.trimEnd().length;
     await expectEach(
       Array.from({ length: text.length - 1 }, (_, at) => at + 1).map((length) => ({
@@ -757,7 +757,7 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
     ],
     ['negative', (field) => [`-${field}`]],
     ['huge', () => ['99999999999999999999']],
-    // A leading zero is harmless in a hexadecimal group.
+    // The whole field, because a leading zero is allowed in a hexadecimal group.
     ['octal-looking', (field) => [field.includes('-') ? '08' : `0${field}`]],
     ['missing', () => []],
     ['doubled', (field) => [field, field]],
@@ -794,10 +794,10 @@ linux('one answer from Timestamp, liveness.js, liveness.sh and heartbeat.py', ()
   });
 });
 
-/** Every so many contents are also asked of processes of their own; of `npm run test:all`, each. */
+/** Every tenth content is also asked about by a new process of each reader; under `npm run test:all`, every content. */
 const SAMPLE = WIDE ? 1 : 10;
 
-/** Asks about many contents and expects no answer to differ. */
+/** Asks about all contents by one process of each reader. Every reader must give the expected answer. */
 async function expectEach(
   cases: { name: string; path: string; expect: string; says?: string }[],
   cwd = scratch(),
@@ -830,7 +830,7 @@ const masked = mounted('mount --bind /dev/null /proc/uptime');
 const lxcfs = mounted(
   'echo "1.00 1.00" >"${TMPDIR:-/tmp}/uptime.$$" && mount --bind "${TMPDIR:-/tmp}/uptime.$$" /proc/uptime && rm "${TMPDIR:-/tmp}/uptime.$$"',
 );
-// PID 3 is root's; the reader becomes PID 1 and nobody.
+// PID 3 is a process of root. The reader becomes PID 1, as nobody.
 const hiddenFromPid1 = [
   'unshare',
   '--mount',
@@ -841,20 +841,20 @@ const hiddenFromPid1 = [
 ];
 const hidden = [...mounted('mount -t proc -o hidepid=invisible proc /proc'), ...AS_NOBODY];
 
-// What stands still can be judged to the tick, however slow the reader.
+// This uptime stands still, so a row can name the exact tick, whatever time the reader takes.
 const at1000 = lxcfs.map((word) => word.replace('1.00 1.00', '1000.00 1.00'));
 const edge = (age: number, kind: HeartbeatRecord['kind'] = 'own'): string =>
   fileOf(record({ uptime: 100_000 - age, limit: 1000, window: 100, kind }));
 
-/** Neither a boot id, nor /proc/uptime, nor /proc/stat. */
+/** A /proc without boot id, /proc/uptime and /proc/stat. */
 const subset = mounted('mount -t proc -o subset=pid proc /proc');
 
-/** Runs the setup for each of the files, as @. */
+/** Runs the setup for each file; `@` in it is the file's path. */
 const over = (files: readonly string[], setup: string): readonly string[] =>
   mounted(files.map((file) => setup.replaceAll('@', `/proc/${file}`)).join(' && '));
 const MASK = 'mount --bind /dev/null @';
 const CLOSE = 'f=$(mktemp) && chmod 0 $f && mount --bind $f @ && rm $f';
-// What a dead lxcfs leaves: ENOTCONN, at stat() as at open().
+// After lxcfs has died, stat() and open() fail with ENOTCONN.
 const DIE = `d=$(mktemp -d) && mkdir $d/a $d/b && : >$d/a/f && bindfs -o attr_timeout=0 $d/a $d/b && mount --bind $d/b/f @ &&
   kill -9 $(pgrep -f "bindfs.* $d/a") && umount -l $d/b && rm -r $d && while [ -e @ ]; do sleep 0.1; done`;
 
@@ -981,9 +981,9 @@ describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime',
   });
 });
 
-describeIf(canMount, 'root, to mount')('where nothing tells the wall clock without a fork', () => {
+describeIf(canMount, 'root, to mount')('if /proc does not tell the wall clock', () => {
   test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
-    '%s judges by its own, or cannot ask',
+    '%s uses its own clock, or says that it cannot ask',
     async (_, shell) => {
       const answer = await run('liveness.sh', [
         ...subset,
@@ -1001,7 +1001,7 @@ describeIf(canMount, 'root, to mount')('where nothing tells the wall clock witho
 
 describe('several paths', () => {
   test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
-    '%s reads the rest of the script when the second path needs it',
+    '%s reads the rest of the script if only the second path needs it',
     async (_, shell) => {
       const paths = [fileOf(aged(700, { limit: 157 })), join(scratch(), 'timestamp')];
       const { line } = await run('liveness.sh', [...shell, LIVENESS_SH, ...paths]);
@@ -1010,10 +1010,10 @@ describe('several paths', () => {
   );
 });
 
-describe('a shell that nobody promised', () => {
+describe('a shell that we do not support', () => {
   const asked = (shell: string): ReturnType<typeof run> => run(shell, [shell, LIVENESS_SH, fileOf(record())]);
   describeIf(spawnSync('mksh', ['-c', ':']).status === 0, 'mksh (apt-get install mksh)')('mksh', () => {
-    test('counts with 32 bits, so it cannot ask', async () => {
+    test('cannot ask, because it counts with 32 bits', async () => {
       expect(await asked('mksh')).toMatchObject({
         exit: 2,
         line: 'cannot ask: expected a shell that counts with 64 bits; this one has 32',
@@ -1021,7 +1021,7 @@ describe('a shell that nobody promised', () => {
     });
   });
   describeIf(spawnSync('zsh', ['-c', ':']).status === 0, 'zsh (apt-get install zsh)')('zsh', () => {
-    test('splits words as sh does, and judges', async () => {
+    test('splits words as sh does, and answers', async () => {
       expect(await asked('zsh')).toMatchObject({ exit: 0, verdict: 'alive' });
     });
   });
@@ -1035,7 +1035,7 @@ describe('a reader beside a writer', () => {
     process.stdout.write('.');
     for (;;) { t.refresh({ maximumAge: 600000 }); t.refresh(); }`;
 
-  test('that never pauses is never misled: torn reads are read again', async () => {
+  test('that never pauses always says alive, because it reads a torn record again', async () => {
     const path = join(scratch(), 'timestamp');
     const child = start(process.execPath, ['-e', hot], { ...process.env, HEARTBEAT: path });
     await ready(child);
@@ -1048,9 +1048,9 @@ describe('a reader beside a writer', () => {
   });
 
   const strace = spawnSync('strace', ['-V']).status === 0;
-  describeIf(strace, 'strace (apt-get install strace)')('when it is held up between file and clock', () => {
+  describeIf(strace, 'strace (apt-get install strace)')('that is held up between its reads', () => {
     test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
-      'judges the newer beat (%s)',
+      'judges the newer beat if it was held up before it read the clock (%s)',
       async (_, shell) => {
         class Second extends Timestamp {
           readonly maximumAge = 3000;
@@ -1071,12 +1071,12 @@ describe('a reader beside a writer', () => {
         const began = Date.now();
         const answer = await run('sh', [...delay, ...shell, LIVENESS_SH, timestamp.path]);
         clearInterval(beating);
-        expect(Date.now() - began).toBeGreaterThan(3400); // it was held up
+        expect(Date.now() - began).toBeGreaterThan(3400); // the reader was held up
         expect(answer).toMatchObject({ verdict: 'alive', exit: 0 });
       },
     );
 
-    test('reads a bounded part of a file that grows after it was looked at', async () => {
+    test('reads a bounded part of a file that grows after its size was read', async () => {
       const path = fileOf('x'.repeat(100));
       const log = join(scratch(), 'strace');
       const delay = ['-o', log, '-P', path, '-e', 'inject=read,pread64:delay_enter=2000000:when=1'];
@@ -1087,7 +1087,7 @@ describe('a reader beside a writer', () => {
       truncateSync(path, 2 ** 28);
       await closed;
       const reads = [...seen().matchAll(/^p?read.* = (\d+)/gm)].map(([, bytes]) => Number(bytes));
-      expect(reads[0]).toBeGreaterThan(100); // it had grown by then
+      expect(reads[0]).toBeGreaterThan(100); // the file had grown before the first read
       expect(reads.reduce((sum, bytes) => sum + bytes, 0)).toBeLessThanOrEqual(2 ** 24 + 2 ** 16);
     });
   });
@@ -1097,23 +1097,23 @@ describe('the order of reasons', () => {
   const words = (text: string): string[] => [...text.matchAll(/`([a-z]+)`/g)].map(([, word = '']) => word);
   const page = (name: string): string => readFileSync(name, 'utf8');
 
-  test("is that of README's table", () => {
+  test("is the same in README's table", () => {
     const [, table = ''] = /\| reason \| meaning \|\n.*\n((?:\|.*\n)+)/.exec(page('README.md')) ?? [];
     expect([...table.matchAll(/^\| `([a-z]+)`/gm)].map(([, word]) => word)).toEqual(REASONS);
   });
 
-  test("is that of the heartbeat file's page, which leaves out the process directory's own", () => {
+  test('is the same in docs/heartbeat-file.md, without the reason that only process directories have', () => {
     const [, list = ''] = /is the verdict's: ([^.]+)\./.exec(page('docs/heartbeat-file.md')) ?? [];
     expect(words(list)).toEqual(REASONS.filter((reason) => reason !== 'failed'));
   });
 
-  test("is that of the process directory's page", () => {
+  test('is the same in docs/process.md', () => {
     const [, table = ''] = /\| reason \| when \|\n.*\n((?:\|.*\n)+)/.exec(page('docs/process.md')) ?? [];
     expect([...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) => words(cell))).toEqual(REASONS);
   });
 });
 
-test('the table itself: its records are whole before they are spoiled', () => {
+test('the records that the rows damage are valid', () => {
   expect(parse(text.trimEnd()).kind).toBe('record');
   expect(parse(withLater('5').trimEnd()).kind).toBe('record');
   expect(systemClock.bootId()).toMatch(/^[0-9a-f-]{36}$/);

@@ -1,4 +1,4 @@
-// docs/heartbeat-file.md, held against record.ts and against heartbeat.py, which was made from that page alone.
+// Compares docs/heartbeat-file.md with record.ts and with heartbeat.py, which was made from that page alone.
 
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const blocks = [...page.matchAll(/^```\n(.*?\n)```$/gms)].map(([, block = '']) =
 const [format = '', vectors = '', short = ''] = blocks.filter((block) => block.startsWith('k8s-liveness/1 '));
 const [first = '', ...others] = vectors.match(/.*\n/g) ?? [];
 
-/** What the page says beneath its test vectors. */
+/** The meaning of the test vectors, as the page states it below them. */
 const FIRST: HeartbeatRecord = {
   beat: 42,
   uptime: 1_234_567,
@@ -149,24 +149,24 @@ function python(command: string, input: string): string {
   return execFileSync(name, [...args, command], { input, encoding: 'latin1', timeout: PATIENCE });
 }
 
-/** The lines that are judged, of files one after another. */
+/** The first line of each file of a series of files. */
 function firstLines(files: string): string[] {
   return (files.match(/.*\n/g) ?? []).filter((_, at) => at % 2 === 0);
 }
 
 const LINE_SIZE = 205;
 
-/** The first vector with other values, whatever the format says to them, and a sum that fits. */
+/** The first vector with other values, valid or not, and a sum that fits. */
 function but(changes: Partial<HeartbeatRecord>): string {
   return firstLines(serialise({ ...FIRST, ...changes }).toString()).join('');
 }
 
 function conforms({ parse, serialise }: Implementation): void {
-  test('the test vectors say what the page says they say', () => {
+  test('the test vectors mean what the page says', () => {
     expect(parse([first, ...others])).toEqual(SAID.map(toNamed));
   });
 
-  test('and are written so, byte for byte', () => {
+  test('the test vectors are written byte for byte as the page shows', () => {
     expect(firstLines(serialise(SAID)).join('')).toBe(vectors);
     expect(serialise(SAID)).toHaveLength(SAID.length * RECORD_SIZE);
   });
@@ -181,7 +181,7 @@ function conforms({ parse, serialise }: Implementation): void {
     expect(lines.filter((_, at) => parsed[at] !== null)).toEqual([]);
   });
 
-  // What replaces the value adds the same to the sum.
+  // The sum stays the same, so only the shape of the field can be refused.
   test.each([
     ['08 as its beat', but({ beat: 8 }).replace(' 8 ', ' 08')],
     ['- as its wall_ms', but({ wall: 0 }).replace(' 0 ', ' - ')],
@@ -189,7 +189,7 @@ function conforms({ parse, serialise }: Implementation): void {
     ['a task and no limit', but({ kind: 'task', limit: Infinity })],
     ['101 as its window', but({ window: 101 })],
     ['k8s-liveness/2', but({}).replace('liveness/1', 'liveness/2')],
-  ])('the first vector with %s is malformed, its whole sum notwithstanding', (_, line) => {
+  ])('the first vector with %s is malformed, although its sum fits', (_, line) => {
     expect(line).toHaveLength(LINE_SIZE);
     expect(parse([line])).toEqual([null]);
   });
@@ -242,7 +242,7 @@ function dice(seed: number): () => number {
   };
 }
 
-/** Any record that fits its columns, edges often. */
+/** A random record that fits its columns, often with values at the edges. */
 function anyRecord(roll: () => number): HeartbeatRecord {
   const upTo = (most: number): number => {
     const digits = 10 ** Math.ceil(roll() * 15);
@@ -324,14 +324,14 @@ function writingPython(path: string): Promise<ChildProcess> {
   return writing(path, ...HEARTBEAT_PY, 'write', path, '--limit-cs', '60000', '--beats', '0');
 }
 
-/** What Timestamp, liveness.js and liveness.sh under every shell say, each answer once. */
+/** The different verdicts of Timestamp, liveness.js and liveness.sh under every shell. */
 async function verdicts(path: string): Promise<string[]> {
   const answers = await ask(path);
   expect(answers).toHaveLength(2 + SHELLS.length);
   return [...new Set(answers.map(({ verdict }) => verdict))];
 }
 
-/** The record there, read again while it is torn. */
+/** The record in the file; reads again if it is torn. */
 function recorded(path: string): HeartbeatRecord {
   for (let left = 25; left > 0; left--) {
     const parsed = parse(readFileSync(path, 'latin1').trimEnd());
@@ -348,14 +348,14 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
     path = join(scratch(), 'timestamp');
   });
 
-  test("the Python writer's beat is alive to every reader, and gone once it is killed", async () => {
+  test("the Python writer's beat is alive to every reader, and gone when the writer is killed", async () => {
     const writer = await writingPython(path);
     expect(await verdicts(path)).toEqual(['alive']);
     await killed(writer);
     expect(await verdicts(path)).toEqual(['gone']);
   });
 
-  test('a Timestamp refuses the file while the Python writer lives, and takes it over after', async () => {
+  test('a Timestamp refuses the file while the Python writer lives, and takes it over when the writer has ended', async () => {
     const writer = await writingPython(path);
     expect(() => new TenMinutes(path).refresh()).toThrow(
       expect.objectContaining({ code: 'ERR_HEARTBEAT_IN_USE' }) as LivenessError,
@@ -376,8 +376,8 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
     expect(readFileSync(path)).toEqual(before);
   });
 
-  test('the Python reader finds nothing but alive while a Timestamp beats as fast as it can', async () => {
-    // A step and a plain beat in turn: every call is written.
+  test('the Python reader always says alive while a Timestamp beats without a pause', async () => {
+    // A step and a plain beat in turns, because each of them is written at once.
     const hot = `
       const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class TenMinutes extends Timestamp { maximumAge = 600_000 }

@@ -49,7 +49,7 @@ function there(): string[] {
 }
 
 describe('load', () => {
-  test('runs functions and objects in order, sync and async, each with the arguments, and then writes the pid', async () => {
+  test('runs functions and objects in order, sync or async, with the arguments, and then writes the pid', async () => {
     const calls: unknown[] = [];
     const object = {
       limit: 5,
@@ -84,7 +84,7 @@ describe('load', () => {
     timestamp.reset();
   });
 
-  test('leaves the process unhealthy until set(): missing, naming the error', async () => {
+  test('leaves the process unhealthy until set(): the error file is missing', async () => {
     const timestamp = await new ProcessTimestamp(directory).load([]);
     expect(timestamp.verdict()).toMatchObject({ alive: false, reason: 'missing', detail: 'error file: no such file' });
     expect(timestamp.error).toBeUndefined();
@@ -122,8 +122,8 @@ describe('load', () => {
     expect(there()).toEqual([]);
   });
 
-  // 0 is healthy where numbers are errors, and 1 where they are truth values.
-  test.each([0, 1, -1, NaN, null, ''])('refuses the answer %p, which may mean either', async (answer) => {
+  // As an error number 0 means healthy, but as a truth value 1 does.
+  test.each([0, 1, -1, NaN, null, ''])('refuses the answer %p, which may mean healthy or unhealthy', async (answer) => {
     const error = await thrown(() => new ProcessTimestamp(directory).load([() => Promise.resolve(answer)]));
     expect(error.code).toBe('ERR_ARGUMENT');
     expect(error.message).toMatch(
@@ -132,7 +132,7 @@ describe('load', () => {
     expect(there()).toEqual([]);
   });
 
-  test.each([true, undefined, 'PONG', { ok: 1 }])('takes the answer %p for healthy', async (answer) => {
+  test.each([true, undefined, 'PONG', { ok: 1 }])('takes the answer %p as healthy', async (answer) => {
     const timestamp = await new ProcessTimestamp(directory).load([() => answer]);
     expect(there()).toEqual(['pid', 'timestamp']);
     timestamp.reset();
@@ -170,7 +170,7 @@ describe('load', () => {
     });
   });
 
-  test('removes what writers killed in the middle of a write have left, and nothing else', async () => {
+  test('removes the temporary files of killed writers, and nothing else', async () => {
     const leftovers = ['pid.1a.tmp', 'error.2b.tmp', 'timestamp.3c.tmp'];
     const others = ['mine.tmp', 'pid.tmp', 'pid.1.2.tmp', 'other.1a.tmp', 'error.log.tmp', 'pid.123456789.tmp'];
     mkdirSync(directory, { recursive: true });
@@ -180,7 +180,7 @@ describe('load', () => {
     timestamp.reset();
   });
 
-  test('of two processes at the same instant lets only one in, where there was nothing', async () => {
+  test('lets in only one of two processes that call it at the same time in a new directory', async () => {
     const script = `process.stdin.once('data', () =>
       new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(process.argv[1])
         .load([]).then(() => 'loaded', (error) => error.code).then((said) => { process.stdout.write(said); setInterval(() => {}, 1e6); }));
@@ -212,7 +212,7 @@ describe('load', () => {
     }
   });
 
-  test('removes a stale error before the checks: a leftover 0 beside a pid in use again is not ours', async () => {
+  test('removes a stale error before the checks, so that a leftover 0 does not stand for a reused pid', async () => {
     directory = directoryOf({ pid: process.pid, error: 0 });
     expect(ProcessTimestamp.byRef(directory).alive).toBe(true);
     let during: unknown;
@@ -224,7 +224,7 @@ describe('load', () => {
     expect(during).toMatchObject({ reason: 'missing', detail: 'error file: no such file' });
   });
 
-  test('refuses a directory that another living process has, and leaves it alone', async () => {
+  test('refuses a directory that another living process uses, and leaves it alone', async () => {
     const script = `new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(${JSON.stringify(directory)}).load([]).then((it) => { it.set(); process.stdout.write('.'); setInterval(() => {}, 1e6) })`;
     const other = start(process.execPath, ['-e', script]);
     const pid = await ready(other);
@@ -237,7 +237,7 @@ describe('load', () => {
       ) as string,
     });
     expect(check).not.toHaveBeenCalled();
-    mine.reset(); // as in a finally: it must not hide why load() failed, nor touch what is not its own
+    mine.reset(); // as in a finally block: it must not throw, and must not remove the files of the other process
     expect(mine.verdict()).toMatchObject({ alive: true, pid });
     other.kill('SIGKILL');
     await new Promise((settle) => other.once('exit', settle));
@@ -246,7 +246,7 @@ describe('load', () => {
     mine.reset();
   });
 
-  test('again runs the checks again; one that fails takes everything away', async () => {
+  test('again runs the checks again; if one fails, all files are removed', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     await expect(timestamp.load([named])).rejects.toMatchObject({ code: 'ERR_HEALTH_CHECK' });
     expect((await thrown(() => timestamp.set())).code).toBe('ERR_NOT_LOADED');
@@ -255,7 +255,7 @@ describe('load', () => {
     timestamp.reset();
   });
 
-  test('again leaves the loop its beats, and restores what was taken away', async () => {
+  test('again keeps the beats of the loop, and restores files that were removed', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     await timestamp.load([
       () => {
@@ -273,7 +273,7 @@ describe('load', () => {
     expect((await thrown(() => timestamp.load([]))).code).toBe('ERR_HEARTBEAT_WRITE');
   });
 
-  test('rejects when reset() came while the checks ran, and writes nothing', async () => {
+  test('rejects and writes nothing if reset() was called while the checks ran', async () => {
     const timestamp = new ProcessTimestamp(directory);
     expect(
       await thrown(() =>
@@ -287,7 +287,7 @@ describe('load', () => {
     expect(there()).toEqual([]);
   });
 
-  test('rejects when another load() overtook it, which stands', async () => {
+  test('rejects if a later load() finished first, whose files stay', async () => {
     const timestamp = new ProcessTimestamp(directory);
     expect(await thrown(() => timestamp.load([() => timestamp.load([])]))).toMatchObject({ code: 'ERR_NOT_LOADED' });
     expect(timestamp.set().alive).toBe(true);
@@ -305,7 +305,7 @@ describe('load', () => {
   });
 
   describeIf(process.geteuid?.() === 0, 'root, to make a link of another user')("another user's symbolic link", () => {
-    test('is refused, and nothing behind it touched', async () => {
+    test('is refused, and the files behind it are not touched', async () => {
       const victim = directoryOf({ error: 0 });
       mkdirSync(join(directory, '..'));
       symlinkSync(victim, directory);
@@ -317,7 +317,7 @@ describe('load', () => {
     });
   });
 
-  test('throws where the directory cannot be written, and says what to do', async () => {
+  test('throws if the directory cannot be written, and says what to do', async () => {
     mkdirSync(join(directory, '..'), { recursive: true });
     writeFileSync(directory, 'in the way');
     const error = await thrown(() => new ProcessTimestamp(directory).load([]));
@@ -326,20 +326,20 @@ describe('load', () => {
     expect(error.message).not.toContain('\n');
   });
 
-  test("throws where something stands in the pid's place", async () => {
+  test('throws if a directory is in the place of the pid', async () => {
     mkdirSync(join(directory, 'pid'), { recursive: true });
     const error = await thrown(() => new ProcessTimestamp(directory).load([]));
     expect(error).toMatchObject({
       code: 'ERR_HEARTBEAT_WRITE',
       message: expect.stringContaining('cannot write the pid') as string,
     });
-    // Not even a living timestamp, which would keep the next one out.
+    // It left no living timestamp either, which would keep the next load() out.
     rmSync(join(directory, 'pid'), { recursive: true });
     await new ProcessTimestamp(directory).load([]);
   });
 
   test.each(['pid', 'error', 'timestamp'])(
-    'refuses a directory whose %s holds text, before anything is touched',
+    'refuses a directory whose %s holds text, and touches nothing',
     async (name) => {
       directory = directoryOf({ pid: 4711, error: 1, [name]: 'first line\nsecond line\n' });
       const before = there().map((name) => readFileSync(join(directory, name), 'latin1'));
@@ -361,7 +361,7 @@ describe('load', () => {
 });
 
 describe('health checks that are modules', () => {
-  /** A service's folder, in which a script is run as the service would be. */
+  /** Makes a service's folder, and runs a script there. */
   function service(files: Record<string, string>): string {
     const folder = scratch();
     for (const [name, content] of Object.entries({ ...files, 'package.json': '{}' })) {
@@ -452,7 +452,7 @@ describe('health checks that are modules', () => {
     expect(load(scratch(), pathToFileURL(join(folder, 'cjs.js')).href)).toBe('[]\nloaded');
   });
 
-  test("a CommonJS module under a user's plain jest, which has no import()", () => {
+  test("a CommonJS module loads under a user's plain jest, which has no import()", () => {
     const folder = service({
       'check.js': 'exports.health = (...args) => { if (args[0] !== 7) throw new Error("which?"); };',
       'load.test.js': `const { ProcessTimestamp } = require(${JSON.stringify(LIBRARY)});
@@ -465,7 +465,7 @@ describe('health checks that are modules', () => {
     expect(stderr).toContain('Tests:       1 passed, 1 total');
   });
 
-  test('a package for import alone, wherever the library is installed', () => {
+  test('a package that has only an import condition loads, wherever the library is installed', () => {
     const folder = service({
       'node_modules/elsewhere/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
       'node_modules/elsewhere/i.js': `export const ${SAYS};`,
@@ -478,7 +478,7 @@ describe('health checks that are modules', () => {
     expect(load(folder, 'elsewhere/nowhere')).toMatch(/^(?:ERR_PACKAGE_PATH_NOT_EXPORTED|ERR_MODULE_NOT_FOUND) /);
   });
 
-  test('a package for import alone, from where the library is installed', () => {
+  test('a package that has only an import condition loads from where the library is installed', () => {
     const folder = service({
       'node_modules/alone/package.json': '{"type":"module","exports":{"import":"./i.js"}}',
       'node_modules/alone/i.js': `export const ${SAYS};`,
@@ -492,7 +492,7 @@ describe('health checks that are modules', () => {
 });
 
 describe('set', () => {
-  test('says how the process is', async () => {
+  test('makes the process healthy or failed', async () => {
     const timestamp = await new ProcessTimestamp(directory).load([]);
     expect(timestamp.set(3).verdict()).toMatchObject({ alive: false, reason: 'failed', detail: 'error 3' });
     expect(timestamp.error).toBe(3);
@@ -510,7 +510,7 @@ describe('set', () => {
     timestamp.reset();
   });
 
-  test('before load() says so, as does refresh()', async () => {
+  test('throws before load(), as does refresh()', async () => {
     const timestamp = new ProcessTimestamp(directory);
     for (const [method, call] of [
       ['set', () => timestamp.set()],
@@ -525,7 +525,7 @@ describe('set', () => {
     expect(there()).toEqual([]);
   });
 
-  test('of what stands there already writes nothing, and restores what somebody took away', async () => {
+  test('writes nothing if the error is the same, and restores files that somebody removed', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     const { ino } = statSync(join(directory, 'error'));
     timestamp.set();
@@ -535,7 +535,7 @@ describe('set', () => {
     timestamp.reset();
   });
 
-  test('throws when it cannot be written: an error that is lost would pass for health', async () => {
+  test('throws if the error cannot be written, because a lost error would look like health', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     rmSync(join(directory, 'error'));
     mkdirSync(join(directory, 'error'));
@@ -546,7 +546,7 @@ describe('set', () => {
     });
   });
 
-  test('of what it said before does not stop a loop that is out of descriptors, and is made up for later', () => {
+  test('does not throw for the same error if no descriptor is free, and writes it later', () => {
     const script = `const fs = require('node:fs');
       new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(${JSON.stringify(directory)}).load([]).then((it) => {
         it.set(3);
@@ -564,7 +564,7 @@ describe('set', () => {
     expect(stdout).toBe('ERR_HEARTBEAT_WRITE\n3\n');
   });
 
-  test('leaves files that every user may read, whatever the umask', async () => {
+  test('makes files that every user may read, under any umask', async () => {
     const umask = process.umask(0o077);
     try {
       (await new ProcessTimestamp(directory).load([])).set();
@@ -577,13 +577,13 @@ describe('set', () => {
 });
 
 describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('over quota', () => {
-  test('a change is written in place, and no reader sees the end of the old one behind the new one', () => {
+  test('a new error is written in place, and no reader sees the last digits of the old one', () => {
     const script = `new (require(${JSON.stringify(LIBRARY)}).ProcessTimestamp)(process.argv[1]).load([]).then((it) => {
       for (const error of [12345, 7, 0]) it.set(error);
       console.log(it.pid === process.pid, it.error, it.verdict().reason ?? 'alive');
     });`;
     const log = join(scratch(), 'strace');
-    // The third file that is to be replaced. libuv has no name for this error: its code is "Unknown system error -122".
+    // Fails from the third replaced file on. libuv has no name for EDQUOT: its code is "Unknown system error -122".
     const refusing = [
       '-f',
       '-qq',
@@ -604,7 +604,7 @@ describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install st
 });
 
 describe('reset', () => {
-  test('takes pid, error and timestamp away, any number of times', async () => {
+  test('removes pid, error and timestamp, and can be called again', async () => {
     const timestamp = new ProcessTimestamp(directory);
     timestamp.reset();
     (await timestamp.load([])).set();
@@ -620,7 +620,7 @@ describe('reset', () => {
     expect(there()).toEqual([]);
   });
 
-  test('clears what a process that has ended left behind', () => {
+  test('removes the leftover of a process that has ended', () => {
     directory = directoryOf({
       pid: spawnSync('true').pid,
       error: 0,
@@ -641,7 +641,7 @@ describe('reset', () => {
     expect(there()).toEqual(before);
   });
 
-  test('takes its own pid and error away also when somebody else took its beat', async () => {
+  test('removes its own pid and error, also if somebody else removed its beat', async () => {
     const timestamp = (await new ProcessTimestamp(directory).load([])).set();
     rmSync(join(directory, 'timestamp'));
     timestamp.reset();
@@ -667,7 +667,7 @@ describe('reset', () => {
 });
 
 describe('as a Timestamp', () => {
-  test('a subclass with a maximumAge is stale when it no longer beats', async () => {
+  test('a subclass with a maximumAge is stale if it no longer beats', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set();
     clock.advance(100_000);
     expect(timestamp.alive).toBe(true);
@@ -682,7 +682,7 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
-  test('without one is judged by the limit that the file states', async () => {
+  test('without a maximumAge it is judged by the limit that the file states', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set();
     clock.advance(200_000);
     for (const view of [ProcessTimestamp.byRef(directory, { clock }), Timestamp.byRef(directory, { clock })]) {
@@ -691,7 +691,7 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
-  test('is judged by pid and error alone where nobody beats, unless it has a limit', () => {
+  test('if nobody beats, it is judged by pid and error alone, unless it has a limit', () => {
     directory = directoryOf({ pid: process.pid, error: 0 });
     const daemon = Daemon.byRef(directory);
     expect(daemon).toBeInstanceOf(Daemon);
@@ -720,7 +720,7 @@ describe('as a Timestamp', () => {
     expect(String(view)).toBe(`alive: process ${process.pid} (${directory})`);
   });
 
-  test("a subclass's own members are its own, whatever their names", async () => {
+  test("a subclass's own members may have any name", async () => {
     class Own extends ProcessTimestamp {
       file = 'mine';
       layout = 'mine';
@@ -739,7 +739,7 @@ describe('as a Timestamp', () => {
     own.reset();
   });
 
-  test('restores what somebody took away also where all work is tasks', async () => {
+  test('restores files that somebody removed, also if all work is tasks', async () => {
     const daemon = (await new Daemon(directory, { clock }).load([])).set(0);
     const task = daemon.begin('loop', 10_000);
     rmSync(join(directory, 'pid'));
@@ -750,7 +750,7 @@ describe('as a Timestamp', () => {
     daemon.reset();
   });
 
-  test('restores what somebody took away with the next beat that is written', async () => {
+  test('restores files that somebody removed with the next written beat', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(5);
     rmSync(directory, { recursive: true });
     clock.advance(2000);
@@ -768,11 +768,11 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
-  test('restores what somebody emptied, and leaves another number to whoever has put it there', async () => {
+  test('restores a file that somebody emptied, and leaves a file to which somebody wrote another number', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(0);
     for (const name of ['pid', 'error']) writeFileSync(join(directory, name), '');
     clock.advance(2000);
-    // Somebody may be about to write there: what he had opened would be gone under him.
+    // Another process may have opened this file to write there, so it must not be replaced.
     timestamp.refresh();
     for (const name of ['pid', 'error']) expect(readFileSync(join(directory, name), 'latin1')).toBe('');
     for (const name of ['pid', 'error']) utimesSync(join(directory, name), new Date(), Date.now() / 1000 - 2);
@@ -784,7 +784,7 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
-  test('never takes a heartbeat file for a process directory', () => {
+  test('refuses a heartbeat file as a process directory', () => {
     const file = join(directoryOf({ timestamp: record() }), 'timestamp');
     expect(ProcessTimestamp.byRef(file).verdict()).toMatchObject({
       alive: false,
@@ -810,7 +810,7 @@ describe('as a Timestamp', () => {
     }
   });
 
-  test('one directory answers two questions: liveness may leave the error aside', async () => {
+  test('one directory answers two questions: readiness, and liveness, which ignores the error', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(1);
     const answers = (options: TimestampOptions): boolean => Daemon.byRef(directory, { clock, ...options }).alive;
     expect([answers({}), answers({ ignoreError: true })]).toEqual([false, true]);
@@ -844,7 +844,7 @@ describe('the default directory', () => {
 });
 
 describe('a child process', () => {
-  test('that was forked writes its own pid', async () => {
+  test('writes its own pid if it was forked', async () => {
     const script = join(scratch(), 'forks.js');
     writeFileSync(
       script,
@@ -869,7 +869,7 @@ describe('a child process', () => {
 });
 
 describeIf(canMount, 'root, to mount')('on a full disk', () => {
-  test('an error is still set and taken back, beats go on, and a restart over the leftover succeeds', () => {
+  test('an error can still be set and cleared, beats go on, and a restart over the leftover succeeds', () => {
     const output = within(
       TMPFS,
       `const { execFileSync } = require('node:child_process');
@@ -900,7 +900,7 @@ describeIf(canMount, 'root, to mount')('on a full disk', () => {
     ]);
   });
 
-  test('that was full before, load() throws and leaves nothing behind', () => {
+  test('load() throws and leaves nothing behind if the disk was full before', () => {
     const output = within(
       TMPFS,
       `${FILL} new ProcessTimestamp(folder).load([]).catch((error) => console.log(error.code, error.cause.code, fs.readdirSync(folder).join()));`,
@@ -910,7 +910,7 @@ describeIf(canMount, 'root, to mount')('on a full disk', () => {
 });
 
 describeIf(canMount, 'root, to mount')('without /proc', () => {
-  test('a living pid is alive, and one that has ended or cannot be is gone', () => {
+  test('a living pid is alive, and a pid that has ended or is impossible is gone', () => {
     const output = within(
       'mount -t tmpfs tmpfs /proc',
       `const say = (pid) => { fs.writeFileSync(folder + '/pid', String(pid)); fs.writeFileSync(folder + '/error', '0'); return ProcessTimestamp.byRef(folder).verdict(); };

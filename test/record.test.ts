@@ -26,7 +26,7 @@ const records: fc.Arbitrary<HeartbeatRecord> = fc
   })
   .filter(({ kind, limit }) => kind === 'own' || limit !== Infinity);
 
-/** Any that a writer makes: nothing in it is wider than its column. */
+/** A record that a writer can make: each field fits its column. */
 const narrow = fc.record({
   uptime: fc.nat({ max: 1e12 - 1 }),
   pid: fc.integer({ min: 1, max: 2 ** 32 }),
@@ -42,7 +42,7 @@ const lineOf = (record: HeartbeatRecord): string =>
   (serialise(record).toString('latin1').split('\n', 1)[0] ?? '').trimEnd();
 const isMalformed = (line: string): boolean => parse(line).kind === 'malformed';
 
-/** What the sum sees of a record: neither whether 0 is none, nor zeros before hex digits. */
+/** What the sum covers. For it 0 and none are the same, and leading zeros of hex digits do not count. */
 function seen(record: HeartbeatRecord): object {
   const { uptime = 0, start = 0, gap = 0, boot = '' } = record;
   const plain = (groups: string): string => groups.replaceAll(/(?<![0-9a-f])0+/g, '');
@@ -50,7 +50,7 @@ function seen(record: HeartbeatRecord): object {
 }
 
 describe('a record', () => {
-  test('that is written is read as it was', () => {
+  test('is read as it was written', () => {
     fc.assert(
       fc.property(records, (record) => {
         expect(parse(lineOf(record))).toEqual({ kind: 'record', record });
@@ -58,7 +58,7 @@ describe('a record', () => {
     );
   });
 
-  test('of a writer is two lines of 256 printable bytes', () => {
+  test('of a writer has two lines, 256 printable bytes in all', () => {
     fc.assert(
       fc.property(written, (record) => {
         const bytes = serialise(record);
@@ -77,7 +77,7 @@ describe('a record', () => {
     );
   });
 
-  test('means the same with later fields, whose numbers the sum goes on with', () => {
+  test('means the same with more fields, which the sum includes', () => {
     fc.assert(
       fc.property(records, fc.array(orNone(number), { maxLength: 5 }), (record, later) => {
         const fields = lineOf(record).split(/ +/);
@@ -90,7 +90,7 @@ describe('a record', () => {
     );
   });
 
-  test('one of whose digits is another is malformed', () => {
+  test('is malformed if one digit is changed', () => {
     fc.assert(
       fc.property(records, fc.nat(), fc.integer({ min: 1, max: 9 }), (record, where, by) => {
         const line = lineOf(record);
@@ -102,7 +102,7 @@ describe('a record', () => {
     );
   });
 
-  test('one of whose characters is another is malformed, or says the same: the sum cannot tell 0 from none', () => {
+  test('is malformed or means the same to the sum if one character is changed', () => {
     fc.assert(
       fc.property(written, fc.nat(RECORD_SIZE - 2), fc.nat(127), (record, at, code) => {
         const line = serialise(record).toString('latin1').slice(0, -1);
@@ -114,7 +114,7 @@ describe('a record', () => {
     );
   });
 
-  test('torn between two beats is the one, the other or malformed', () => {
+  test('torn between two beats is one of them or malformed', () => {
     const kinds = fc.constantFrom('own' as const, 'step' as const);
     const beats = fc.tuple(fc.nat(1e9), fc.nat(1e9), kinds, fc.integer({ min: 1, max: 1e9 }));
     fc.assert(
@@ -129,7 +129,7 @@ describe('a record', () => {
     );
   });
 
-  test('cut off anywhere is malformed', () => {
+  test('is malformed if it is cut off anywhere', () => {
     fc.assert(
       fc.property(records, fc.nat(), (record, at) => isMalformed(lineOf(record).slice(0, at % lineOf(record).length))),
     );
@@ -142,7 +142,7 @@ describe('parse', () => {
     .array(fc.oneof(fc.string({ unit: 'binary' }), number.map(String), words))
     .map((all) => all.join(' '));
 
-  test('never throws, and takes nothing for a record that was not written as one', () => {
+  test('never throws, and accepts no other text as a record', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (line) => {
         expect(parse(line).kind).not.toBe('record');
@@ -160,7 +160,7 @@ describe('parse', () => {
     );
   });
 
-  test('takes a number for the time it says, to the millisecond, whatever digits follow', () => {
+  test('reads a number as a time, to the millisecond, and ignores further digits', () => {
     fc.assert(
       fc.property(fc.nat({ max: LAST_WALL }), fc.stringMatching(/^[0-9]{0,6}$/), (wall, digits) => {
         const [seconds, ms] = [Math.floor(wall / 1000), String(wall % 1000).padStart(3, '0')];
@@ -186,7 +186,7 @@ describe('the numbers of a process directory', () => {
     );
   });
 
-  test('are nothing but that', () => {
+  test('are read only in that form', () => {
     const nearly = fc.oneof(fc.stringMatching(/^[-+0-9.ex \t\r]{0,20}$/), fc.string({ unit: 'binary' }));
     const numberIn = (text: string, shape: RegExp): number | undefined => (shape.test(text) ? Number(text) : undefined);
     fc.assert(

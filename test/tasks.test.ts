@@ -1,4 +1,4 @@
-// Work in hand, by a clock that the test moves: tasks, wrapped handlers and gates.
+// Work in hand (tasks, wrapped handlers and gates) by a clock that the test moves.
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ function thrown(act: () => unknown): LivenessError {
   throw new Error('expected a LivenessError; nothing was thrown');
 }
 
-/** Beats each second for so long. */
+/** Beats each second for `ms`. */
 function beatFor(ms: number): void {
   for (let passed = 0; passed < ms; passed += 1000) {
     clock.advance(1000);
@@ -67,7 +67,7 @@ function beatFor(ms: number): void {
 }
 
 describe('a task', () => {
-  test('that hangs is overdue at its limit, whatever beats beside it', () => {
+  test('that hangs is overdue at its limit, although the loop goes on beating', () => {
     timestamp.refresh();
     const others = Array.from({ length: 9 }, (_, at) => timestamp.begin(`mail#${at}`, MINUTE));
     timestamp.begin('mail#hung', MINUTE);
@@ -84,7 +84,7 @@ describe('a task', () => {
     expect(String(timestamp)).toMatch(/^dead: overdue: mail#hung in hand since [-0-9]{10}T[:0-9]{8}Z, limit 1m \(/);
   });
 
-  test('that ends leaves the loop as it was', () => {
+  test('that ends does not change how the loop is judged', () => {
     timestamp.refresh();
     const task = timestamp.begin('mail#1', MINUTE);
     beatFor(MINUTE / 2);
@@ -93,7 +93,7 @@ describe('a task', () => {
     expect([verdict(), recorded().kind]).toEqual(['alive', 'own']);
   });
 
-  test('may take longer than the loop: its limit does not lengthen that of the loop', () => {
+  test('may have a longer limit than the loop, and does not lengthen the limit of the loop', () => {
     timestamp.refresh();
     timestamp.begin('report', 30 * MINUTE);
     clock.advance(2 * MINUTE + 1100);
@@ -102,7 +102,7 @@ describe('a task', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('that makes progress starts its time anew', () => {
+  test('starts its time anew with each refresh', () => {
     timestamp.refresh();
     const task = timestamp.begin('import', MINUTE);
     for (let minute = 0; minute < 5; minute++) {
@@ -116,7 +116,7 @@ describe('a task', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('says its name, its limit and its age', () => {
+  test('has a name, a limit and an age', () => {
     timestamp.refresh();
     const task = timestamp.begin('mail#42', { minutes: 5 });
     clock.advance(1500);
@@ -146,7 +146,7 @@ describe('a task', () => {
 });
 
 describe('beginning and ending', () => {
-  test('are no beats: a service that only has tasks is dead as soon as it idles', () => {
+  test('are no beats: a service that has only tasks is dead as soon as it is idle', () => {
     timestamp.refresh();
     for (let job = 0; job < 130; job++) {
       const task = timestamp.begin(`mail#${job}`, MINUTE);
@@ -212,19 +212,19 @@ describe('beginning and ending', () => {
     timestamp.refresh();
     const task = timestamp.begin('job', 110_000);
     clock.advance(100_000);
-    act(task); // records the loop's beat, which is 100 s old
+    act(task); // records the loop's last beat, 100 s ago
     timestamp.refresh();
     clock.advance(100_000);
     expect(verdict()).toBe('alive');
   });
 
-  test('the first write of all throws and leaves nothing in hand', () => {
+  test('the first write throws if it fails, and leaves nothing in hand', () => {
     const nowhere = new Worker('/proc/no/such/place', { clock });
     expect(thrown(() => nowhere.begin('mail#1', MINUTE))).toMatchObject({ code: 'ERR_HEARTBEAT_WRITE' });
     expect(nowhere.tasks).toEqual([]);
   });
 
-  test('later ones never throw for I/O, and are made up for by the next beat', () => {
+  test('later writes never throw for I/O, and the next beat makes up for them', () => {
     timestamp.refresh();
     rmSync(path);
     writeFileSync(`${path}.old`, '');
@@ -241,7 +241,7 @@ describe('beginning and ending', () => {
 });
 
 describe('several loops in one file, each a task', () => {
-  test('one of them that hangs is overdue', () => {
+  test('a loop that hangs is overdue', () => {
     const [a, b] = [timestamp.begin('loop a', MINUTE), timestamp.begin('loop b', MINUTE)];
     for (let second = 0; second < 60; second++) {
       clock.advance(1000);
@@ -256,7 +256,7 @@ describe('several loops in one file, each a task', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('one of them that ends leaves the others to answer', () => {
+  test('if a loop ends, the others are still judged', () => {
     const [a, b] = [timestamp.begin('loop a', MINUTE), timestamp.begin('loop b', MINUTE)];
     a.end();
     for (let second = 0; second < 100; second++) {
@@ -268,7 +268,7 @@ describe('several loops in one file, each a task', () => {
     expect(verdict()).toBe('overdue');
   });
 
-  test('the end of the last one stands as the last beat, until a task is begun', () => {
+  test('the end of the last loop counts as the last beat, until a task is begun', () => {
     const first = timestamp.begin('job', 10 * MINUTE);
     clock.advance(9 * MINUTE);
     first.end();
@@ -279,7 +279,7 @@ describe('several loops in one file, each a task', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('a loop that begins to beat beside them counts from then on', () => {
+  test('refresh() beside them counts from its first call on', () => {
     timestamp.begin('job', 10 * MINUTE);
     timestamp.refresh();
     clock.advance(3 * MINUTE);
@@ -288,7 +288,7 @@ describe('several loops in one file, each a task', () => {
 });
 
 describe('the file', () => {
-  test('has 256 bytes always, with words in the second line', () => {
+  test('always has 256 bytes, with words in the second line', () => {
     timestamp.refresh();
     expect([statSync(path).size, lines()[1]?.trim()]).toEqual([256, '']);
     timestamp.begin('a name that goes on and on, far beyond what there is room for', 1000);
@@ -307,7 +307,7 @@ describe('the file', () => {
     expect(lines()[1]?.trimEnd()).toBe('1 in hand, mail??[31m#??');
   });
 
-  test('says the same from write to write while a task is overdue', () => {
+  test('gives the same line after each write while a task is overdue', () => {
     timestamp.refresh();
     timestamp.begin('hung', MINUTE);
     beatFor(2 * MINUTE);
@@ -321,7 +321,7 @@ describe('the file', () => {
     expect([...seen]).toEqual([line]);
   });
 
-  test('of a loop that is blocked says how much is in hand, and what the oldest is', () => {
+  test('says how many tasks a blocked loop has in hand, and which is the oldest', () => {
     timestamp.refresh();
     timestamp.begin('mail#42', 10 * MINUTE);
     clock.advance(10);
@@ -333,7 +333,7 @@ describe('the file', () => {
 });
 
 describe('delete', () => {
-  test('lets go of the work in hand: a late end writes no file', () => {
+  test('forgets the work in hand: a late end writes no file', () => {
     timestamp.refresh();
     const task = timestamp.begin('mail#1', 1000);
     const gate = timestamp.refreshWhile(() => true);
@@ -344,7 +344,7 @@ describe('delete', () => {
     expect([existsSync(path), timestamp.tasks]).toEqual([false, []]);
   });
 
-  test('makes wrapped handlers that are still called leave the file away', async () => {
+  test('stops wrapped handlers from writing the file again', async () => {
     const handle = timestamp.wrap(async (job: number) => Promise.resolve(job + 1), { name: 'late', maximumAge: 1000 });
     timestamp.delete();
     await expect(handle(1)).resolves.toBe(2);
@@ -352,7 +352,7 @@ describe('delete', () => {
   });
 });
 
-describe('what cannot be meant', () => {
+describe('wrong use', () => {
   test.each<[string, () => unknown, string]>([
     ['begin of no name', () => timestamp.begin('', 1000), 'ERR_ARGUMENT'],
     ['begin of a number', () => timestamp.begin(7 as never, 1000), 'ERR_ARGUMENT'],
@@ -379,7 +379,7 @@ describe('what cannot be meant', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('a second gate throws, as two would vouch for each other', () => {
+  test('a second gate throws, because each would hide that the other says no', () => {
     const first = timestamp.refreshWhile(() => true);
     expect(thrown(() => timestamp.refreshWhile(() => true))).toMatchObject({ code: 'ERR_ARGUMENT' });
     first.stop();
@@ -388,7 +388,7 @@ describe('what cannot be meant', () => {
 });
 
 describe('tasks and longestTask', () => {
-  test('tell the work in hand, nearest to its deadline first', () => {
+  test('list the work in hand, nearest to its deadline first', () => {
     timestamp.refresh();
     timestamp.begin('slow', 10 * MINUTE);
     clock.advance(1000);
@@ -402,7 +402,7 @@ describe('tasks and longestTask', () => {
     expect([timestamp.tasks.length, quick.age]).toEqual([1, 0]);
   });
 
-  test('the longest task is from its beginning or refresh to the next or to its end', () => {
+  test('the longest task is the longest time from a begin or refresh to the next refresh or end', () => {
     timestamp.refresh();
     const task = timestamp.begin('a', 10 * MINUTE);
     clock.advance(3000);
@@ -443,7 +443,7 @@ describe('wrap', () => {
     });
   });
 
-  test('its first beat is no sign of a loop: where all work is tasks, they alone count while one is in hand', () => {
+  test('makes a first beat that does not count as a loop: while a task is in hand, only tasks are judged', () => {
     timestamp.wrap(() => 1, one);
     const poll = timestamp.begin('poll', MINUTE);
     for (let second = 0; second < 300; second++) {
@@ -472,7 +472,7 @@ describe('wrap', () => {
     expect([calls, timestamp.tasks]).toEqual([[[5, 'a', 'b', 1, 1]], []]);
   });
 
-  test('names each call by its arguments', async () => {
+  test('names each task by the arguments of the call', async () => {
     let settle: (() => void) | undefined;
     const handle = timestamp.wrap(
       async (job: { id: number }) =>
@@ -490,7 +490,7 @@ describe('wrap', () => {
     expect(timestamp.tasks).toEqual([]);
   });
 
-  test('ends when the handler throws or rejects, and lets the error through', async () => {
+  test('ends the task if the handler throws or rejects, and passes the error on', async () => {
     const failing = timestamp.wrap((how: string) => {
       if (how === 'throw') throw new Error('thrown');
       return Promise.reject(new Error('rejected'));
@@ -500,7 +500,7 @@ describe('wrap', () => {
     expect(timestamp.tasks).toEqual([]);
   });
 
-  test('calls then of a lazy query once', async () => {
+  test('calls then() of a lazy query once', async () => {
     let runs = 0;
     const query = {
       then: (done: (value: number) => void) => {
@@ -512,7 +512,7 @@ describe('wrap', () => {
     expect(runs).toBe(1);
   });
 
-  test('refuses a description that is none when it is called, before the handler runs', () => {
+  test('refuses a wrong description at the call, before the handler runs', () => {
     let ran = false;
     const handle = timestamp.wrap(
       () => {
@@ -532,7 +532,7 @@ describe('wrap', () => {
 describe('refreshWhile', () => {
   beforeEach(() => jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] }));
 
-  /** Time passes for the clock and the timers alike. */
+  /** Moves the clock and the timers together. */
   async function pass(ms: number, step = 1000): Promise<void> {
     for (let passed = 0; passed < ms; passed += step) {
       clock.advance(step);
@@ -550,7 +550,7 @@ describe('refreshWhile', () => {
     expect(verdict()).toBe('stale');
   });
 
-  test('without it the same consumer is stale', async () => {
+  test('the same consumer is stale without it', async () => {
     timestamp.refresh();
     await pass(10 * MINUTE);
     expect(verdict()).toBe('stale');
@@ -583,7 +583,7 @@ describe('refreshWhile', () => {
     expect(warnings[0]).toMatch(words);
   });
 
-  test('says once that it says yes again, and beats go on', async () => {
+  test('reports once that the check says yes again, and beats go on', async () => {
     let answer = true;
     timestamp.refreshWhile(async () => Promise.resolve(answer));
     await pass(MINUTE);
@@ -599,7 +599,7 @@ describe('refreshWhile', () => {
     ]);
   });
 
-  test('never asks twice at once, and takes a late yes', async () => {
+  test('asks again only after an answer, and a late yes counts', async () => {
     let asked = 0;
     let settle: ((yes: boolean) => void) | undefined;
     timestamp.refreshWhile(() => {
@@ -616,7 +616,7 @@ describe('refreshWhile', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('after stop() asks and beats no more', async () => {
+  test('neither asks nor beats after stop()', async () => {
     let asked = 0;
     const gate = timestamp.refreshWhile(() => {
       asked++;
@@ -659,7 +659,7 @@ describe('refreshWhile', () => {
 });
 
 describe('a warning names each overdue task once', () => {
-  test('also when nothing but a timer is left to notice', async () => {
+  test('also if only its timer is left to notice', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] });
     timestamp.refresh();
     for (const name of ['mail#1', 'mail#2']) timestamp.begin(name, MINUTE);
@@ -687,7 +687,7 @@ describe('a warning names each overdue task once', () => {
 describe('in a process directory', () => {
   class Unit extends ProcessTimestamp {}
 
-  test('a hung task is overdue, also when nothing else has a limit', async () => {
+  test('a hung task is overdue, also if nothing else has a limit', async () => {
     const directory = scratch();
     const unit = await new Unit(directory, { clock }).load([]);
     unit.set(0);
@@ -706,7 +706,7 @@ describe('in a process directory', () => {
     unit.reset();
   });
 
-  test('reset lets go of tasks and gate', async () => {
+  test('reset() forgets the tasks and stops the gate', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] });
     const directory = scratch();
     const unit = (await new Unit(directory, { clock }).load([])).set(0);
@@ -720,12 +720,12 @@ describe('in a process directory', () => {
 });
 
 describe('the record', () => {
-  test('a beat just after the end of the recorded task is not left out, as the record states an old beat', () => {
+  test('a beat just after the end of the recorded task is written, because the record states an old beat', () => {
     timestamp.refresh();
     clock.advance(1000);
     const task = timestamp.begin('mail#42', MINUTE);
     clock.advance(59_000);
-    task.end(); // written: the loop's beat of a minute ago
+    task.end(); // writes the loop's last beat, a minute ago
     clock.advance(500); // less than the window
     timestamp.refresh();
     clock.advance(90_000);
@@ -740,11 +740,11 @@ describe('the record', () => {
   });
 
   test.each(['refresh', 'end'] as const)(
-    'a task whose begin could not be written is written by the %s() of any task',
+    'a task whose begin could not be written is written at the next %s() of any task',
     (method) => {
       timestamp.begin('first', MINUTE).end();
       rmSync(path);
-      mkdirSync(path); // in the way
+      mkdirSync(path); // makes the write fail
       const [long, other] = [timestamp.begin('long', 10 * MINUTE), timestamp.begin('other', 20 * MINUTE)];
       rmdirSync(path);
       clock.advance(1000);
@@ -754,7 +754,7 @@ describe('the record', () => {
     },
   );
 
-  test('wrap alone, with a job each ten seconds, stays alive: nobody ever called refresh()', () => {
+  test('wrap alone stays alive with a job every ten seconds, without any refresh()', () => {
     const work = timestamp.wrap(() => undefined, { name: 'mail', maximumAge: MINUTE });
     for (let passed = 0; passed < 3 * MINUTE; passed += 10_000) {
       clock.advance(10_000);
@@ -763,7 +763,7 @@ describe('the record', () => {
     expect(verdict()).toBe('alive');
   });
 
-  test('a long name is cut the same however many are in hand: else the line changes from probe to probe', () => {
+  test('a long name is cut at the same place for any number in hand, so that the line stays the same', () => {
     const line = (): string => String(Worker.byRef(path, { clock }));
     timestamp.begin('mail#' + '0123456789'.repeat(5), 1000);
     clock.advance(2000);
@@ -776,7 +776,7 @@ describe('the record', () => {
   });
 });
 
-describe("a check that answers by a thenable of somebody's own", () => {
+describe('a check that answers by a thenable', () => {
   test('that throws gives no beat, and is asked again', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] });
     let asked = 0;
@@ -794,7 +794,7 @@ describe("a check that answers by a thenable of somebody's own", () => {
   });
 });
 
-test('the queues find the nearest and the oldest of any mix', () => {
+test('the queues find the nearest and the oldest task in any order of calls', () => {
   const tasks = new Tasks();
   const held = new Map<string, { limit: number; since: number; entry: ReturnType<Tasks['begin']> }>();
   let seed = 1;
@@ -822,8 +822,8 @@ test('the queues find the nearest and the oldest of any mix', () => {
   }
 });
 
-describe('found by review', () => {
-  test('a gate is a loop from its first moment: a job before its first answer does not lengthen the limit', () => {
+describe('gates and tasks together', () => {
+  test('a gate counts as a loop from its start: a job before its first answer does not lengthen the limit', () => {
     jest.useFakeTimers();
     const handle = timestamp.wrap(() => new Promise(() => undefined), { name: 'mail', maximumAge: 5 * MINUTE });
     timestamp.refreshWhile(() => true);
@@ -832,7 +832,7 @@ describe('found by review', () => {
     expect(verdict()).toBe('stale');
   });
 
-  test('a gate that says no from the start is not outvoted by jobs that come and go', () => {
+  test('jobs that begin and end do not outvote a gate that says no from its start', () => {
     jest.useFakeTimers();
     const handle = timestamp.wrap(() => 1, { name: 'mail', maximumAge: 5 * MINUTE });
     timestamp.refreshWhile(() => false);
@@ -844,7 +844,7 @@ describe('found by review', () => {
     expect(verdict()).toBe('stale');
   });
 
-  test('a second load() with loops as tasks leaves them to answer', async () => {
+  test('loops that are tasks are still judged after a second load()', async () => {
     class Unit extends ProcessTimestamp {
       override readonly maximumAge = 2 * MINUTE;
     }
@@ -872,7 +872,7 @@ describe('found by review', () => {
     expect(verdict()).toBe('overdue');
   });
 
-  test('a gate throws nothing, whatever its check answers and whatever its beat throws', async () => {
+  test('a gate never throws, whatever its check answers and whatever its beat throws', async () => {
     jest.useFakeTimers();
     class Changing extends Timestamp {
       maximumAge = MINUTE;

@@ -73,7 +73,7 @@ describe('alive', () => {
     expect(beating().refresh().alive).toBe(true);
   });
 
-  test('is true at the limit, its window and one tick of the clock, and false after', () => {
+  test('is true until the limit, its window and one tick of the clock have passed, then false', () => {
     const timestamp = beating().refresh();
     clock.advance(LIMIT + WINDOW + TICK);
     expect(timestamp.alive).toBe(true);
@@ -88,7 +88,7 @@ describe('alive', () => {
     expect(timestamp.refresh().alive).toBe(true);
   });
 
-  test('is never early: a coalesced beat has its whole limit', () => {
+  test('stays true for the whole limit after a beat that was not written', () => {
     const timestamp = beating().refresh();
     clock.advance(WINDOW - 1);
     timestamp.refresh();
@@ -107,7 +107,7 @@ describe('alive', () => {
     expect(timestamp.alive).toBe(true);
   });
 
-  test('without an uptime is judged by wall clock, and the verdict says so', () => {
+  test('is judged by wall clock if the uptime is unknown, and the verdict says so', () => {
     const walled = { ...clock, uptime: () => undefined };
     const timestamp = beating({ clock: walled }).refresh();
     expect(timestamp.verdict()).toMatchObject({ alive: true, clock: 'wall' });
@@ -139,7 +139,7 @@ describe('verdict', () => {
     });
   });
 
-  test('of a missing heartbeat knows the limit and nothing else', () => {
+  test('of a missing heartbeat states the limit and nothing else', () => {
     expect(beating().verdict()).toEqual({
       alive: false,
       reason: 'missing',
@@ -159,7 +159,7 @@ describe('verdict', () => {
     expect(beating().age).toBe(Infinity);
   });
 
-  test('of a beat that was made while it was judged is alive: a held-up probe does not kill', () => {
+  test('is alive if the loop beat while a probe was held up between file and clock', () => {
     const timestamp = beating().refresh();
     let held = false;
     const probe = TwoMinutes.byRef(path, {
@@ -167,7 +167,7 @@ describe('verdict', () => {
         ...clock,
         uptime: () => {
           if (!held) {
-            held = true; // between the file and the clock the probe stood still, and the loop went on
+            held = true; // the reader has the file and not yet the clock
             clock.advance(2 * LIMIT);
             timestamp.refresh();
           }
@@ -178,7 +178,7 @@ describe('verdict', () => {
     expect(probe.verdict()).toMatchObject({ alive: true, age: 0 });
   });
 
-  test('of another pid namespace leaves pid and boot aside and goes by wall clock', () => {
+  test('ignores pid and boot, and uses the wall clock, if the writer is in another pid namespace', () => {
     const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
     expect(TwoMinutes.byRef(foreign).verdict()).toMatchObject({ reason: 'gone' });
     expect(TwoMinutes.byRef(foreign, { otherPidNamespace: true }).verdict()).toMatchObject({
@@ -192,7 +192,7 @@ describe('verdict', () => {
     });
   });
 
-  test('in words says when the last beat was, not how long ago', () => {
+  test('as a string says when the last beat was, not how long ago', () => {
     const timestamp = beating().refresh();
     const words = String(timestamp);
     clock.advance(1000);
@@ -201,8 +201,8 @@ describe('verdict', () => {
   });
 });
 
-describe('whose limit counts', () => {
-  test("a subclass's own before the file's", () => {
+describe('the limit that counts', () => {
+  test("is the subclass's own, not the file's", () => {
     class Patient extends Timestamp {
       readonly maximumAge = { hours: 1 };
     }
@@ -212,7 +212,7 @@ describe('whose limit counts', () => {
     expect(Patient.byRef(path, { clock }).verdict()).toMatchObject({ alive: true, limit: 3_600_000 });
   });
 
-  test("the file's, for Timestamp itself", () => {
+  test("is the file's for Timestamp itself", () => {
     beating().refresh();
     const view = Timestamp.byRef(path, { clock });
     expect(view.maximumAge).toBe(LIMIT);
@@ -221,7 +221,7 @@ describe('whose limit counts', () => {
     expect(view.verdict()).toMatchObject({ alive: false, reason: 'stale', limit: LIMIT });
   });
 
-  test("a step's before everyone's, until the next plain beat", () => {
+  test("is a step's for every reader, until the next plain beat", () => {
     const timestamp = beating().refresh({ maximumAge: { minutes: 30 } });
     clock.advance(10 * LIMIT);
     for (const reader of [timestamp, TwoMinutes.byRef(path, { clock }), Timestamp.byRef(path, { clock })]) {
@@ -232,7 +232,7 @@ describe('whose limit counts', () => {
     expect(timestamp.verdict()).toMatchObject({ alive: false, limit: LIMIT });
   });
 
-  test('none, with Infinity: only its process can be gone', () => {
+  test('is none with Infinity: it is dead only if its process has ended', () => {
     class Endless extends Timestamp {
       readonly maximumAge = Infinity;
     }
@@ -292,7 +292,7 @@ describe('maximumAge', () => {
   });
 });
 
-test('a Duration is refused although one like it was taken before, and a second time', () => {
+test('a wrong Duration is refused each time, also after a similar valid one', () => {
   const timestamp = new TwoMinutes(path);
   timestamp.refresh({ maximumAge: { minutes: 2 } });
   timestamp.refresh({ maximumAge: Object.create({ minutes: 3 }) as Duration });
@@ -306,7 +306,7 @@ test('a Duration is refused although one like it was taken before, and a second 
   expect(timestamp.refresh({ maximumAge: { seconds: 5 } }).verdict().limit).toBe(5000);
 });
 
-test('a maximumAge that is changed in place counts for both sides with the next beat that is written', () => {
+test('a maximumAge that is changed in place counts for writer and readers from the next written beat', () => {
   const maximumAge = { minutes: 2 };
   class Tuned extends Timestamp {
     readonly maximumAge = maximumAge;
@@ -349,13 +349,13 @@ describe('the constructor', () => {
     }
   });
 
-  test('takes options that are undefined one by one', () => {
+  test('takes an undefined option as the default', () => {
     expect(new TwoMinutes(path, { clock: undefined, ignoreError: undefined, otherPidNamespace: undefined }).path).toBe(
       path,
     );
   });
 
-  test('says what it needs if the working directory is gone', () => {
+  test('asks for an absolute path if the working directory is gone', () => {
     const gone = scratch();
     const script = `
       const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
@@ -381,7 +381,7 @@ describe('the constructor', () => {
     );
   });
 
-  test('takes an empty path, which no beat can', () => {
+  test('takes an empty path, although no beat can be written there', () => {
     expect(new TwoMinutes('').verdict()).toMatchObject({ reason: 'missing' });
     expect(thrown(() => new TwoMinutes('').refresh())).toMatchObject({
       code: 'ERR_ARGUMENT',
@@ -424,7 +424,7 @@ describe('byRef', () => {
     expect(view.alive).toBe(true);
   });
 
-  test('stays a view if its constructor makes another one', () => {
+  test('stays a view if its constructor makes another view', () => {
     class Curious extends TwoMinutes {
       constructor(at?: string) {
         TwoMinutes.byRef(at);
@@ -435,7 +435,7 @@ describe('byRef', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test('throws rather than judge another file than it was given', () => {
+  test('throws if the constructor does not use the path that was given', () => {
     class Fixed extends Timestamp {
       readonly maximumAge = 1000;
       constructor() {
@@ -461,7 +461,7 @@ describe('byRef', () => {
 });
 
 describe('refresh', () => {
-  test('is written at most once in a window, by the monotonic clock', () => {
+  test('writes at most once in a window, by the monotonic clock', () => {
     const timestamp = beating();
     for (let turn = 0; turn < 10; turn++) timestamp.refresh();
     expect(recorded().beat).toBe(1);
@@ -518,7 +518,7 @@ describe('refresh', () => {
     expect(timestamp.beats).toBe(1);
   });
 
-  test('writes a step at once also when its limit is the usual one', () => {
+  test('writes a step at once, also if its limit is the usual one', () => {
     const timestamp = beating().refresh();
     timestamp.refresh({ maximumAge: LIMIT });
     expect(recorded()).toMatchObject({ beat: 2, kind: 'step' });
@@ -534,7 +534,7 @@ describe('refresh', () => {
     expect(recorded()).toMatchObject({ limit: 124, window: 2, gap: 11 });
   });
 
-  test('counts beats and the longest gap, steps left out', () => {
+  test('counts beats, and the longest gap without steps', () => {
     const timestamp = beating().refresh();
     clock.advance(3000);
     timestamp.refresh();
@@ -546,7 +546,7 @@ describe('refresh', () => {
     expect(recorded().gap).toBe(300);
   });
 
-  test('overwrites in place: the same file, always 256 bytes', () => {
+  test('overwrites the same file in place, always with 256 bytes', () => {
     const timestamp = beating().refresh();
     const { ino } = statSync(path);
     for (let turn = 0; turn < 5; turn++) {
@@ -585,12 +585,12 @@ describe('refresh', () => {
     expect(timestamp.alive).toBe(true);
   });
 
-  test('never writes into a descriptor that somebody closed under it', () => {
+  test('does not write into a reused descriptor if somebody closed its own', () => {
     const timestamp = beating().refresh();
     const ours = readdirSync('/proc/self/fd').find((fd) => link(fd) === path);
     closeSync(Number(ours));
     const other = fileOf('precious');
-    // The lowest that is free, which need not be that one yet.
+    // A new file gets the lowest free descriptor, so others may come before the one that was closed.
     const opened: number[] = [];
     while (opened.at(-1) !== Number(ours)) opened.push(openSync(other, 'r+'));
     const reused = opened.pop() ?? 0;
@@ -599,7 +599,7 @@ describe('refresh', () => {
     expect(timestamp.refresh().alive).toBe(true);
     expect(readFileSync(other, 'latin1')).toBe('precious');
     timestamp.delete();
-    expect(fstatSync(reused).size).toBe(8); // and never closed it
+    expect(fstatSync(reused).size).toBe(8); // throws if the descriptor was closed
     closeSync(reused);
   });
 
@@ -613,7 +613,7 @@ describe('refresh', () => {
 });
 
 describe('the first beat', () => {
-  test('throws when it cannot be recorded, and says what to do', () => {
+  test('throws if it cannot be recorded, and says what to do', () => {
     const below = join(fileOf('a file'), 'timestamp');
     const timestamp = new TwoMinutes(below);
     const error = thrown(() => timestamp.refresh());
@@ -633,7 +633,7 @@ describe('the first beat', () => {
     expect(timestamp).toMatchObject({ beats: 0, longestGap: 0, failedWrites: 0 });
   });
 
-  test('leaves no descriptor open when it fails or is refused', () => {
+  test('leaves no descriptor open if it fails or is refused', () => {
     const other = beating().refresh();
     const full = fileOf('not 256 bytes');
     const throughLinks = join(scratch(), 'first', 'timestamp');
@@ -677,7 +677,7 @@ describe('the first beat', () => {
     expect(stdout.toString().trim()).toBe('true');
   });
 
-  test("works under Node's permission model with no more than its own folders, and whatever the umask", () => {
+  test("works under Node's permission model with access to its own folders only, and under any umask", () => {
     const library = scratch();
     copyFileSync('dist/index.js', join(library, 'index.js'));
     const folder = scratch();
@@ -694,17 +694,17 @@ describe('the first beat', () => {
     const { stdout, stderr } = spawnSync(process.execPath, [model, ...grants, join(library, 'main.js')], {
       env: { ...process.env, HEARTBEAT: join(folder, 'timestamp'), NODE_NO_WARNINGS: '1' },
     });
-    // What it may not see, /proc, it leaves aside.
+    // It may not read /proc, so it records no uptime.
     expect([stderr.toString(), stdout.toString()]).toEqual(['', expect.stringMatching(/^alive: .*, by wall clock/)]);
   });
 
   describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')(
-    'where the kernel refuses',
+    'if the kernel refuses',
     () => {
       test.each([
         ['links, as some file systems do', 'error=EPERM'],
-        ['the first one, as where the new file was swept away', 'error=ENOENT:when=1'],
-      ])('%s, is recorded all the same', (_, error) => {
+        ['the first link, because the new file was removed', 'error=ENOENT:when=1'],
+      ])('%s, is still recorded', (_, error) => {
         const folder = scratch();
         const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
         class T extends Timestamp { maximumAge = 60000 }
@@ -716,7 +716,7 @@ describe('the first beat', () => {
         expect(readFileSync(log, 'utf8')).toContain('(INJECTED)');
       });
 
-      test('O_PATH, is recorded all the same, and not through a link of another user', () => {
+      test('O_PATH, is still recorded, but not through a link of another user', () => {
         const folder = scratch();
         const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
         class T extends Timestamp { maximumAge = 60000 }
@@ -748,7 +748,7 @@ describe('the first beat', () => {
     },
   );
 
-  test('a relative path through a link and .. is the file that the probes judge', () => {
+  test('a relative path through a link and .. is the file that the probes read', () => {
     const folder = scratch();
     mkdirSync(join(folder, 'far', 'away'), { recursive: true });
     symlinkSync('far/away', join(folder, 'jump'));
@@ -772,13 +772,13 @@ describe('the first beat', () => {
     ],
     ['ends in a slash', () => `${scratch()}/`, 'the path ends in a slash'],
     ['leads through a file', () => `${fileOf('x')}/below/timestamp`, 'below'],
-  ])('a path that %s is refused in its own words', (_, the, says) => {
+  ])('a path that %s is refused, and the message says why', (_, the, says) => {
     const refresh = (): unknown => new TwoMinutes(the()).refresh();
     expect(refresh).toThrow(says);
     expect(refresh).not.toThrow('/proc/self/fd');
   });
 
-  test('throws below a place where no folder can be made, rather than try for ever', () => {
+  test('throws if no folder can be made there, and does not try for ever', () => {
     const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
       try { new T('/proc/nope/timestamp').refresh() } catch (error) { console.log(error.code) }`;
@@ -800,7 +800,7 @@ describe('the first beat', () => {
     expect(lstatSync(path)).toMatchObject({ nlink: 1 });
   });
 
-  test('throws for a FIFO and a socket of our own user, which belong to another service, and leaves them there', () => {
+  test('throws for a FIFO and a socket of our own user, and leaves them there, because another service may use them', () => {
     mkdirSync(dirname(path));
     const script = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
     for (const plant of [() => execFileSync('mkfifo', [path]), () => spawnSync(process.execPath, ['-e', script])]) {
@@ -812,7 +812,7 @@ describe('the first beat', () => {
     }
   });
 
-  test('replaces a symlink and a hard link and leaves what they lead to alone', () => {
+  test('replaces a symlink and a hard link, and does not change their targets', () => {
     const victim = fileOf('precious');
     const plant: (() => void)[] = [
       () => {
@@ -843,7 +843,7 @@ describe('the first beat', () => {
   });
 
   test.each(['/dev/null', '/dev/stdout'])(
-    'throws for a link of our own to a device or a pipe, as %s may be, and leaves it there',
+    'throws for our own link to %s, a device or a pipe, and leaves it there',
     (target) => {
       const script = `const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
       class T extends Timestamp { maximumAge = 60000 }
@@ -917,7 +917,7 @@ describe('the first beat', () => {
     ['text behind NULs', Buffer.concat([Buffer.alloc(5000), Buffer.from('text')]), 'NUL bytes (5004 bytes)'],
     ['text that mentions a heartbeat', 'the k8s-liveness/1 format', 'other content (25 bytes)'],
     ['a line that begins like one', 'k8s\n', 'other content (4 bytes)'],
-  ])('refuses %s, and says what was expected and what stands there', (_, content, what) => {
+  ])('refuses %s, and says what was expected and what is there', (_, content, what) => {
     mkdirSync(dirname(path));
     writeFileSync(path, content);
     const before = statSync(path);
@@ -935,7 +935,7 @@ describe('the first beat', () => {
     ]);
   });
 
-  test('replaces a file of ours that has another name: another user may have put it there, and nothing is lost', () => {
+  test('replaces a file of ours that has a second name, under which the file stays', () => {
     const victim = fileOf('precious');
     mkdirSync(dirname(path));
     linkSync(victim, path);
@@ -943,7 +943,7 @@ describe('the first beat', () => {
     expect(readFileSync(victim, 'latin1')).toBe('precious');
   });
 
-  test('after delete() is a first one again', () => {
+  test('after delete() is checked as a first beat again', () => {
     const timestamp = beating().refresh();
     timestamp.delete();
     writeFileSync(path, 'notes');
@@ -965,10 +965,10 @@ describe('the first beat', () => {
   test.each([
     ['/dev/stdout', '/dev/stdout'],
     ['the descriptor', '/proc/self/fd/1'],
-    ['a link to it, by a relative way', 'second'],
+    ['a relative link to it', 'second'],
     ['a folder that is a link into /proc', 'third/1'],
     ['a folder beside it', 'fourth/timestamp'],
-  ])('refuses a link of our own that leads through %s, also if a plain file is at its end', (_, target) => {
+  ])('refuses a link of our own that leads through %s, also if it ends at a plain file', (_, target) => {
     const folder = dirname(path);
     mkdirSync(folder);
     symlinkSync(target, path);
@@ -1008,7 +1008,7 @@ describe('the first beat', () => {
     expect(beating().refresh().alive).toBe(true);
   });
 
-  test('reuses a leftover in place, so that a full disk does not matter', () => {
+  test('overwrites a leftover in place, so that it works on a full disk', () => {
     mkdirSync(dirname(path));
     renameSync(fileOf(record({ pid: spawnSync('true').pid })), path);
     chmodSync(path, 0o600);
@@ -1030,7 +1030,7 @@ describe('later beats', () => {
   });
 
   test.each([1_800_000, { minutes: 30 }] as const)(
-    'with a limit of %j are tried once in 10 ms, whether or not that is the same object each time',
+    'with a limit of %j are tried once in 10 ms, also if each call passes a new object',
     (limit) => {
       const timestamp = beating().refresh();
       rmSync(dirname(path), { recursive: true });
@@ -1045,7 +1045,7 @@ describe('later beats', () => {
     },
   );
 
-  test('never throw: one warning an outage, and recovery by itself', () => {
+  test('never throw: they warn once per outage, and recover by themselves', () => {
     const timestamp = beating().refresh();
     for (const outage of [1, 2]) {
       rmSync(dirname(path), { recursive: true });
@@ -1066,7 +1066,7 @@ describe('later beats', () => {
     }
   });
 
-  test('that state another limit are tried at once also in an outage', () => {
+  test('with another limit are tried at once, also in an outage', () => {
     const timestamp = beating().refresh();
     rmSync(dirname(path), { recursive: true });
     writeFileSync(dirname(path), 'in the way');
@@ -1112,7 +1112,7 @@ describe('later beats', () => {
     expect(timestamp.failedWrites).toBe(0);
   });
 
-  test('warn once when another writer beats the same file, and go on', () => {
+  test('warn once if another writer beats the same file, and go on', () => {
     const timestamp = beating().refresh();
     for (let turn = 0; turn < 3; turn++) {
       renameSync(fileOf(record({ writer: '0-abc' })), path);
@@ -1133,7 +1133,7 @@ describe('one writer per file: the first beat', () => {
     class T extends Timestamp { maximumAge = 60000 }
     new T(process.env.HEARTBEAT).refresh();`;
 
-  test('refuses a file that another instance beats, until that one lets go', () => {
+  test('refuses a file that another instance beats, until that instance lets go', () => {
     const first = beating().refresh();
     const second = beating();
     const error = thrown(() => second.refresh());
@@ -1151,7 +1151,7 @@ describe('one writer per file: the first beat', () => {
     expect(thrown(() => beating().refresh()).code).toBe('ERR_HEARTBEAT_IN_USE');
   });
 
-  test('refuses a file that another process beats, and takes it over when that has ended', () => {
+  test('refuses a file that another process beats, and takes it over when that process has ended', () => {
     const script = `${holder}
       const child = require('node:child_process').spawnSync(process.execPath, ['-e', ${JSON.stringify(holder)}]);
       console.log(/ERR_HEARTBEAT_IN_USE/.test(child.stderr), child.status);`;
@@ -1185,7 +1185,7 @@ describe('one writer per file: the first beat', () => {
     expect(beating().refresh().alive).toBe(true);
   });
 
-  test('refuses a fresh one of unknown start', () => {
+  test('refuses a fresh heartbeat whose writer has no known start time', () => {
     mkdirSync(dirname(path));
     renameSync(fileOf(record({ start: undefined })), path);
     expect(thrown(() => beating().refresh()).code).toBe('ERR_HEARTBEAT_IN_USE');
@@ -1210,7 +1210,7 @@ describe('delete', () => {
     ['an epoch', '1700000000'],
     ['a torn heartbeat', 'k8s-liveness/1 7'],
     ['another version', 'k8s-liveness/2 x'],
-  ])('leaves %s that somebody has put there, whether or not this one ever beat', (_, content) => {
+  ])('leaves %s that somebody has put there, whether or not this instance has beaten', (_, content) => {
     for (const timestamp of [beating().refresh(), beating()]) {
       writeFileSync(path, content);
       timestamp.delete();
@@ -1234,14 +1234,14 @@ describe('delete', () => {
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
 
-  test('leaves what another writer has put there since', () => {
+  test('leaves the heartbeat of another writer that came later', () => {
     const timestamp = beating().refresh();
     renameSync(fileOf(record({ pid: undefined, start: undefined, writer: '0-abc' })), path);
     timestamp.delete();
     expect(recorded().writer).toBe('0-abc');
   });
 
-  test('begins anew: the time in between is no gap', () => {
+  test('forgets the last beat: the time until the next one is no gap', () => {
     const timestamp = beating().refresh();
     timestamp.delete();
     clock.advance(3_600_000);
@@ -1249,7 +1249,7 @@ describe('delete', () => {
     expect(timestamp.longestGap).toBe(0);
   });
 
-  test('is no error when the folder has gone or become a file', () => {
+  test('does not throw if the folder is gone or has become a file', () => {
     const timestamp = beating().refresh();
     rmSync(dirname(path), { recursive: true });
     writeFileSync(dirname(path), '');
@@ -1286,7 +1286,7 @@ describe('delete', () => {
   });
 });
 
-test('a Timestamp that is garbage closes its file', () => {
+test('a Timestamp that is garbage-collected closes its file', () => {
   const script = `
     const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
     class T extends Timestamp { maximumAge = 60000 }
@@ -1321,7 +1321,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(thrown(() => beating().refresh()).message).toContain('is a symbolic link of another user (uid 12345)');
   });
 
-  test('a symlink of our own is refused where another user could replace it, and followed in a sticky folder', () => {
+  test('a symlink of our own is refused if another user could replace it, and followed in a sticky folder', () => {
     const folder = dirname(dirname(path));
     mkdirSync(join(folder, 'real'));
     symlinkSync('real', dirname(path));
@@ -1332,7 +1332,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(readdirSync(join(folder, 'real'))).toEqual(['timestamp']);
   });
 
-  test('a link of another user to a device is replaced, as else it would keep the beats out', () => {
+  test('a link of another user to a device is replaced, because it would block the beats', () => {
     mkdirSync(dirname(path));
     symlinkSync('/dev/null', path);
     lchownSync(path, 65534, 65534);
@@ -1340,7 +1340,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(lstatSync(path).isFile()).toBe(true);
   });
 
-  test("root's link in a stranger's folder is refused, as he could replace it", () => {
+  test("root's link in another user's folder is refused, because that user could replace it", () => {
     const folder = scratch();
     mkdirSync(join(folder, 'real'));
     mkdirSync(join(folder, 'his'));
@@ -1352,7 +1352,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(readdirSync(join(folder, 'real'))).toEqual([]);
   });
 
-  test("an ordinary user's service goes through root's link in root's folder, as /var/run is one", () => {
+  test("an ordinary user's service follows root's link in root's folder, for example /var/run", () => {
     const folder = open(scratch());
     mkdirSync(join(folder, 'run'));
     chownSync(join(folder, 'run'), 65534, 65534);
@@ -1365,7 +1365,7 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
     expect(readdirSync(join(folder, 'run'))).toEqual(['timestamp']);
   });
 
-  test('a device is refused and stays', () => {
+  test('a device is refused and left there', () => {
     mkdirSync(dirname(path));
     execFileSync('mknod', [path, 'c', '1', '3']);
     const timestamp = beating();
@@ -1379,8 +1379,8 @@ describeIf(isRoot, 'root, to give files to another user')('files of others', () 
   });
 });
 
-describeIf(canMount, 'root, to mount')('where the disk is full or read-only', () => {
-  test('beats go on when the disk fills up, also after a restart over the leftover', () => {
+describeIf(canMount, 'root, to mount')('on unusual mounts', () => {
+  test('beats go on if the disk fills up, also after a restart over the leftover', () => {
     const output = within(
       TMPFS,
       `const first = new T(path, { clock }).refresh();
@@ -1399,7 +1399,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['ENOSPC', 'true 0', 'true', 'ENOSPC', 'true']);
   });
 
-  test('takes over a leftover from before there were tasks on a full disk', () => {
+  test('a leftover from before there were tasks is taken over on a full disk', () => {
     const output = within(
       TMPFS,
       `fs.writeFileSync(path, ${JSON.stringify(OLD)});
@@ -1440,7 +1440,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['[256,"alive"]', '[1,"malformed"]']);
   });
 
-  test("one that holds something else, or is another user's, is refused in its own words", () => {
+  test("a mounted file that holds something else, or is another user's, is refused, and the message says why", () => {
     const output = within(
       'echo notes >@/a && mount --bind @/a @/a && : >@/b && chown 1:1 @/b && mount --bind @/b @/b',
       `for (const name of ['a', 'b']) try { new T(folder + '/' + name).refresh() } catch (error) { console.log(error.message.split(folder)[1], fs.readFileSync(folder + '/' + name, 'latin1').length) }`,
@@ -1451,7 +1451,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     ]);
   });
 
-  test('the pid and the error of a process directory are written in place where they are mount points', () => {
+  test('the pid and the error of a process directory are written in place if they are mount points', () => {
     const output = within(
       'for name in pid error timestamp; do : >@/$name && mount --bind @/$name @/$name || exit; done',
       `(async () => {
@@ -1465,7 +1465,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['true failed', '"\\n","\\n"']);
   });
 
-  test('/dev/stdout is refused, and stays, when the user is root and stdout a plain file', () => {
+  test('/dev/stdout is refused and left there if the user is root and stdout is a plain file', () => {
     const output = within(
       'mount -t tmpfs tmpfs /dev && ln -s /proc/self/fd/1 /dev/stdout && exec >@/out',
       `for (const act of ['refresh', 'delete']) try { new T('/dev/stdout')[act]() } catch (error) { console.error(error.message) }
@@ -1482,7 +1482,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     spawnSync('bindfs', ['--version']).status === 0 && existsSync('/dev/fuse'),
     'bindfs (apt-get install bindfs) and /dev/fuse',
   )('on a mount with fixed modes, which refuses chmod', () => {
-    // In a pid namespace of its own: the mount's server ends with it.
+    // In a pid namespace of its own, so that bindfs ends with it.
     const OWN_PIDS = ['--pid', '--fork', '--kill-child', '--mount-proc'];
     const CLI = JSON.stringify(resolve('dist/cli.js'));
 
@@ -1509,7 +1509,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     });
   });
 
-  test('the first beat onto a full disk without a leftover throws, and leaves nothing behind', () => {
+  test('the first beat throws on a full disk without a leftover, and leaves nothing behind', () => {
     const output = within(
       TMPFS,
       `${FILL} console.log(code(() => new T(path).refresh()), fs.readdirSync(folder).join());`,
@@ -1517,7 +1517,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output.split('\n')).toEqual(['ENOSPC', 'ERR_HEARTBEAT_WRITE ENOSPC fill']);
   });
 
-  test('a folder that was unlinked under its mount stops no loop: the beat fails and the loop goes on', () => {
+  test('if the folder of a mount was unlinked, the beat fails and the loop goes on', () => {
     const output = within(
       'mkdir @/source @/target && mount --bind @/source @/target',
       `const timestamp = new T(folder + '/target/live/timestamp', { clock }).refresh();
@@ -1547,7 +1547,7 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect([existsSync(join(root, 'timestamp')), readdirSync(folder)]).toEqual([true, []]);
   });
 
-  test('a masked /proc/uptime costs no descriptors, and uptime still judges', () => {
+  test('if /proc/uptime is masked, no descriptor stays open, and the uptime still judges', () => {
     const output = within(
       'mount --bind /dev/null /proc/uptime',
       `const open = () => fs.readdirSync('/proc/self/fd').length;
@@ -1559,12 +1559,12 @@ describeIf(canMount, 'root, to mount')('where the disk is full or read-only', ()
     expect(output).toBe('uptime 0');
   });
 
-  test('the first beat onto a read-only mount throws', () => {
+  test('the first beat throws on a read-only mount', () => {
     const output = within('mount -t tmpfs -o ro tmpfs @', `console.log(code(() => new T(path).refresh()));`);
     expect(output).toBe('ERR_HEARTBEAT_WRITE EROFS');
   });
 
-  test('a folder without the right to write throws for an ordinary user', () => {
+  test('the first beat throws in a folder that an ordinary user may not write to', () => {
     const output = within(
       ':',
       `fs.chmodSync(folder, 0o555); process.setuid(65534); console.log(code(() => new T(path).refresh()));`,

@@ -1,4 +1,4 @@
-// Work in hand by process: what real probes say of real workers. The rules, by a clock that the test moves: tasks.test.ts.
+// Work in hand: what real probes say of real workers. tasks.test.ts tests the rules by a clock that it moves.
 
 import { join, resolve } from 'node:path';
 import { Timestamp } from '../src';
@@ -8,8 +8,8 @@ import { scratch } from './support/records';
 import { until } from './support/until';
 
 /**
- * What a worker does while its clocks lag 150 s behind has happened 150 s ago for a probe. Then it sets `lag` to 0, and goes on
- * now. It says when it may be asked.
+ * The worker's clocks lag by 150 s, so for a probe its actions happened 150 s ago. A story sets `lag` to 0 to go on in the
+ * present. It calls `sayNow` when probes may ask.
  */
 const WORKER = `
   const { ProcessTimestamp, systemClock, Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
@@ -30,12 +30,12 @@ const WORKER = `
 
 interface Story {
   readonly name: string;
-  /** Runs in the worker, after the above. */
+  /** The worker runs this after the script above. */
   readonly script: string;
   readonly expect: string;
-  /** Of the line, up to the path. */
+  /** Matches the line up to the path. */
   readonly line: RegExp;
-  /** A process directory, of which heartbeat.py knows nothing. */
+  /** It is a process directory, which heartbeat.py cannot read. */
   readonly directory?: boolean;
 }
 
@@ -207,7 +207,7 @@ const STORIES: Story[] = [
   },
 ];
 
-/** Where it beats, and its process once it has said that it may be asked. */
+/** Starts a worker, and settles with its path and process when it says that probes may ask. */
 async function worker(script: string): Promise<{ path: string; child: ReturnType<typeof start> }> {
   const path = join(scratch({ memory: true }), 'timestamp');
   const child = start(process.execPath, ['-e', WORKER + script], {
@@ -219,7 +219,7 @@ async function worker(script: string): Promise<{ path: string; child: ReturnType
   return { path, child };
 }
 
-/** Asks all readers twice: one verdict, and one line to the letter. */
+/** Asks all readers twice, and expects the same verdict and exactly the same line. */
 async function expectAnswer(
   path: string,
   { expect: expected, line, directory = false }: Pick<Story, 'expect' | 'line' | 'directory'>,
@@ -238,12 +238,12 @@ async function expectAnswer(
 
 test.each(STORIES)('$name: $expect', async (story) => {
   const { path, child } = await worker(story.script);
-  if (story.expect === 'alive') child.kill('SIGSTOP'); // so that no beat comes between two probes
+  if (story.expect === 'alive') child.kill('SIGSTOP'); // a beat between two probes would change the line
   await expectAnswer(path, story);
   child.kill('SIGKILL');
 });
 
-test('a gate whose check says no and then yes: stale, and alive again', async () => {
+test('a gate whose check says no and then yes is stale, and then alive again', async () => {
   const { path, child } = await worker(`let running = false;
     sayWhen('CHECK_SAYS_NO');
     process.on('SIGUSR2', () => { running = true; });
@@ -257,8 +257,8 @@ test('a gate whose check says no and then yes: stale, and alive again', async ()
   child.kill('SIGKILL');
 });
 
-test('a service says of an overdue task that it is, also when it does nothing else', async () => {
-  // It says so when the timer fires, which it asks the system for.
+test('a service warns of an overdue task, also if it does nothing else', async () => {
+  // It warns when a real timer fires.
   const { child } = await worker(`sayWhen('TASK_OVERDUE'); timestamp.refresh(); timestamp.begin('mail#42', 20);`);
   child.kill('SIGKILL');
 });

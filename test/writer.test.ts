@@ -1,4 +1,4 @@
-// What the writer records when the machine under it is not what it seems.
+// What the writer records if clocks and identity are wrong, or change while it runs.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { canMount, within } from './support/mounts';
 import { describeIf } from './support/need';
 import { scratch } from './support/records';
 
-test('a record is one that every reader takes, whatever the clocks and the limit say', () => {
+test('every reader accepts a record, whatever the clocks and the limit are', () => {
   const time = fc.oneof(
     fc.double(),
     fc.constantFrom(-1, 0, NaN, Infinity, -Infinity, 1e15, 253_402_300_799_999, 253_402_300_800_000),
@@ -62,8 +62,8 @@ const PROBES = `
     execFileSync('mount', ['--bind', folder + '/over', over]);
   };`;
 
-describeIf(canMount, 'root, to mount')('on a machine that changes under it', () => {
-  test('the next written beat goes by the uptime that probes see, and keeps no mount busy', () => {
+describeIf(canMount, 'root, to mount')('if the machine changes while it runs', () => {
+  test('the next written beat uses the uptime that probes see, and keeps no mount busy', () => {
     const output = within(
       ':',
       `${PROBES}
@@ -75,7 +75,7 @@ describeIf(canMount, 'root, to mount')('on a machine that changes under it', () 
     expect(output).toBe('dead,dead,dead alive,alive,alive dead,dead,dead alive,alive,alive');
   });
 
-  test('the next written beat states the identity that holds after a restore, and a second writer is refused', () => {
+  test('the next written beat states the identity after a restore, and a second writer is refused', () => {
     const output = within(
       ':',
       `${PROBES}
@@ -89,7 +89,7 @@ describeIf(canMount, 'root, to mount')('on a machine that changes under it', () 
        fs.unlinkSync(folder + '/over');
        mount('01234567-89ab-4cde-8f01-23456789abcd\\n', '/proc/sys/kernel/random/boot_id'); // and after a reboot
        Date.now = () => clockNow() + 2000; // past the second for which the boot id is remembered
-       const rebooted = all().replace('dead', 'any'); // in this process it depends on what is remembered
+       const rebooted = all().replace('dead', 'any'); // here alive or dead, because this process may still remember the old boot id
        Date.now = () => clockNow() + 4000;
        later();
        Date.now = clockNow;
