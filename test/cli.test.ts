@@ -1,4 +1,4 @@
-// The command line in memory: main(argv, io). As an installed program: test/wide/cli-installed.test.ts.
+// The command line in memory, by main(argv, io). test/wide/cli-installed.test.ts tests the installed program.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { EventEmitter } from 'node:events';
@@ -26,7 +26,7 @@ import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, OLD, record, scratch } from './support/records';
 
-/** The command line as a process, with a working directory and an environment of its own. */
+/** Runs the command line as a process, with its own working directory and environment. */
 function asProcess(
   argv: readonly string[],
   { cwd, env, within = [] }: { cwd?: string; env?: Record<string, string>; within?: readonly string[] },
@@ -61,7 +61,7 @@ describe('check', () => {
     ]);
   });
 
-  test('says of one path what the shipped probes say', async () => {
+  test('prints the same line for a path as the shipped probes', async () => {
     for (const path of [
       fileOf(record()),
       fileOf('x'),
@@ -80,13 +80,13 @@ describe('check', () => {
     expect(await cli(['check', '--quiet', fileOf('x')])).toEqual({ code: 1, out: '', err: '' });
   });
 
-  test('--ignore-error leaves the error of a process directory aside', async () => {
+  test('--ignore-error ignores the error of a process directory', async () => {
     const directory = directoryOf({ pid: process.pid, error: 1 });
     expect((await cli(['check', directory])).out).toBe(`dead: failed: error 1 (${directory})\n`);
     expect((await cli(['check', '--ignore-error', directory])).code).toBe(0);
   });
 
-  test('--other-pid-namespace leaves pid and boot aside', async () => {
+  test('--other-pid-namespace ignores pid and boot', async () => {
     const elsewhere = fileOf(record({ pid: ended(), boot: '0-1-2-3-4' }));
     expect((await cli(['check', elsewhere])).out).toMatch(/^dead: gone: /);
     expect((await cli(['check', '--other-pid-namespace', elsewhere])).out).toMatch(/^alive: .*by wall clock/);
@@ -100,7 +100,7 @@ describe('check', () => {
     expect((await cli(['check', '--maximum-age=90s', touched], { clock })).out).toMatch(/^dead: stale: /);
   });
 
-  test('paths may begin with - after --, hold digits only, and be several', async () => {
+  test('takes several paths, paths of digits, and after -- paths that begin with -', async () => {
     for (const [argv, paths] of [
       [
         ['08', '1e3', '-', '---'],
@@ -116,7 +116,7 @@ describe('check', () => {
     }
   });
 
-  test('an option without a value takes no path for one', async () => {
+  test('an option without a value does not take the path as its value', async () => {
     const { heartbeats } = JSON.parse((await cli(['check', '--json', 'true', '--process', 'false'])).out) as {
       heartbeats: { path: string }[];
     };
@@ -156,7 +156,7 @@ describe('JSON', () => {
     },
   );
 
-  test('is null where nothing is known, and never a number that is none', async () => {
+  test('is null if a value is unknown, and never NaN or Infinity', async () => {
     const { out } = await cli([
       'check',
       '--json',
@@ -183,7 +183,7 @@ describe('JSON', () => {
     });
   });
 
-  test('is null for a start that no calendar holds, and of a deadline where no beat is awaited', async () => {
+  test('is null for a start that is no possible date, and for the deadline if no beat is expected', async () => {
     const far = fileOf(record({ pid: undefined, start: 999_999_999_999_999 }));
     const gone = fileOf(record({ pid: ended() }));
     const { code, out, err } = await cli(['check', '--json', far, gone]);
@@ -194,7 +194,7 @@ describe('JSON', () => {
     expect((await cli(['status', far])).out).not.toContain('started');
   });
 
-  test('tells the task that would be dead first, and how many are in hand', async () => {
+  test('names the task that would be dead first, and counts the tasks in hand', async () => {
     const task = fileOf(serialise(aged(7000, { kind: 'task' }), '3 in hand, mail#42'));
     const own = fileOf(serialise(record({ longestTask: undefined }), '2 in hand, mail#7'));
     const { heartbeats } = JSON.parse((await cli(['check', '--json', task, own, fileOf('x')])).out) as {
@@ -215,14 +215,14 @@ describe('JSON', () => {
     ]);
   });
 
-  test('tells no start by wall clock, which says nothing of it', async () => {
+  test('states no start if only the wall clock is known', async () => {
     const { out } = await cli(['check', '--json', '--other-pid-namespace', fileOf(record())]);
     expect((JSON.parse(out) as { heartbeats: unknown[] }).heartbeats).toMatchObject([
       { alive: true, clock: 'wall', started: null },
     ]);
   });
 
-  test('tells when the process started and when it will be dead', async () => {
+  test('states when the process started and when it will be dead', async () => {
     const clock = manualClock();
     const { start = 0 } = self();
     const path = fileOf(
@@ -234,14 +234,14 @@ describe('JSON', () => {
       JSON.parse(out) as { heartbeats: [{ started: string; deadline: string; ageMs: number }] }
     ).heartbeats;
     expect(ageMs).toBe(10_000);
-    // The limit, the time for which a beat may stay unwritten, and one tick.
+    // The limit, the window in which a beat may stay unwritten, and one tick.
     expect(Date.parse(deadline) - clock.wall()).toBe(60_000 + 600 + 10 - 10_000);
     expect(Date.parse(started)).toBe(Math.floor(clock.wall() - (clock.uptime() ?? 0) + start * 10));
   });
 });
 
 describe('touch', () => {
-  test('records a beat that every reader takes for alive', async () => {
+  test('records a beat that is alive to every reader', async () => {
     const path = join(scratch(), 'made', 'on the way', 'timestamp');
     expect(await cli(['touch', path, '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
     expect(statSync(path).mode & 0o777).toBe(0o644);
@@ -263,7 +263,7 @@ describe('touch', () => {
     });
   });
 
-  test('--pid binds it to the loop: gone as soon as that ends', async () => {
+  test('with --pid the heartbeat is gone as soon as the loop ends', async () => {
     const path = join(scratch(), 'timestamp');
     const loop = spawn('sleep', ['600']);
     expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(loop.pid)])).code).toBe(0);
@@ -275,7 +275,7 @@ describe('touch', () => {
   });
 
   test.each(['heartbeat', './heartbeat', 'made/on/the way/heartbeat', '../heartbeat'])(
-    'a relative path, %s, is where the other readers look for it',
+    'a relative path, %s, is the file that the other readers read',
     (path) => {
       const cwd = join(scratch(), 'here');
       mkdirSync(cwd);
@@ -298,7 +298,7 @@ describe('touch', () => {
     expect(recordAt(path)).toMatchObject({ beat: 4, gap: 2000, window: 0 });
   });
 
-  test('goes on counting where the uptime is unknown, without a gap', async () => {
+  test('goes on counting if the uptime is unknown, without a gap', async () => {
     const [path, clock] = [join(scratch(), 'timestamp'), { ...systemClock, uptime: () => undefined }];
     for (let turn = 0; turn < 2; turn++)
       expect((await cli(['touch', path, '--maximum-age', '2m'], { clock })).err).toBe('');
@@ -315,13 +315,13 @@ describe('touch', () => {
     expect(recordAt(path)).toMatchObject({ beat: 1, gap: 0 });
   });
 
-  test('a loop that ended is followed by another, counted from 1', async () => {
+  test('counts from 1 again if the loop before has ended', async () => {
     const path = fileOf(record({ beat: 99, pid: ended(), start: 1 }));
     expect((await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)])).code).toBe(0);
     expect(recordAt(path)).toMatchObject({ beat: 1, gap: 0, pid: process.pid });
   });
 
-  test('refuses the file of another loop that lives', async () => {
+  test('refuses the file of another living loop', async () => {
     const path = join(scratch(), 'timestamp');
     await cli(['touch', path, '--maximum-age', '2m', '--pid', String(process.pid)]);
     const before = readFileSync(path);
@@ -374,7 +374,7 @@ describe('touch', () => {
     expect(await cli(['touch', fileOf(content), '--maximum-age', '2m'])).toEqual({ code: 0, out: '', err: '' });
   });
 
-  test('leaves alone what it cannot look into: a link, a FIFO, a file that is not for it to read', async () => {
+  test('leaves alone what it cannot read: a link, a FIFO, a file without permission', async () => {
     const [folder, target] = [scratch(), fileOf('precious')];
     symlinkSync(target, join(folder, 'link'));
     spawnSync('mkfifo', [join(folder, 'fifo')]);
@@ -406,7 +406,7 @@ describe('touch', () => {
     });
   });
 
-  test('says why it could not record', async () => {
+  test('says why the beat could not be recorded', async () => {
     const { code, err } = await cli(['touch', '/dev/null/x', '--maximum-age', '2m']);
     expect([code, err.split(':').slice(0, 3).join(':')]).toEqual([
       1,
@@ -475,22 +475,22 @@ describe('durations', () => {
 });
 
 describe('run', () => {
-  // A moment passes between the command's start and its files in the directory, of which error is the last.
-  // A failed test takes the folder away, which ends whatever it has left.
+  // The command starts a moment before its files are written; error is the last of them.
+  // A failed test removes the folder, which ends its command.
   const known = (directory: string): string =>
     `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.01; done`;
   const limited = ['--maximum-age', '1h'];
 
-  test.each([0, 1, 3, 125, 255])('exits with %i as the command does, which is the error then', async (status) => {
+  test.each([0, 1, 3, 125, 255])('exits with %i as the command does, and records it as the error', async (status) => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `exit ${status}`]);
     expect([code, err, readFileSync(join(directory, 'error'), 'utf8')]).toEqual([status, '', String(status)]);
     expect((await cli(['check', directory])).out).toMatch(/^dead: missing: pid file/);
-    // Where the pid says nothing, a beat that is young must not vouch for it.
+    // From another pid namespace only the young beat is seen, and it must not make an ended command alive.
     expect((await cli(['check', '--other-pid-namespace', directory])).code).toBe(1);
   });
 
-  test('while the command runs the directory is alive: its pid, error 0, and a beat with the limit', async () => {
+  test('the directory is alive while the command runs, with its pid, error 0, and a beat with the limit', async () => {
     const directory = join(scratch(), 'unit');
     const seen = join(scratch(), 'seen');
     const probe = `LOG_LEVEL= sh dist/liveness.sh ${directory}`;
@@ -512,7 +512,7 @@ describe('run', () => {
     expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
   });
 
-  test('a command that takes longer than it may is stale', async () => {
+  test('a command that takes longer than the limit is stale', async () => {
     const directory = join(scratch(), 'unit');
     const clock = manualClock();
     const running = cli(
@@ -558,7 +558,7 @@ describe('run', () => {
     expect(signals.listenerCount(signal)).toBe(0);
   });
 
-  test('does not pass on what a terminal has sent to the command itself', async () => {
+  test('does not pass on a signal that the terminal also sent to the command', async () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
@@ -572,21 +572,21 @@ describe('run', () => {
     expect((await running).code).toBe(8);
   });
 
-  test('exits with 128 and its number for a signal that ended the command', async () => {
+  test('exits with 128 plus the number of the signal that ended the command', async () => {
     const directory = scratch();
     expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137);
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('137');
   });
 
-  test('cannot tell the end by a real-time signal from an exit with 0', async () => {
+  test('takes an end by a real-time signal as an exit with 0, because it cannot tell them apart', async () => {
     expect((await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', 'kill -34 $$'])).code).toBe(0);
   });
 
-  test('says what cannot be started, as shells do', async () => {
+  test('says why a command cannot be started, with the exit code of shells', async () => {
     for (const [command, code, says] of [
       ['no-such', 127, 'no such command: no-such'],
       ['/etc/passwd', 126, 'cannot start /etc/passwd: EACCES'],
-      ['/etc/passwd/x', 126, 'cannot start /etc/passwd/x: ENOTDIR'], // what spawn throws
+      ['/etc/passwd/x', 126, 'cannot start /etc/passwd/x: ENOTDIR'], // spawn throws here
     ] as const) {
       const directory = scratch();
       expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({
@@ -598,7 +598,7 @@ describe('run', () => {
     }
   });
 
-  test('does not start the command where the directory cannot be kept', async () => {
+  test('does not start the command if the directory cannot be written', async () => {
     const canary = join(scratch(), 'canary');
     const inUse = directoryOf({ pid: process.pid, error: 0, timestamp: record() });
     const before = readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'));
@@ -624,11 +624,11 @@ describe('run', () => {
     expect(readdirSync(directory).sort()).toEqual(['error', 'timestamp']);
   });
 
-  test('stands in the directory itself until the command does, and goes back to that where the command cannot be named', async () => {
+  test('writes its own pid until the command has started, and again if the pid of the command cannot be written', async () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     let before = '';
-    // What happens between the two: the directory is open, and the command not started yet.
+    // Runs when the directory is open and the command has not started yet.
     signals.once('newListener', () => {
       before = readFileSync(join(directory, 'pid'), 'latin1');
       rmSync(join(directory, 'pid'));
@@ -639,7 +639,7 @@ describe('run', () => {
     expect(err).toContain(`cannot write ${directory}/pid: it is a directory`);
   });
 
-  test('sweeps away what a run that was killed has left behind', async () => {
+  test('removes the temporary files of a run that was killed', async () => {
     const directory = scratch();
     for (const name of ['pid.1f.tmp', 'timestamp.2e.tmp', 'other.3d.tmp']) writeFileSync(join(directory, name), '');
     await cli(['run', ...limited, '--directory', directory, '--', 'true']);
@@ -661,11 +661,11 @@ describe('run', () => {
       '-c',
       `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`,
     ]);
-    // No 0: it might be a service that is loading there by now, and not healthy yet.
+    // An exit code 0 is not recorded, because a service that loads there now may not be healthy yet.
     expect([code, err, readdirSync(directory)]).toEqual([status, '', left]);
   });
 
-  test('says so where nothing is left of its directory', async () => {
+  test('says that its directory is gone if nothing is left of it', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli([
       'run',
@@ -684,7 +684,7 @@ describe('run', () => {
     ]);
   });
 
-  test('starts the command over whatever stands in its directory', async () => {
+  test('starts the command over any leftover in its directory', async () => {
     const directory = scratch();
     symlinkSync('/nowhere', join(directory, 'timestamp'));
     writeFileSync(join(directory, 'pid'), 'rubbish');
@@ -697,7 +697,7 @@ describe('run', () => {
   });
 
   test.each(['pid', 'error', 'timestamp'])(
-    'does not start the command where the %s holds text, and leaves all as it is',
+    'does not start the command if the %s holds text, and changes nothing',
     async (name) => {
       const directory = directoryOf({ [name]: 'first line\nsecond line\n' });
       const { code, err } = await cli([
@@ -717,7 +717,7 @@ describe('run', () => {
     },
   );
 
-  test('without a beat that tells, leaves alone what names another pid', async () => {
+  test('leaves the directory alone if its beat is gone and the pid is another', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli([
       'run',
@@ -736,7 +736,7 @@ describe('run', () => {
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('0');
   });
 
-  test("a predecessor's error does not stand beside the new pid", async () => {
+  test('removes the error of an earlier run before it writes the new pid', async () => {
     const directory = directoryOf({ pid: ended(), error: 5, timestamp: record({ pid: ended(), start: 1 }) });
     const seen = join(scratch(), 'seen');
     expect(
@@ -756,7 +756,7 @@ describe('run', () => {
     expect(readFileSync(seen, 'utf8')).toBe('0');
   });
 
-  test('leaves the directory alone that another one has taken over meanwhile', async () => {
+  test('leaves the directory alone if another run has taken it over', async () => {
     const directory = join(scratch(), 'unit');
     const running = cli([
       'run',
@@ -780,7 +780,7 @@ describe('run', () => {
     expect((await cli(['check', directory])).code).toBe(0);
   });
 
-  test('keeps the exit code when the directory goes away meanwhile, and says so', async () => {
+  test('keeps the exit code if the directory is removed while the command runs, and says so', async () => {
     const directory = join(scratch(), 'unit');
     const { code, err } = await cli([
       'run',
@@ -819,11 +819,11 @@ describe('run', () => {
 describe('status', () => {
   const world = frozen();
 
-  test('exits 0 whatever it finds', async () => {
+  test('exits 0 for every verdict', async () => {
     expect((await cli(['status', fileOf('x'), scratch(), '/dev/null', fileOf(record({ pid: ended() }))])).code).toBe(0);
   });
 
-  test('each path is a block, whatever the width of the terminal', async () => {
+  test('prints a block for each path, for any width of the terminal', async () => {
     const paths = [world.file({ age: 34_000 }), fileOf('x'), scratch(), `/no/${'long/'.repeat(30)}path`];
     const { out } = await cli(['status', ...paths], { clock: world.clock });
     const blocks = out
@@ -844,13 +844,13 @@ describe('status', () => {
     ['both', ['timestamp', 'unit'], {}, ['timestamp', 'unit']],
     ['the directory alone where there is no heartbeat', ['unit'], {}, ['unit']],
     [
-      'a heartbeat that LIVENESS_PATH names, also where there is none',
+      'a heartbeat that LIVENESS_PATH names, also if there is none',
       ['unit'],
       { LIVENESS_PATH: '/no/such/timestamp' },
       ['timestamp', 'unit'],
     ],
   ] as const)('without a path describes %s', (_, standing, named, described) => {
-    // Where LIVENESS_PATH names nothing, the default is in /tmp, which has to be this test's own.
+    // Without LIVENESS_PATH the default is in /tmp, so the test runs a copy whose default is in its own folder.
     const folder = scratch();
     mkdirSync(join(folder, 'liveness'));
     if (standing.some((name) => name === 'timestamp')) writeFileSync(join(folder, 'liveness/timestamp'), '');
@@ -880,7 +880,7 @@ describe('status', () => {
     ]);
   });
 
-  test('tells counts of any length whole, and a stated limit to the hundredth', async () => {
+  test('prints counts in full, and a stated limit to the hundredth of a second', async () => {
     const path = world.file({ age: 0, changes: { beat: 12_345_678_901, limit: 5, gap: 0 } });
     const { out } = await cli(['status', path], { clock: world.clock });
     expect(out).toContain('  beats        12345678901\n');
@@ -915,7 +915,7 @@ describe('status', () => {
     expect((await cli(['status', path], { clock: world.clock })).out).toContain(`last beat    ${words}, no limit\n`);
   });
 
-  test("a gap is held against the loop's own limit, never against that of a step", async () => {
+  test("compares the gap with the loop's own limit, not with that of a step", async () => {
     for (const [gap, limit, share] of [
       [700, 10_000, '7 %'],
       [168_000, 1_200_000, '14 %'],
@@ -930,10 +930,10 @@ describe('status', () => {
     expect(step.out).toContain('longest gap  12 seconds');
     expect(step.out).toContain('of 2 minutes, a step');
     const first = await cli(['status', world.file({ age: 0, changes: { beat: 1, gap: 0 } })], { clock: world.clock });
-    expect(first.out).not.toContain('longest gap'); // there is none yet
+    expect(first.out).not.toContain('longest gap'); // one beat has no gap
   });
 
-  test('tells how many tasks are in hand, and which is nearest to its deadline or the oldest', async () => {
+  test('prints how many tasks are in hand, and which is nearest to its deadline or the oldest', async () => {
     const described = async (changes: Partial<HeartbeatRecord>, note: string): Promise<string[]> => {
       const path = fileOf(serialise(world.record(34_000, changes), note));
       const { out } = await cli(['status', path], { clock: world.clock });
@@ -957,7 +957,7 @@ describe('status', () => {
     ]);
   });
 
-  test('--watch draws each second until Ctrl-C, and leaves no listener', async () => {
+  test('--watch draws every second until Ctrl-C, and leaves no listener', async () => {
     const signals = new EventEmitter();
     const screens: string[] = [];
     const { code, err } = await cli(['status', '--watch', fileOf(record())], {
@@ -988,7 +988,7 @@ describe('status', () => {
     ]);
   });
 
-  test('a deadline that no calendar holds is left out', async () => {
+  test('prints no deadline that is no possible date', async () => {
     const path = world.file({ age: 0, changes: { limit: 999_999_999_999_999 } });
     expect((await cli(['status', path], { clock: world.clock })).out).not.toContain('deadline');
   });
@@ -1005,7 +1005,7 @@ describe('status', () => {
     expect(out).toMatch(/Ctrl-C ends \(\d+ lines more\)/);
   });
 
-  test('--watch wants a terminal that can be drawn on', async () => {
+  test('--watch refuses an output that is no terminal', async () => {
     expect((await cli(['status', '--watch'], { columns: 80, env: { TERM: 'dumb' } })).err).toContain('TERM=dumb');
     const { code, err } = await cli(['status', '--watch']);
     expect([code, err]).toEqual([
@@ -1015,12 +1015,12 @@ describe('status', () => {
   });
 });
 
-describe('what cannot be meant is refused in one line, exit 2', () => {
+describe('wrong usage is refused in one line with exit 2', () => {
   const oneOf = 'expected a command: check, touch, run, status, manifest, completion; got';
   const limits = '--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got';
 
   test.each([
-    // No command, or not at the front, where yargs would look for it further on.
+    // No command, or a command that is not the first word: yargs would search for it.
     [[], `${oneOf} none`],
     [['chekc', '--json', 'x'], `${oneOf} chekc`],
     [['chekc', '--help'], `${oneOf} chekc`],
@@ -1028,7 +1028,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['--', 'check', 'x'], `${oneOf} --`],
     [['--quiet', 'check', 'x'], `${oneOf} --quiet`],
     [['--maximum-age', '2m', 'touch', 'x'], `${oneOf} --maximum-age`],
-    // Options that there are not.
+    // Unknown options.
     [['check', '--quite'], 'Unknown argument: quite; see --help'],
     [['check', '-q'], 'Unknown argument: q; see --help'],
     [['check', '-json=3'], 'Unknown arguments: j, s, o, n; see --help'],
@@ -1042,7 +1042,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['run', '--maximum-age', '1m', 'node', '--inspect', 'x.js'], 'Unknown argument: inspect; see --help'],
     [['run', '--maximum-age', '1m', '--bogus', '--', 'true'], 'Unknown argument: bogus; see --help'],
     [['completion', 'zsh'], 'Unknown argument: zsh; see --help'],
-    // Values that are missing, not expected, or given twice.
+    // Missing, unexpected or repeated values.
     [['check', '--json=3'], 'Argument unexpected for: json; see --help'],
     [['check', '--json=false'], 'Argument unexpected for: json; see --help'],
     [['check', '--help=3'], 'Argument unexpected for: help; see --help'],
@@ -1052,7 +1052,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
     [['run', '--', 'true'], 'Missing required argument: maximum-age; see --help'],
     [['check', '--quiet', '--json'], 'Arguments quiet and json are mutually exclusive; see --help'],
     [['status', '--watch', '--json'], 'Arguments watch and json are mutually exclusive; see --help'],
-    // Values and words that make no sense.
+    // Wrong values and arguments.
     [['touch', 'x', '--maximum-age', '-2m'], `${limits} '-2m' (string)`],
     [
       ['touch', 'x', '--maximum-age', '2m', '--pid', '-1'],
@@ -1090,7 +1090,7 @@ describe('what cannot be meant is refused in one line, exit 2', () => {
 describe('completion', () => {
   test.each([
     ['', 'check touch run status manifest completion'],
-    ['touch ', ''], // a path
+    ['touch ', ''], // the shell completes paths
     ['touch --maximum-age ', ''],
     ['touch x --maximum-age 9', ''],
     ['touch x --maximum-age 2 --', '--version --help --pid'],
@@ -1120,16 +1120,16 @@ describe('help', () => {
       expect(await cli(['check', name])).toEqual({ code: 1, out: `dead: missing: no such file (${name})\n`, err: '' });
   });
 
-  test('help COMMAND is COMMAND --help', async () => {
+  test('help COMMAND prints the same as COMMAND --help', async () => {
     expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
     for (const argv of [['help'], ['-h']]) expect(await cli(argv)).toEqual(await cli(['--help']));
-    // Those that yargs takes for -h, in a command line that would have been done otherwise.
+    // yargs takes these for -h; without them this command line would have done something.
     for (const word of ['--h', '-help'])
       expect(await cli(['touch', 'x', '--maximum-age', '2m', word])).toEqual(await cli(['touch', '--help']));
     expect(existsSync('x')).toBe(false);
   });
 
-  test("--version is the package's", async () => {
+  test('--version prints the version of the package', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(await cli(['--version', 'check'])).toEqual(await cli(['--version']));
     expect(await cli(['--version'])).toEqual({ code: 0, out: `${version}\n`, err: '' });
@@ -1142,7 +1142,7 @@ describe('README and docs/cli.md', () => {
     .filter(({ note }) => note === 'cli')
     .flatMap(({ code }) => [...code.matchAll(/^\$ k8s-liveness (.*)\n([^$]*)/gm)]);
 
-  test('show transcripts', () => {
+  test('contain transcripts', () => {
     expect(transcripts.length).toBe(11);
   });
 
@@ -1169,7 +1169,7 @@ describe('README and docs/cli.md', () => {
   );
 });
 
-/** The moment at which README's transcripts were taken: this process has run for three days and four hours. */
+/** A clock at the time of README's transcripts, when this process has run for three days and four hours. */
 function frozen(): {
   clock: Clock;
   record: typeof recordOf;

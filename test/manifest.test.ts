@@ -1,4 +1,4 @@
-// `k8s-liveness manifest`, in memory. Its Helm form is rendered in test/wide/chart.test.ts.
+// `k8s-liveness manifest`, in memory. test/wide/chart.test.ts renders its Helm form.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -31,7 +31,7 @@ async function refusal(...options: string[]): Promise<string> {
   return err.slice('k8s-liveness manifest: '.length).trimEnd();
 }
 
-/** Both kinds of YAML must read it alike. */
+/** Parses the text as YAML 1.1 and 1.2, which must agree. */
 function read(yaml: string): unknown {
   const content: unknown = parse(yaml, { version: '1.2' });
   expect(parse(yaml, { version: '1.1' })).toEqual(content);
@@ -50,7 +50,7 @@ function timing(probe: Probe | undefined): ProbeTiming {
 
 const seconds = (text = ''): number => (parseLimit(text) ?? NaN) / 1000;
 
-/** The numbers that a comment promises. */
+/** The times of the decision that the comment states. */
 function promised(text: string): { earliest: number; latest: number } {
   const [[, earliest, latest, stall] = []] = [
     ...text.matchAll(/decided between (\S+) and (\S+) after its last beat; no stall under (\S+) restarts it\.\n/g),
@@ -61,7 +61,7 @@ function promised(text: string): { earliest: number; latest: number } {
 
 const LIMITS = ['2s', '9500ms', '20s', '2m', '1h', '30d'];
 const FILES = [[], ['--path', '/var/run/beat/mail'], ['--process']] as const;
-/** `npm test` tries every fourth, `npm run test:all` each. */
+/** `npm test` tries every fourth combination, `npm run test:all` all. */
 const COMBINATIONS = LIMITS.flatMap((limit) =>
   ['sh', 'node', 'own'].flatMap((probe) => FILES.map((file) => ['--maximum-age', limit, '--probe', probe, ...file])),
 ).filter((_, at) => WIDE || at % 4 === 0);
@@ -91,7 +91,7 @@ function checkContainer(
     const { periodSeconds, timeoutSeconds, failureThreshold } = timing(probe);
     expect(timeoutSeconds).toBeLessThanOrEqual(periodSeconds);
     expect(failureThreshold).toBeGreaterThanOrEqual(2);
-    expect(timeoutSeconds).toBe(Math.min(5, Math.floor(limit / 2))); // Node has time to start wherever the limit leaves it
+    expect(timeoutSeconds).toBe(Math.min(5, Math.floor(limit / 2))); // gives Node the time to start, if the limit allows it
   }
   expect(readinessProbe !== undefined).toBe(isProcess);
   expect(startupProbe?.exec).toEqual(livenessProbe?.exec);
@@ -141,7 +141,7 @@ describe('manifest', () => {
     } = read(patch.patch) as { spec: { template: { spec: PodSpec } } };
     expect(meta).toEqual({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'worker' } });
     checkContainer(changes.containers[0], changes, options, patch.patch);
-    // As kustomize merges a container by its name.
+    // kustomize merges containers by name.
     const deployment = {
       ...meta,
       spec: {
@@ -184,7 +184,7 @@ describe('manifest', () => {
     });
   });
 
-  test('is what the API has types for, in every combination', () => {
+  test("fits the API's types in every combination", () => {
     expect([pods.length, deployments.length]).toEqual([COMBINATIONS.length, COMBINATIONS.length]);
     expect(typeErrors(pods, 'Pod[]', 'core/v1')).toEqual([]);
     expect(typeErrors(deployments, 'Deployment[]', 'apps/v1')).toEqual([]);
@@ -193,7 +193,7 @@ describe('manifest', () => {
     );
   });
 
-  test('derives from a limit of 2m what README shows', async () => {
+  test('derives the numbers of README from a limit of 2m', async () => {
     const text = await manifest('--maximum-age', '2m');
     expect(text).toContain('decided between 2m25s and 3m5s after its last beat; no stall under 2m25s restarts it.\n');
     expect(text).toContain('10s later the container is gone.\n');
@@ -203,7 +203,7 @@ describe('manifest', () => {
     expect(text).toContain('periodSeconds: 30 # a quarter of the limit\n');
   });
 
-  test('asks for readiness with the error, for liveness without it', async () => {
+  test('makes readiness use the error, and liveness ignore it', async () => {
     const commands = async (...options: string[]): Promise<unknown[]> => {
       const [container] = (parse(await manifest('--maximum-age', '2m', ...options)) as Pod).spec?.containers ?? [];
       return [container?.livenessProbe, container?.readinessProbe].map((probe) => probe?.exec?.command?.join(' '));
@@ -227,12 +227,12 @@ describe('manifest', () => {
     ]);
   });
 
-  test('says how much room a probe needs, as measured', () => {
+  test('states the measured memory that a probe needs', () => {
     const [, ...figures] =
       /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(
         readFileSync('bench/containers.mjs', 'utf8').replaceAll('\n', ' '),
       ) ?? [];
-    expect(figures).toEqual(['6 MiB', '12 MiB']); // those that checkContainer looks for
+    expect(figures).toEqual(['6 MiB', '12 MiB']); // checkContainer expects these figures
   });
 
   test('takes a period, a timeout, a threshold, a start, a name, an image and a command', async () => {
@@ -265,7 +265,7 @@ describe('manifest', () => {
       'mail',
       'registry.example.com/mail:2@sha256:0af',
     ]);
-    expect(container?.command).toEqual(['node', '--enable-source-maps', 'dist/mail.js', "a'b", '$$HOME $$$$']); // Kubernetes makes one $ of two
+    expect(container?.command).toEqual(['node', '--enable-source-maps', 'dist/mail.js', "a'b", '$$HOME $$$$']); // Kubernetes turns $$ into $
     expect(timing(container?.livenessProbe)).toMatchObject({
       periodSeconds: 20,
       timeoutSeconds: 7,
@@ -275,7 +275,7 @@ describe('manifest', () => {
     expect(promised(text)).toEqual(decision(120, timing(container?.livenessProbe)));
   });
 
-  test('--restart-within sets the longest period with which a wedged container has ended by then', async () => {
+  test('--restart-within sets the longest period with which a wedged container still ends in time', async () => {
     const period = async (within: string): Promise<number> => {
       const text = await manifest('--maximum-age', '2m', '--restart-within', within);
       const probe = timing((parse(text) as Pod).spec?.containers[0]?.livenessProbe);
@@ -304,7 +304,7 @@ describe('manifest', () => {
   });
 });
 
-describe('an impossible wish is refused with what is possible', () => {
+describe('an impossible value is refused, and the message says what is possible', () => {
   test.each([
     [
       '--maximum-age 1s',
@@ -390,7 +390,7 @@ describe('an impossible wish is refused with what is possible', () => {
     expect(await refusal(...options.split(' '))).toBe(line);
   });
 
-  test('and what a refusal offers is taken', async () => {
+  test('the value that a refusal offers is accepted', async () => {
     const wish = (name: string, most: number) =>
       fc.option(
         fc.integer({ min: 1, max: most }).map((seconds) => [`--${name}`, `${seconds}s`]),
@@ -405,7 +405,7 @@ describe('an impossible wish is refused with what is possible', () => {
     await fc.assert(
       fc.asyncProperty(wishes, async ([limit, ...options]) => {
         const words = ['--maximum-age', `${limit}s`, ...options.flat()];
-        // One refusal may follow on another: a limit that is too short, then a timeout, then a period.
+        // Several refusals may follow each other: for a limit that is too short, then for the timeout, then for the period.
         for (let turn = 0; turn < 5; turn++) {
           const { code, out, err } = await cli(['manifest', ...words]);
           if (code === 0) {
@@ -426,7 +426,7 @@ describe('an impossible wish is refused with what is possible', () => {
 });
 
 describe('--timeline', () => {
-  test('draws stall, probes and decision', async () => {
+  test('draws the stall, the probes and the decision', async () => {
     expect(await manifest('--maximum-age', '2m', '--timeline')).toBe(`\
 A loop hangs. Its limit is 2m, the kubelet probes each 30s; times are since its last beat.
 
@@ -447,7 +447,7 @@ A node adds a second or two if it is idle, more if it is starved; 10s later the 
   });
 
   test.each([['2s'], ['4s'], ['20s'], ['90s'], ['2m'], ['1h'], ['30d']])(
-    'for a limit of %s: the probes that fail, of which the last decides, between the bounds; no wider than the terminal',
+    'for a limit of %s the last failed probe is between the bounds, and no line is wider than the terminal',
     async (limit) => {
       for (const columns of [60, 80, 100, 200]) {
         const { out } = await cli(['manifest', '--maximum-age', limit, '--failure-threshold', '3', '--timeline'], {
@@ -467,7 +467,7 @@ A node adds a second or two if it is idle, more if it is starved; 10s later the 
 });
 
 describe('--svg', () => {
-  test('writes the picture of README and nothing else', async () => {
+  test('writes only the picture that README shows', async () => {
     const file = join(scratch(), 'x.svg');
     expect(await manifest('--maximum-age', '2m', '--svg', file)).toBe('');
     expect(readFileSync(file, 'utf8')).toBe(readFileSync('docs/restart.svg', 'utf8'));
@@ -475,7 +475,7 @@ describe('--svg', () => {
   });
 
   test.each([['2s'], ['20s'], ['2m'], ['1h'], ['30d']])(
-    'for a limit of %s: XML, with everything inside the picture and the bounds in words',
+    'for a limit of %s it is valid XML, everything is inside the picture, and a text states the bounds',
     async (limit) => {
       const file = join(scratch(), 'x.svg');
       await manifest('--maximum-age', limit, '--svg', file);
@@ -505,7 +505,7 @@ describe('--svg', () => {
     expect(err).toMatch(/^k8s-liveness manifest: ENOENT: .*\n$/);
   });
 
-  test('replaces a file that is there', async () => {
+  test('replaces an existing file', async () => {
     const file = join(scratch(), 'x.svg');
     writeFileSync(file, 'x'.repeat(100_000));
     await manifest('--maximum-age', '2m', '--svg', file);
