@@ -14,6 +14,8 @@ export interface Command {
   readonly handler: (args: Arguments, context: Context) => number | Promise<number>;
   /** The exit code if the handler throws anything but a UsageError. */
   readonly failure: number;
+  /** Answers an error in the command's own way and returns the exit code; undefined for a line on standard error. */
+  readonly onError?: (words: readonly string[], message: string, context: Context) => number | undefined;
 }
 
 /** A wrong command line: exit 2. */
@@ -34,11 +36,21 @@ export function requiredLimit(describe: string): Options {
   return value(`${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M`, { demandOption: true });
 }
 
-/** Parses `--maximum-age` to milliseconds. Not by yargs' `coerce`, which also runs during completion. */
-export function limitOf(text: unknown): number {
+/** Parses the duration of an option to milliseconds. Not by yargs' `coerce`, which also runs during completion. */
+export function limitOf(text: unknown, option = 'maximum-age'): number {
   const limit = parseLimit(String(text));
   if (limit !== undefined) return limit;
-  throw new UsageError(`--maximum-age expected ${LIMIT_FORMS}; got ${shown(text)}`);
+  throw new UsageError(`--${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
+}
+
+/** Not yargs' `choices`, whose refusal takes several lines. */
+export function oneOf<T extends string>(args: Arguments, option: string, choices: readonly T[]): T | undefined {
+  const text = args[option];
+  const choice = choices.find((choice) => choice === text);
+  if (choice !== undefined || text === undefined) return choice;
+  throw new UsageError(
+    `--${option} expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1) ?? ''}; got ${shown(text)}`,
+  );
 }
 
 /**

@@ -28,6 +28,8 @@ export async function main(words: readonly string[], context: Context): Promise<
     const name = NAMES.find((name) => name === argv[0]);
     const where = name === undefined ? 'k8s-liveness' : `k8s-liveness ${name}`;
     const message = error instanceof Error ? error.message : String(error);
+    const code = command?.onError?.(argv, message, context);
+    if (code !== undefined) return code;
     context.stderr.write(`${printable(`${where}: ${message}`)}\n`);
     return error instanceof UsageError ? BAD_USAGE : (command?.failure ?? BAD_USAGE);
   }

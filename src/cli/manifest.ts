@@ -3,7 +3,7 @@ import type { Arguments } from 'yargs';
 import { LIMIT_FORMS, parseLimit } from '../duration';
 import { shown } from '../errors';
 import { printable } from '../verdict';
-import { flag, limitOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
+import { flag, limitOf, oneOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
 import { sizeOf } from './context';
 import { numbersFor, type Wishes } from './manifest/numbers';
 import type { Subject } from './manifest/yaml';
@@ -150,16 +150,6 @@ function subjectOf(args: Arguments): Omit<Subject, 'numbers'> {
             `an absolute path in a folder, such as ${DEFAULT_PATH}`,
           ) ?? DEFAULT_PATH),
   };
-}
-
-/** Not yargs' `choices`, whose refusal takes several lines. */
-function oneOf<T extends string>(args: Arguments, option: string, choices: readonly T[]): T | undefined {
-  const text = args[option];
-  const choice = choices.find((choice) => choice === text);
-  if (choice !== undefined || text === undefined) return choice;
-  throw new UsageError(
-    `--${option} expected ${choices.slice(0, -1).join(', ')} or ${choices.at(-1) ?? ''}; got ${shown(text)}`,
-  );
 }
 
 function matching(args: Arguments, option: string, pattern: RegExp, expected: string): string | undefined {

@@ -1,0 +1,59 @@
+import { printable, REASONS } from '../../verdict';
+import type { Report } from '../report';
+
+type Fields = Report['fields'];
+
+/** The names that examples/metrics has too, and those that only a reader knows. A value of null is left out. */
+const GAUGES: readonly (readonly [name: string, help: string, value: (fields: Fields) => number | null])[] = [
+  ['heartbeat_alive', 'Whether the heartbeat is alive', ({ alive }) => Number(alive)],
+  ['heartbeat_age_seconds', 'The age of what would be dead first: the last beat or a task', (f) => seconds(f.ageMs)],
+  ['heartbeat_limit_seconds', 'The age at which that is dead', (f) => seconds(f.limitMs)],
+  ['heartbeat_longest_gap_seconds', 'The longest time between two beats of the loop', (f) => seconds(f.longestGapMs)],
+  [
+    'heartbeat_longest_task_seconds',
+    'The longest time that a task was in hand without a refresh',
+    (f) => seconds(f.longestTaskMs),
+  ],
+  ['heartbeat_tasks', 'The tasks in hand', ({ inHand }) => inHand],
+];
+
+/**
+ * Text that OpenMetrics and the older Prometheus format both allow, because node_exporter's textfile collector reads
+ * only the older one. So it has gauges alone: a state set or a counter is written differently in the two.
+ */
+export function openmetrics(all: readonly Report[]): string {
+  // One series per label: a path that is named twice may not come twice.
+  const heartbeats = [...new Map(all.map(({ fields }) => [labelOf(fields.path), fields]))];
+  const families = GAUGES.map(([name, help, value]) =>
+    family(
+      name,
+      help,
+      heartbeats.map(([label, fields]) => [label, value(fields)]),
+    ),
+  );
+  const dead = heartbeats.flatMap(([label, fields]) =>
+    REASONS.map((reason) => [`${label},reason="${reason}"`, Number(fields.reason === reason)] as const),
+  );
+  return [...families, family('heartbeat_dead', 'Whether the heartbeat is dead for this reason', dead), '# EOF\n'].join(
+    '',
+  );
+}
+
+function family(
+  name: string,
+  help: string,
+  samples: readonly (readonly [labels: string, value: number | null])[],
+): string {
+  const known = samples.filter(([, value]) => value !== null);
+  if (known.length === 0) return '';
+  const lines = known.map(([labels, value]) => `${name}{${labels}} ${value ?? ''}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`;
+}
+
+function labelOf(path: string): string {
+  return `path="${printable(path).replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+function seconds(ms: number | null): number | null {
+  return ms === null ? null : ms / 1000;
+}
