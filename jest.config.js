@@ -7,6 +7,7 @@ module.exports = {
     '<rootDir>/test/wide/',
     '<rootDir>/test/faults/',
     '<rootDir>/test/frameworks/',
+    '<rootDir>/test/kubelet/',
   ], // npm run test:all
   // tsconfig.json has isolatedModules, because `pretest` has checked the types of all files.
   transform: { '\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.json' }] },

@@ -6,5 +6,10 @@ process.env.LIVENESS_WIDE = '1'; // jest's workers inherit it: the fast tests le
 module.exports = {
   ...suite,
   rootDir: '../..',
-  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/faults/', '<rootDir>/test/frameworks/'],
+  testPathIgnorePatterns: [
+    '/node_modules/',
+    '<rootDir>/test/faults/',
+    '<rootDir>/test/frameworks/',
+    '<rootDir>/test/kubelet/',
+  ],
 };
