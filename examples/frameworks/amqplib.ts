@@ -1,13 +1,11 @@
-import { handle, limitOf, port, queue, type Mail } from './yours.js';
+import { port, queue } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { connect, type Channel, type ChannelModel } from 'amqplib';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 let isConsuming = true; // or connecting
 let consumer: { channel: Channel; consumerTag: string };
-const work = timestamp.wrap((mail: Mail) => handle(mail), (mail) => ({ name: `mail#${mail.id}`, maximumAge: limitOf(mail) }));
 
 async function setup(connection: ChannelModel) {
   const channel = await connection.createChannel();

@@ -1,10 +1,9 @@
-import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+import { limit, limitOf, port, queue, type Mail } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
-import { Worker, type Job } from 'bullmq';
-import { WorkerTimestamp } from './timestamp.js';
+import { Worker } from 'bullmq';
 
-const timestamp = new WorkerTimestamp();
 let turned = Date.now(); // when the fetch loop turned last
 const turns = () => (turned = Date.now());
 
@@ -18,10 +17,9 @@ class MailWorker extends Worker<Mail> {
     return timestamp.run(`end of mail#${args[0].data.id}`, maximumAge, () => super.processJob(...args)).finally(turns);
   }
 }
-const work = timestamp.wrap((job: Job<Mail>) => handle(job.data), (job) => ({ name: `mail#${job.data.id}`, maximumAge: limitOf(job.data) }));
 const often = { connectTimeout: 1500, socketTimeout: 1500 }; // else a half-open connection is for ever; more for a longer limit
 const connection = { port, ...often, retryStrategy: () => { turns(); return 500; } }; // each attempt of both connections is a turn
-const worker = new MailWorker(queue, work, { connection, concurrency: 10, drainDelay: 1, runRetryDelay: 1000 }); // drainDelay: below socketTimeout
+const worker = new MailWorker(queue, (job) => work(job.data), { connection, concurrency: 10, drainDelay: 1, runRetryDelay: 1000 }); // drainDelay: below socketTimeout
 worker.on('error', console.error);
 timestamp.refreshWhile(() => worker.isRunning() && !worker.isPaused() && (timestamp.tasks.length > 0 || Date.now() - turned < limit));
 process.once('SIGTERM', () => worker.close().then(() => timestamp.finish()));

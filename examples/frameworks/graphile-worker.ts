@@ -1,12 +1,11 @@
-import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+import { limit, port, queue, type Mail } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { EventEmitter } from 'node:events';
 import { run, type Worker, type WorkerEvents } from 'graphile-worker';
 import { Pool } from 'pg';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 const turned = new Map<Worker, number>(); // when each worker's fetch loop turned last
 const events: WorkerEvents = new EventEmitter();
 for (const event of ['worker:create', 'worker:getJob:start', 'worker:getJob:error', 'job:complete'] as const) {
@@ -17,10 +16,7 @@ const pgPool = new Pool({ host: '127.0.0.1', port, user: 'postgres', max: 12, ma
 pgPool.on('error', console.error).on('connect', (client) => client.on('error', console.error));
 process.on('unhandledRejection', console.error); // in an outage the end of a job is one, which would end the process
 
-const runner = await run({ pgPool, events, concurrency: 10, pollInterval: 500, noHandleSignals: true, taskList: { async [queue](payload) {
-  const mail = payload as Mail;
-  await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
-} } });
+const runner = await run({ pgPool, events, concurrency: 10, pollInterval: 500, noHandleSignals: true, taskList: { [queue]: (payload) => work(payload as Mail) } });
 timestamp.refreshWhile(() => [...turned].every(([worker, at]) => worker.getActiveJob() ?? Date.now() - at < limit));
 process.once('SIGTERM', () => runner.stop().then(() => timestamp.finish()).then(() => pgPool.end()));
 // end of recipe

@@ -1,17 +1,15 @@
-import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+import { limit, port, queue } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 let turned = Date.now(); // when the consumer got something, or connected anew
 const turns = () => (turned = Date.now());
 async function watch(statuses: AsyncIterable<{ type: string }>, ...types: string[]) {
   for await (const { type } of statuses) if (types.includes(type)) turns();
 }
-const work = timestamp.wrap((mail: Mail) => handle(mail), (mail) => ({ name: `mail#${mail.id}`, maximumAge: limitOf(mail) }));
 const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000, maxReconnectAttempts: -1 }; // more for a longer limit
 const nats = await connect({ port, ...often });
 const consumer = await jetstream(nats).consumers.get(queue, 'mailer'); // its max_ack_pending is how many are in hand

@@ -1,12 +1,11 @@
-import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+import { limit, port, queue } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 let [turned, stopping] = [Date.now(), false]; // when the server answered, or was connected to anew
 const turns = () => (turned = Date.now());
 const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000 }; // more for a longer limit
@@ -15,9 +14,9 @@ const consumer = await jetstream(nats).consumers.get(queue, 'mailer');
 async function turn() {
   const message = await consumer.next({ expires: 1000 }); // does not end in an outage, and fails if the consumer was deleted
   turns();
-  const mail = message?.json<Mail>();
-  if (mail) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail)).finally(turns);
-  message?.ack();
+  if (!message) return;
+  await work(message.json()).finally(turns);
+  message.ack();
 }
 const main = async () => { while (!stopping) await turn().catch((error: unknown) => sleep(1000, console.error(error))); };
 const watch = async () => { for await (const { type } of nats.status()) if (type === 'disconnect' || type === 'reconnecting') turns(); };

@@ -1,17 +1,16 @@
 import { close, fetchAll, park } from './due.js';
-import { handle, limit, limitOf } from './yours.js';
+import { limit } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { schedule } from 'node-cron';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 let due = 0; // when the scheduler has to come next
 const turns = () => void (due = Number(job.getNextRun()));
 
 async function run() {
   const mails = await timestamp.run('fetch', limit, fetchAll);
-  await Promise.all(mails.map((mail) => timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail))));
+  await Promise.all(mails.map((mail) => work(mail)));
 }
 const job = schedule('*/4 * * * * *', run, { noOverlap: true }); // no run while one is in hand
 for (const event of ['execution:started', 'execution:overlap', 'execution:missed'] as const) job.on(event, turns);

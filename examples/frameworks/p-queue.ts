@@ -1,11 +1,9 @@
 import { close, park, poll } from './poll.js';
-import { handle, limitOf } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import PQueue from 'p-queue';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 const pool = new PQueue({ concurrency: 10 });
 
 // Each poll is a task too. While ten jobs are in hand nothing polls, and their own limits count.
@@ -17,7 +15,7 @@ async function* mails() {
 }
 async function main() {
   for await (const mail of mails()) {
-    pool.add(() => timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail))).catch(console.error);
+    pool.add(() => work(mail)).catch(console.error);
     await pool.onSizeLessThan(1);
   }
 }

@@ -1,10 +1,9 @@
-import { handle, limit, limitOf, port, queue, type Mail } from './yours.js';
+import { limit, port, queue, type Mail } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { PgBoss } from 'pg-boss';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 const concurrency = 10;
 const often = { connectionTimeoutMillis: 1500, query_timeout: 1500 }; // more for a longer limit, but never without an end
 const boss = new PgBoss({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', ...often });
@@ -15,7 +14,7 @@ const db = boss.getDb();
 db.executeSql = timestamp.wrap(db.executeSql.bind(db), { name: 'query', maximumAge: 40_000 });
 
 await boss.work<Mail>(queue, { localConcurrency: concurrency, pollingIntervalSeconds: 0.5 }, async (jobs) => {
-  for (const { data: mail } of jobs) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+  for (const { data } of jobs) await work(data);
 });
 timestamp.refreshWhile(() => {
   const workers = boss.getWipData().filter(({ name, state }) => name === queue && state === 'active');

@@ -1,11 +1,10 @@
-import { handle, limitOf, port, queue, type Mail } from './yours.js';
+import { port, queue } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { SQSClient, type Message } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 const timeouts = { connectionTimeout: 1000, socketTimeout: 1500 }; // over waitTimeSeconds, below the limit; by default there are none
 const sqs = new SQSClient({ region: 'eu-west-1', maxAttempts: 1, requestHandler: timeouts });
 
@@ -15,8 +14,7 @@ sqs.middlewareStack.add(
   { step: 'initialize' },
 );
 async function handleMessage(message: Message) {
-  const mail = JSON.parse(message.Body ?? '') as Mail;
-  await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+  await work(JSON.parse(message.Body ?? ''));
   return message; // deletes it
 }
 const pauses = { pollingWaitTimeMs: 100, authenticationErrorTimeout: 1000 }; // the second one is below the limit, as nothing beats in it

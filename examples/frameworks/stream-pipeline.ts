@@ -1,11 +1,10 @@
 import { close, park, poll } from './poll.js';
-import { handle, limitOf, type Mail } from './yours.js';
+import { type Mail } from './yours.js';
+import { timestamp, work } from './work.js';
 
 // recipe
 import { pipeline } from 'node:stream/promises';
-import { WorkerTimestamp } from './timestamp.js';
 
-const timestamp = new WorkerTimestamp();
 let stopping = false;
 process.once('SIGTERM', () => (stopping = true));
 
@@ -17,7 +16,7 @@ async function* source() {
   }
 }
 async function sink(mails: AsyncIterable<Mail>) {
-  for await (const mail of mails) await timestamp.run(`mail#${mail.id}`, limitOf(mail), () => handle(mail));
+  for await (const mail of mails) await work(mail);
 }
 pipeline(source, parse, sink).then(() => timestamp.finish()).then(close, console.error);
 // end of recipe

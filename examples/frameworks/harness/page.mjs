@@ -1,7 +1,8 @@
 // docs/frameworks.md: a table of what every recipe was seen to do, and the recipes as they were run.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { polled } from './list.mjs';
 import { rows } from './rows.mjs';
 
 const HERE = join(import.meta.dirname, '..');
@@ -46,44 +47,53 @@ function tableOf(all, cellOf) {
   )).join('');
 }
 
-/** What each row does, and why it does not exist for some. */
-function listOf(all) {
-  return rows.map(({ id, row, how }) => {
-    const titles = new Map();
-    for (const { title, none } of all) if (none?.[id]) titles.set(none[id], [...(titles.get(none[id]) ?? []), title]);
-    const reasons = [...titles].map(([why, each]) => ` ${NONE} ${why} (${each.join('; ')}).`);
-    return `- **${row}**: ${how}.${reasons.join('')}\n`;
+/** What each row does, and the reason of each cell that is not as expected. */
+function listOf(all, cellOf, complain) {
+  return rows.map((row) => {
+    const reasons = new Map(); // titles, by reason
+    for (const framework of all) {
+      const cell = cellOf(framework, row.id);
+      if (!cell || cell === row.expect) continue;
+      const why = reasonOf(framework, row, cell);
+      if (!why) complain(`${framework.name}: nothing says why *${row.row}* is ${cell}`);
+      reasons.set(why, [...(reasons.get(why) ?? []), framework.title]);
+    }
+    const said = [...reasons].sort().map(([why, titles]) => ` ${why}${why?.startsWith(NONE) ? '' : ` (${titles.join('; ')})`}.`);
+    return `- **${row.row}**: ${row.how}.${said.join('')}\n`;
   }).join('');
+}
+
+function reasonOf({ none, lost, recovers }, { id }, cell) {
+  if (cell === NONE) return none?.[id] && `${NONE}: ${none[id]}`;
+  if (cell === 'recovers') return recovers?.[id] && `*recovers*: ${recovers[id].why}, \`${place(recovers[id].source)}\``;
+  return lost?.[id] && `**${cell}**: ${lost[id].replace(/\.$/, '')}`;
 }
 
 const isOurs = (file) => file.startsWith('./');
 const pathOf = (file) => (isOurs(file) ? join(HERE, file) : join(HERE, 'node_modules', file));
 
-/** A place in the framework's source, as it is installed: its file and line. */
-function place({ file, text }) {
-  if (isOurs(file)) return `\`${file.slice(2)}\``;
+/** A place in a framework's source, as it is installed: the package, unless it is the recipe's first one, the file's name and line. */
+function place({ file, text }, [first] = []) {
+  if (isOurs(file)) return file.slice(2);
   const before = existsSync(pathOf(file)) ? readFileSync(pathOf(file), 'utf8').split(text)[0] : '';
-  return `\`${file}:${before.split('\n').length}\``;
+  const [, name] = /^(@[^/]+\/[^/]+|[^/]+)/.exec(file);
+  return `${name === first ? '' : `${name}/…/`}${basename(file)}:${before.split('\n').length}`;
 }
 
-function sectionOf(framework, cellOf, complain) {
-  const { name, title, about, install, proof, lost = {}, recovers = {} } = framework;
+/** A file of ours, whole, but without the comment on its first line. */
+function codeOf(name) {
+  const text = readFileSync(join(HERE, `${name}.ts`), 'utf8').replace(/^\/\/.*\n\n/, '');
+  return `\`\`\`ts\n// ${name}.ts\n${text}\`\`\`\n`;
+}
+
+function sectionOf({ name, title, about, install, proof }) {
   const { dependencies } = JSON.parse(readFileSync(join(HERE, 'package.json'), 'utf8'));
   const packages = install.map((each) => `${each}@${dependencies[each]}`).join(' ');
-  const proofs = proof.map(({ when, what, source }) => `- ${when}: ${what} (${place(source)})\n`);
-  const cells = rows.map((row) => [row, cellOf(framework, row.id)]);
-  const losses = cells.filter(([row, cell]) => cell && !isRight(row, cell)).map(([{ id, row }, cell]) => {
-    if (!lost[id]) complain(`${name}: nothing says why *${row}* is lost`);
-    return `- **${cell}** on *${row}*: ${lost[id]}\n`;
-  });
-  const recoveries = cells.filter(([, cell]) => cell === 'recovers').map(([{ id, row }]) => {
-    if (!recovers[id]) complain(`${name}: nothing says why it recovers from *${row}*`);
-    return `- recovers from *${row}*: ${recovers[id]?.why} (${recovers[id] && place(recovers[id].source)})\n`;
-  });
+  const proofs = proof.filter((each) => !polled.includes(each)).map(({ when, what, source }) => `- ${when}: ${what} (\`${place(source, install)}\`)\n`);
   return [
-    `### ${title}\n\n${packages && `\`npm install ${packages}\`\n\n`}${about}\n\n`,
+    `### ${title}\n\n${packages && `\`npm install ${packages}\`. `}${about}\n\n`,
     `\`\`\`ts\n${recipeOf(name)}\n\`\`\`\n\n`,
-    [...proofs, ...losses, ...recoveries].join(''),
+    proofs.join(''),
     '\n',
   ].join('');
 }
@@ -107,8 +117,10 @@ export function update({ all, found, write, complain }) {
   }
   const blocks = {
     cells: tableOf(all, cellOf),
-    rows: listOf(all),
-    recipes: `\n${all.map((framework) => sectionOf(framework, cellOf, complain)).join('')}`,
+    rows: listOf(all, cellOf, complain),
+    shared: ['timestamp', 'work'].map(codeOf).join('\n'),
+    recipes: `\n${all.map(sectionOf).join('')}`,
+    polled: polled.map(({ when, what, source }) => `- ${when}: ${what} (\`${place(source)}\`)\n`).join(''),
   };
   let text = page;
   for (const [name, now] of Object.entries(blocks)) {

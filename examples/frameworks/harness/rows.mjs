@@ -23,7 +23,7 @@ export const rows = [
   },
   {
     id: 'hung-all', row: 'all hung', expect: 'dead', watch: UNSEEN_S,
-    how: 'ten handlers never end: no slot is left',
+    how: 'so that no slot is left',
     act: (stage) => stage.addMany(10, { does: 'hang' }),
   },
   {
@@ -41,42 +41,42 @@ export const rows = [
   },
   {
     id: 'stopped', row: 'stopped', expect: 'dead', watch: UNSEEN_S,
-    how: 'the service stops its consumer and stays up',
+    how: 'by the service, which stays up',
     act: (stage) => stage.act('stopped'),
   },
   {
     id: 'paused', row: 'paused', expect: 'dead', watch: UNSEEN_S,
-    how: 'the service pauses its consumer and does not resume it',
+    how: 'by the service, for ever',
     act: (stage) => stage.act('paused'),
   },
   {
     id: 'cancelled', row: 'cancelled', expect: 'dead', watch: UNSEEN_S, mayRecover: true,
-    how: 'the broker ends the consumer, for example because its queue was deleted, and the connection stays up',
+    how: 'by the broker, for example because the queue was deleted, while the connection stays up',
     act: (stage) => stage.act('cancelled'),
   },
   {
     id: 'crashed', row: 'crashed', expect: 'dead', watch: UNSEEN_S, mayRecover: true,
-    how: 'the consumer ends by an error that it does not recover from, and the process stays up',
+    how: 'the consumer ends by an error, and the process stays up',
     act: (stage) => stage.act('crashed'),
   },
   {
     id: 'parked', row: 'parked', expect: 'dead', watch: UNSEEN_S, mayRecover: true,
-    how: 'the call by which the consumer fetches never settles; the handlers in hand end',
+    how: 'the call that fetches never settles; the handlers in hand end',
     act: (stage) => stage.act('parked'),
   },
   {
     id: 'ack-lost', row: 'no acknowledgement', expect: 'dead', watch: ACK_LIMIT_S + UNSEEN_S,
-    how: `the handler of one job ends and its acknowledgement never settles, which holds its slot for ever; the limit on it is ${ACK_LIMIT_S} s, as an outage must not break it`,
+    how: 'the acknowledgement of one job never settles, which holds its slot for ever; its limit is over the longest outage',
     act: (stage) => stage.act('ack-lost'),
   },
   {
     id: 'idle', row: 'idle', expect: 'alive', watch: 5 * LIMIT_S,
-    how: 'no job comes for five times the limit',
+    how: 'for five times the limit',
     act: (stage) => stage.quiet(),
   },
   {
     id: 'delayed', row: 'a delayed job', expect: 'alive', watch: 25, limit: 3,
-    how: 'one job, delayed by 20 s, and no other; the limit is 3 s, as BullMQ would wait for 10 s at a time',
+    how: 'by 20 s, and no other job comes; the limit is 3 s, as BullMQ would wait for 10 s at a time',
     act: async (stage) => {
       await stage.quiet();
       await stage.add({ delay: 20_000 });
@@ -85,13 +85,13 @@ export const rows = [
   },
   {
     id: 'long', row: 'a long job', expect: 'alive', watch: 13,
-    how: 'a job of 10 s with a limit of 25 s of its own, beside short ones',
+    how: 'of 10 s, its limit 25 s, beside short ones',
     act: (stage) => stage.add({ ms: 10_000, limit: 25_000 }),
     after: (stage) => stage.allHandled(),
   },
   {
     id: 'long-all', row: 'ten long jobs', expect: 'alive', watch: 13,
-    how: 'ten of them at once, so that nothing is fetched for 10 s',
+    how: 'at once, so that nothing is fetched for 10 s',
     act: async (stage) => {
       await stage.quiet();
       await stage.addMany(10, { ms: 10_000, limit: 25_000 });
@@ -100,22 +100,22 @@ export const rows = [
   },
   {
     id: 'reset', row: 'reset', expect: 'alive', watch: OUTAGE_S + 5,
-    how: `the server is away for ${OUTAGE_S} s: connections are reset, and new ones refused`,
+    how: 'for 30 s connections are reset, and new ones refused',
     act: (stage) => stage.away(() => stage.proxy.reset(), () => stage.proxy.restore()),
   },
   {
     id: 'silence', row: 'silence', expect: 'alive', watch: OUTAGE_S + 5,
-    how: `for ${OUTAGE_S} s nothing comes through: connections stay open, and new ones are silent too; then new ones work, and the old ones stay half-open`,
+    how: 'for 30 s nothing comes through, also on new connections; the old ones stay half-open for ever',
     act: (stage) => stage.away(() => stage.proxy.silence(), () => stage.proxy.restore()),
   },
   {
     id: 'killed', row: 'server killed', expect: 'alive', watch: OUTAGE_S + 5, ownServer: true,
-    how: `the server is killed (\`kill -9\`) and started again after ${OUTAGE_S / 2} s`,
+    how: 'by `kill -9`, and started again after 15 s',
     act: (stage) => stage.away(() => stage.server.kill(), () => stage.server.restart(), OUTAGE_S / 2),
   },
   {
     id: 'sigterm', row: 'SIGTERM', expect: 'ends',
-    how: 'the process gets SIGTERM while a job of 3 s is in hand: it does that job, removes its heartbeat and ends by itself',
+    how: 'while a job of 3 s is in hand: the process does it, removes its heartbeat and ends by itself',
     act: (stage) => stage.begun({ ms: 3000, limit: 15_000 }),
   },
 ];

@@ -4,7 +4,7 @@ export default {
   title: 'amqplib',
   server: 'rabbitmq',
   install: ['amqplib'],
-  about: '`recovery` of amqplib 2 connects again. A channel shows no state, so the recipe keeps one.',
+  about: '`recovery` connects again. A channel shows no state, so the recipe keeps one.',
   produce: queueProducer,
   acts: {
     stopped: ({ consumer }) => consumer.channel.cancel(consumer.consumerTag),
@@ -19,11 +19,11 @@ export default {
     delayed: 'RabbitMQ delays a message only with a plugin',
   },
   lost: {
-    stopped: 'nothing is called when the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`.',
+    stopped: 'nothing is called when the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`',
     'ack-lost': UNANSWERED,
   },
   proof: [
-    { when: 'idle and busy', what: 'no `null` message came, which is a cancel by the broker while the connection stays up', source: { file: 'amqplib/lib/channel.js', text: 'const result = this.dispatchMessage(fields, null);' } },
+    { when: 'idle and busy', what: 'no `null` message came: a cancel by the broker while the connection stays up', source: { file: 'amqplib/lib/channel.js', text: 'const result = this.dispatchMessage(fields, null);' } },
     { when: 'idle and busy', what: 'the channel is not closed, which an error of one operation does', source: { file: 'amqplib/lib/channel.js', text: 'safeEmit(this, \'close\')' } },
     { when: 'in an outage', what: '`reconnect-scheduled` before each attempt, after the `close` of all channels', source: { file: 'amqplib/lib/recovery.js', text: 'this.emit(\'reconnect-scheduled\', { attempt, delay, error: err });' } },
   ],

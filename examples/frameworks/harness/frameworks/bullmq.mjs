@@ -3,11 +3,10 @@ export default {
   server: 'redis',
   install: ['bullmq', 'ioredis'],
   about: [
-    'The fetch loop of BullMQ 6 says nothing while the queue is empty, so a subclass tells when it turns. In an outage',
-    'the loop waits for the blocking connection until it is back, and the event `ioredis:close` tells of the other',
-    'connection only; `retryStrategy` is called for both. A parked loop is seen when the jobs in hand have ended.',
-    'Without `processJob()` any outage is borne, and a lost acknowledgement is not seen; with it, an outage of over 40 s',
-    'restarts a worker that has a job to acknowledge.',
+    'The fetch loop says nothing while the queue is empty, so a subclass tells when it turns. In an outage it waits for',
+    'the blocking connection, and `ioredis:close` tells of the other one only; `retryStrategy` is called for both. A',
+    'parked loop is seen when the jobs in hand have ended. `processJob()` sees a lost acknowledgement; for it, an outage',
+    'of over 40 s restarts a worker that has a job to acknowledge, and without it any outage is borne.',
   ].join(' '),
   async produce({ port, queue }) {
     const { Queue } = await import('bullmq');
@@ -36,8 +35,8 @@ export default {
     crashed: 'the fetch loop catches what fails and goes on',
   },
   proof: [
-    { when: 'idle', what: '`getBlockTimeout()`, called at each wait of `drainDelay` seconds', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'const blockTimeout = this.getBlockTimeout(blockUntil);' } },
-    { when: 'busy', what: 'a job in hand, or one that ended: it fetches the next one with its own end', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'await job.moveToCompleted(result, token, fetchNextCallback() && !(this.closing || this.paused))' } },
+    { when: 'idle', what: '`getBlockTimeout()`, each `drainDelay` seconds', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'const blockTimeout = this.getBlockTimeout(blockUntil);' } },
+    { when: 'busy', what: 'a job in hand, or its end, which fetches the next one', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'await job.moveToCompleted(result, token, fetchNextCallback() && !(this.closing || this.paused))' } },
     { when: 'in an outage', what: '`retryStrategy` of ioredis, before each attempt of each connection', source: { file: 'ioredis/built/redis/event_handler.js', text: 'const retryDelay = self.options.retryStrategy(++self.retryAttempts);' } },
     { when: 'always', what: '`isRunning()` and `isPaused()`; the first stays true when the fetch loop is parked', source: { file: 'bullmq/dist/esm/classes/worker.js', text: 'return this.running;' } },
   ],

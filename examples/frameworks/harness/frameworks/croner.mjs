@@ -5,8 +5,8 @@ export default {
   server: 'redis',
   install: ['croner'],
   about: [
-    'A schedule of croner 11: every 4 s here, and as well once a night, as nothing waits for the next run. Without',
-    '`protect` new runs begin beside one that hangs; without `catch` one that throws ends the process.',
+    'Every 4 s here, and as well once a night, as nothing waits for the next run. Without `protect` new runs begin',
+    'beside one that hangs; without `catch` one that throws ends the process.',
   ].join(' '),
   produce: listProducer,
   acts: {

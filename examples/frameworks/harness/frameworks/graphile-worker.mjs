@@ -3,11 +3,10 @@ export default {
   server: 'postgres',
   install: ['graphile-worker', 'pg'],
   about: [
-    'Ten workers of graphile-worker 0.17, each with a fetch loop that tells each turn. Without `maxLifetimeSeconds` it',
-    'does no more jobs after an outage that left connections half-open, and stays alive here: a connection whose query',
-    'has failed goes back into the pool. When the server starts (57P03) or its host is unreachable, it retries a fetch',
-    'after 3 s to 2 min without an event, so give the heartbeat a limit above that. By default it handles SIGTERM itself',
-    'and ends by it.',
+    'Ten workers, each with a fetch loop that tells each turn. Without `maxLifetimeSeconds` it stays alive and does no',
+    'more jobs after an outage that left connections half-open: one whose query has failed goes back into the pool. When',
+    'the server starts (57P03) or its host is unreachable, a fetch is retried after 3 s to 2 min without an event: the',
+    'heartbeat\'s limit must be above that.',
   ].join(' '),
   async produce({ port, queue }) {
     const { makeWorkerUtils } = await import('graphile-worker');
@@ -37,7 +36,7 @@ export default {
     cancelled: 'the source is asked each time, and knows no consumer',
   },
   lost: {
-    'ack-lost': 'the query that completes a job is not waited for, so it holds no slot: the worker goes on, and the job stays locked and runs again after four hours.',
+    'ack-lost': 'the query that completes a job is not waited for, so it holds no slot: the worker goes on, and the job stays locked and runs again after four hours',
   },
   proof: [
     { when: 'idle', what: '`worker:getJob:start` of each worker, each `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:start", { ctx, worker });' } },

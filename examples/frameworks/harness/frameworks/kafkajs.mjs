@@ -10,11 +10,10 @@ export default {
   server: 'kafka',
   install: ['kafkajs'],
   about: [
-    'A consumer of KafkaJS 2, here on kcat\'s mock cluster of one broker and four partitions. It fetches again when all',
-    'jobs of a fetch are done, so one that hangs holds all partitions of its broker. Each of several brokers has a fetch',
-    'loop, and this recipe sees when none of them turns. Leave `rebalanceTimeout` no shorter than `sessionTimeout`:',
-    'after an outage the group waits for the member that the consumer was, and if KafkaJS gives up earlier, each attempt',
-    'leaves another one to wait for.',
+    'Run on kcat\'s mock cluster of one broker and four partitions. It fetches again when all jobs of a fetch are done,',
+    'so one that hangs holds all partitions of its broker. With several brokers this recipe sees when none of their',
+    'fetch loops turns. Leave `rebalanceTimeout` no shorter than `sessionTimeout`: after an outage the group waits for',
+    'the member that the consumer was, and if KafkaJS gives up earlier, each attempt leaves another one to wait for.',
   ].join(' '),
   async produce({ port, queue }) {
     const { Kafka, logLevel } = await import('kafkajs');

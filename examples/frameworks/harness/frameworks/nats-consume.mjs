@@ -5,9 +5,9 @@ export default {
   server: 'nats',
   install: ['@nats-io/jetstream', '@nats-io/transport-node'],
   about: [
-    'A pull consumer of @nats-io/jetstream 3 with a callback. The server itself says that the consumer is there; one',
-    'that was deleted neither ends `messages` nor fails. A callback that throws does end them, silently. That',
-    '`consume()` sends a request (`next`) is no evidence: with `bind` it asks a deleted consumer too.',
+    'The server itself says that the consumer is there; one that was deleted neither ends `messages` nor fails. A',
+    'callback that throws does end them, silently. A request of `consume()` (`next`) is no evidence: with `bind` it asks',
+    'a deleted consumer too.',
   ].join(' '),
   produce: streamProducer,
   acts: {

@@ -5,8 +5,8 @@ export default {
   server: 'nats',
   install: ['@nats-io/jetstream', '@nats-io/transport-node'],
   about: [
-    'A loop of your own over `next()` of @nats-io/jetstream 3, one job at a time. In an outage `next()` does not end at',
-    '`expires`, as the timer that would end it is stopped with the connection.',
+    'A loop of your own, one job at a time. In an outage `next()` does not end at `expires`, as its timer is stopped',
+    'with the connection.',
   ].join(' '),
   produce: streamProducer,
   acts: {
@@ -35,7 +35,7 @@ export default {
   },
   proof: [
     { when: 'idle', what: '`next()`, which ends at `expires`, and fails if the server knows no consumer', source: { file: '@nats-io/jetstream/lib/consumer.js', text: 'return status.toError();' } },
-    { when: 'busy', what: 'the job in hand', source: { file: './nats-next.ts', text: 'await timestamp.run(' } },
+    { when: 'busy', what: 'the job in hand', source: { file: './nats-next.ts', text: 'await work(' } },
     { when: 'in an outage', what: '`reconnecting` of `nats.status()`, at each attempt to connect', source: { file: '@nats-io/nats-core/lib/protocol.js', text: 'this.dispatchStatus({ type: "reconnecting" });' } },
   ],
 };

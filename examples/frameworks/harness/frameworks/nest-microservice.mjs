@@ -5,8 +5,8 @@ export default {
   server: 'rabbitmq',
   install: ['@nestjs/common', '@nestjs/core', '@nestjs/microservices', 'amqplib', 'amqp-connection-manager', 'reflect-metadata', 'rxjs'],
   about: [
-    'A microservice of NestJS 12 over RabbitMQ. Its server tells of its connection (`status`), not of its consumer, so a',
-    'subclass does. An interceptor makes each message a task. `options` are yours (`noAck: false`, `prefetchCount: 10`):',
+    'Over RabbitMQ. Its `status` tells of the connection, not of the consumer, so a subclass does. An interceptor makes',
+    'each message a task. `options` are yours (`noAck: false`, `prefetchCount: 10`):',
     '`NestFactory.createMicroservice(WorkerModule, { strategy })`, then `.useGlobalInterceptors({ intercept',
     '}).enableShutdownHooks()`.',
   ].join(' '),

@@ -5,8 +5,8 @@ export default {
   server: 'redis',
   install: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
   about: [
-    'Your own loop as a provider of an application without HTTP, NestJS 12; the heartbeat is a provider too. One job at',
-    'a time. NestJS itself shows nothing: it calls the loop once, and is up for as long as the process is.',
+    'Your own loop as a provider of an application without HTTP; the heartbeat is one too. One job at a time. NestJS',
+    'shows nothing: it calls the loop once, and is up for as long as the process is.',
   ].join(' '),
   produce: listProducer,
   acts: { stopped: ({ app }) => app.close(), parked: ({ park }) => park() },

@@ -4,10 +4,7 @@ export default {
   title: 'node-cron',
   server: 'redis',
   install: ['node-cron'],
-  about: [
-    'A schedule of node-cron 4: every 4 s here, and as well once a night, as nothing waits for the next run. Without',
-    '`noOverlap` new runs begin beside one that hangs.',
-  ].join(' '),
+  about: 'Every 4 s here, and as well once a night. Without `noOverlap` new runs begin beside one that hangs.',
   produce: listProducer,
   acts: {
     stopped: ({ job }) => job.stop(),

@@ -5,8 +5,8 @@ export default {
   server: 'redis',
   install: ['p-queue'],
   about: [
-    'Your own pull loop, an async generator, over a pool of ten. Polls and jobs are all tasks: if nothing is in hand,',
-    'the end of the last one counts as the last beat.',
+    'Your own pull loop over a pool of ten. Polls and jobs are all tasks: if nothing is in hand, the end of the last one',
+    'is the last beat.',
   ].join(' '),
   produce: listProducer,
   acts: {

@@ -12,9 +12,9 @@ export default {
   server: 'postgres',
   install: ['pg-boss'],
   about: [
-    'Ten workers of pg-boss 12, each with a fetch loop. In pg-boss 10 `getWipData()` names only workers with jobs in',
-    'hand, a fetch that fails is silent, and an end of a job that fails is an unhandled rejection, which ends the',
-    'process in an outage.',
+    'Ten workers, each with a fetch loop. Not for pg-boss 10: its `getWipData()` names only workers with jobs in hand, a',
+    'fetch that fails is silent, and an end of a job that fails is an unhandled rejection, which ends the process in an',
+    'outage.',
   ].join(' '),
   async produce({ port, queue }) {
     const { PgBoss } = await import('pg-boss');

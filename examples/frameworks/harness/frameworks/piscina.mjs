@@ -5,10 +5,9 @@ export default {
   server: 'redis',
   install: ['piscina'],
   about: [
-    'Your own pull loop in the main thread, and jobs in ten threads of piscina 5. A thread that spins leaves the main',
-    'thread fine, so the promise of `pool.run()` is the task. With `pool.run(mail, { signal:',
-    'AbortSignal.timeout(limitOf(mail)) })` piscina ends the thread of a job that hangs or spins: *one of ten hung*,',
-    '*all hung* and *busy loop* are alive then, and go on.',
+    'Your own pull loop, and jobs in ten threads. A thread that spins leaves the main thread fine, so the promise of',
+    '`pool.run()` is the task. With `pool.run(mail, { signal: AbortSignal.timeout(limitOf(mail)) })` piscina ends the',
+    'thread of a job that hangs or spins: *one of ten hung*, *all hung* and *busy loop* are alive then, and go on.',
   ].join(' '),
   produce: listProducer,
   acts: {

@@ -5,10 +5,7 @@ export default {
   yardstick: true,
   server: 'redis',
   install: [],
-  about: [
-    'The yardstick: your own loop over any source whose waits have an end. One job at a time, so one that hangs is all',
-    'of them.',
-  ].join(' '),
+  about: 'The yardstick, over any source whose waits have an end. One job at a time, so one that hangs is all of them.',
   produce: listProducer,
   acts: { stopped: ({ stop }) => stop(), parked: ({ park }) => park() },
   none: {

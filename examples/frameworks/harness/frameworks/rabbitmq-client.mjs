@@ -5,8 +5,8 @@ export default {
   server: 'rabbitmq',
   install: ['rabbitmq-client'],
   about: [
-    'A consumer of rabbitmq-client 5 subscribes again by itself, but only when no handler is in hand: one that hangs',
-    'would keep it away for ever. A login that is refused looks like an outage.',
+    'It subscribes again by itself, but only when no handler is in hand: one that hangs would keep it away for ever. A',
+    'login that is refused looks like an outage.',
   ].join(' '),
   async produce(options) {
     const { add, ...producer } = await queueProducer(options);

@@ -13,10 +13,9 @@ export default {
   server: 'sqs',
   install: ['sqs-consumer', '@aws-sdk/client-sqs'],
   about: [
-    'A consumer of sqs-consumer 14, **against a stub** of the harness, not against Amazon: it sends, receives by long',
-    'polling, deletes, hides and delays. The consumer polls again only when the whole batch is done and deleted, so',
-    'calls and messages are all tasks: between them, the end of the last one counts as the last beat. Without',
-    '`requestHandler`, whose timeouts are off by default, *silence* is dead.',
+    'Run **against a stub**, not against Amazon. It polls again only when the whole batch is done and deleted, so calls',
+    'and messages are all tasks: between them, the end of the last one is the last beat. Without `requestHandler`, whose',
+    'timeouts are off by default, *silence* is dead.',
   ].join(' '),
   produce({ port, queue }) {
     const QueueUrl = `http://127.0.0.1:${port}/000000000000/${queue}`;

@@ -5,8 +5,8 @@ export default {
   server: 'redis',
   install: [],
   about: [
-    'A pipeline of Node\'s own streams, one job at a time. `parse` is a stage of yours, and needs no line of its own: if',
-    'it hangs, nothing polls any more.',
+    'Node\'s own streams, one job at a time. `parse` is a stage of yours and needs no line: if it hangs, nothing polls',
+    'any more.',
   ].join(' '),
   produce: listProducer,
   acts: {
@@ -21,6 +21,6 @@ export default {
   },
   proof: [
     ...polled,
-    { when: 'busy', what: 'the job in hand; back-pressure holds the source', source: { file: './stream-pipeline.ts', text: 'for await (const mail of mails) await timestamp.run(' } },
+    { when: 'busy', what: 'the job in hand; back-pressure holds the source', source: { file: './stream-pipeline.ts', text: 'for await (const mail of mails) await work(' } },
   ],
 };
