@@ -1,4 +1,4 @@
-// npm run test:all: every test with nothing left out, test/faults, and what may differ between Nodes on each other Node.
+// npm run test:all: every test with nothing left out, test/faults, test/frameworks, and what may differ between Nodes on each other Node.
 
 import { chosen, nodes } from './support/nodes.mjs';
 import { runAll, suite } from './support/suite.mjs';
@@ -22,6 +22,7 @@ const [own = ''] = process.versions.node.split('.');
 runAll([
   { name: 'every test', run: () => suite(process.execPath, WIDE) },
   { name: 'test/faults', run: () => suite(process.execPath, ['--config', 'test/faults/jest.config.js']) },
+  { name: 'test/frameworks', run: () => suite(process.execPath, ['--config', 'test/frameworks/jest.config.js']) },
   ...chosen(['--except', own]).majors.map((major) => ({
     name: `Node ${major}`,
     run: () => suite(nodes([major])[0]?.path ?? '', ELSEWHERE),
