@@ -1,14 +1,21 @@
 import { milliseconds as convert } from 'date-fns/milliseconds';
 import { LivenessError, shown } from './errors';
 
-/** A length of time, such as `{ minutes: 2 }`. It has the shape of date-fns' `Duration`. */
+/** A length of time, such as `{ minutes: 2 }`. It has the shape of date-fns' `Duration`. The amounts add up. */
 export interface Duration {
+  /** Of 365.2425 days. */
   readonly years?: number;
+  /** Of 30.436875 days. */
   readonly months?: number;
+  /** Of 7 days. */
   readonly weeks?: number;
+  /** Of 24 hours. */
   readonly days?: number;
+  /** Of 60 minutes. */
   readonly hours?: number;
+  /** Of 60 seconds. */
   readonly minutes?: number;
+  /** May have a fraction, as all of these. */
   readonly seconds?: number;
 }
 

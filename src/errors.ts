@@ -20,8 +20,20 @@ export type ErrorCode =
   | 'ERR_HEALTH_CHECK'
   | 'ERR_NOT_LOADED';
 
-/** A wrong call, or a write or removal that failed. A dead service is never an error: it is a {@link Verdict}. */
+/**
+ * A wrong call, or a write or removal that failed. A dead service is never an error: it is a {@link Verdict}.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   WorkerTimestamp.byRef().refresh();
+ * } catch (error) {
+ *   (error as LivenessError).code; // => 'ERR_READ_ONLY'
+ * }
+ * ```
+ */
 export class LivenessError extends Error {
+  /** Always `LivenessError`. */
   override readonly name = 'LivenessError';
 
   constructor(

@@ -17,6 +17,10 @@ const QUIET = ['warn', 'warning', 'error', 'critical', 'fatal', 'alert', 'emerg'
  * `LOG_LEVEL` at `warning` or above silences the line of a probe that is alive; a dead one always prints.
  *
  * @param timestamps views made by `byRef`, at least one.
+ * @example
+ * ```ts
+ * probe(WorkerTimestamp.byRef()); // the whole of a service's own liveness.js
+ * ```
  */
 export function probe(...timestamps: readonly Timestamp[]): never {
   return conclude(() => {

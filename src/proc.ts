@@ -16,7 +16,18 @@ export interface Clock {
   readonly bootId: () => string | undefined;
 }
 
-/** The real clocks: `performance.now`, `/proc/uptime`, `Date.now`, the kernel's boot id. */
+/**
+ * The real clocks: `performance.now`, `/proc/uptime`, `Date.now`, the kernel's boot id.
+ *
+ * @example
+ * ```ts
+ * let now = 0;
+ * const clock = { ...systemClock, monotonic: () => now, uptime: () => now, wall: () => now };
+ * const tested = new WorkerTimestamp('/tmp/test/timestamp', { clock }).refresh();
+ * now += 3 * 60_000;
+ * tested.alive; // => false
+ * ```
+ */
 export const systemClock: Clock = {
   // An arrow function, because the first use of `performance` takes 0.7 ms, and a probe does without it.
   monotonic: () => performance.now(),

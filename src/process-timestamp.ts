@@ -26,6 +26,14 @@ import { Writer } from './writer';
  *
  * It is alive while its process lives and its error is 0. If a subclass has a `maximumAge`, the last beat must be young
  * enough too.
+ *
+ * @example
+ * ```ts
+ * const forwarder = await new ProcessTimestamp('/run/forwarder').load([canConnect]);
+ * forwarder.alive; // => false
+ * forwarder.set(0).alive; // => true
+ * forwarder.reset();
+ * ```
  */
 export class ProcessTimestamp extends Timestamp {
   /** How old the last beat may become: milliseconds or a {@link Duration}. Default: Infinity, pid and error decide. */
@@ -41,6 +49,7 @@ export class ProcessTimestamp extends Timestamp {
    * Neither reads nor writes; `load()` does.
    *
    * @param directory default: `LIVENESS_UNIT_NAME`, else the host name, in `LIVENESS_RUNDIR`, else `/run`.
+   * @param options clock, and how to judge.
    * @throws LivenessError `ERR_ARGUMENT` for a directory or options of the wrong type.
    */
   constructor(directory: string = processDirectory(), options: TimestampOptions = {}) {
@@ -62,10 +71,16 @@ export class ProcessTimestamp extends Timestamp {
    *
    * If it rejects, it has written no pid, or has removed its own pid again.
    *
+   * @param checks functions, objects with a method `health`, or names of modules that export one.
+   * @param args what each check is called with.
    * @throws LivenessError `ERR_HEALTH_CHECK` if a check answers false; `ERR_HEARTBEAT_IN_USE` if another living process
    *   beats in this directory; `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for a check that cannot be
    *   called or gives no clear answer; `ERR_NOT_LOADED` if `reset()` or `load()` is called meanwhile; `ERR_READ_ONLY`
    *   on a view. Also whatever a check throws.
+   * @example
+   * ```ts
+   * await forwarder.load([canConnect, { health: () => true }, './disk-check.js'], 'primary');
+   * ```
    */
   async load(checks: readonly HealthCheck[], ...args: readonly unknown[]): Promise<this> {
     this.#writer.assertWritable('load');
@@ -111,6 +126,10 @@ export class ProcessTimestamp extends Timestamp {
    * @throws LivenessError `ERR_ARGUMENT` for anything but an integer of at most 15 digits; `ERR_NOT_LOADED` before
    *   `load()` has succeeded; `ERR_HEARTBEAT_WRITE` if a new number cannot be written, because a lost error would look
    *   healthy; `ERR_READ_ONLY` on a view.
+   * @example
+   * ```ts
+   * forwarder.set((await canConnect()) ? 0 : 1);
+   * ```
    */
   set(...given: [error?: number]): this {
     this.#writer.assertReady('set');
@@ -140,6 +159,11 @@ export class ProcessTimestamp extends Timestamp {
    * error, and a directory in which another living process beats stays as it is.
    *
    * @throws LivenessError `ERR_HEARTBEAT_WRITE` if a file cannot be removed; `ERR_READ_ONLY` on a view.
+   * @example
+   * ```ts
+   * forwarder.reset();
+   * forwarder.pid; // => undefined
+   * ```
    */
   reset(): void {
     this.#writer.assertWritable('reset');
@@ -152,7 +176,7 @@ export class ProcessTimestamp extends Timestamp {
     }
   }
 
-  /** The same as `reset()`. */
+  /** The same as {@link ProcessTimestamp.reset}. */
   override delete(): void {
     this.reset();
   }

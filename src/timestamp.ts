@@ -15,9 +15,23 @@ import { asViews, Writer } from './writer';
  * `maximumAge`, and import the subclass in the service and in its probe.
  *
  * A loop calls `refresh()` once per turn. A service without a loop of its own wraps its handlers as tasks with
- * {@link Timestamp.wrap}, and beats with {@link refreshWhile}, whose timer asks a check before each beat. A timer that
+ * {@link Timestamp.wrap}, and beats with {@link Timestamp.refreshWhile}, whose timer asks a check before each beat. A timer that
  * asks nothing would keep a hung service alive. After its first beat a Timestamp keeps its file open until `delete()`
  * or garbage collection.
+ *
+ * @example
+ * ```ts
+ * class WorkerTimestamp extends Timestamp {
+ *   readonly maximumAge = { minutes: 2 };
+ * }
+ * const timestamp = new WorkerTimestamp();
+ * while (!stopping) {
+ *   timestamp.refresh();
+ *   const job = await queue.poll({ timeoutMs: 30_000 });
+ *   if (job) await handle(job);
+ * }
+ * timestamp.delete();
+ * ```
  */
 export abstract class Timestamp {
   /** How old the last beat may become before the loop counts as hung: milliseconds or a {@link Duration}. */
@@ -40,6 +54,7 @@ export abstract class Timestamp {
    * Neither reads nor writes the file; the first beat does.
    *
    * @param path the heartbeat file. Default: {@link TIMESTAMP_PATH}.
+   * @param options clock, and how to judge.
    * @throws LivenessError `ERR_ARGUMENT` for a path or options of the wrong type.
    */
   constructor(path?: string, options?: TimestampOptions);
@@ -59,7 +74,12 @@ export abstract class Timestamp {
    * subclass and judges by its `maximumAge`; `Timestamp.byRef()` judges by the limit that the file states.
    *
    * @param path default: that of the constructor.
+   * @param options clock, and how to judge.
    * @throws LivenessError `ERR_ARGUMENT` for a wrong argument, or if the subclass's constructor uses another path.
+   * @example
+   * ```ts
+   * WorkerTimestamp.byRef('/run/liveness/none').alive; // => false
+   * ```
    */
   static byRef<T extends Timestamp>(
     this: abstract new (path?: string, options?: TimestampOptions) => T,
@@ -97,6 +117,11 @@ export abstract class Timestamp {
    * @throws LivenessError from the first beat only: `ERR_HEARTBEAT_WRITE` if it cannot be written,
    *   `ERR_HEARTBEAT_IN_USE` if another living writer beats this file. Later beats warn instead, because they must not
    *   stop a working loop. From any call: `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view.
+   * @example
+   * ```ts
+   * timestamp.refresh(); // on every turn
+   * timestamp.refresh({ maximumAge: { minutes: 30 } }); // before a long step
+   * ```
    */
   refresh(options?: { readonly maximumAge?: number | Duration | undefined }): this {
     this.#writer.assertReady('refresh');
@@ -116,6 +141,15 @@ export abstract class Timestamp {
    *   {@link Duration}, not Infinity.
    * @throws LivenessError `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view; `ERR_HEARTBEAT_WRITE` or
    *   `ERR_HEARTBEAT_IN_USE` only if it is the first write, as by `refresh()`.
+   * @example
+   * ```ts
+   * const task = timestamp.begin('mail#42', { minutes: 5 });
+   * try {
+   *   await handle(job);
+   * } finally {
+   *   task.end();
+   * }
+   * ```
    */
   begin(name: string, maximumAge: number | Duration): Task {
     this.#writer.assertReady('begin');
@@ -128,7 +162,14 @@ export abstract class Timestamp {
   /**
    * Runs `work` as a task, and resolves to its result. The task ends when `work` throws or its promise settles.
    *
+   * @param name as of {@link Timestamp.begin}.
+   * @param maximumAge as of {@link Timestamp.begin}.
+   * @param work gets the task, to `refresh()` it as it makes progress.
    * @throws LivenessError as {@link Timestamp.begin} does; and what `work` throws.
+   * @example
+   * ```ts
+   * await timestamp.run('mail#42', { minutes: 5 }, () => handle(job));
+   * ```
    */
   async run<T>(name: string, maximumAge: number | Duration, work: (task: Task) => T | PromiseLike<T>): Promise<T> {
     const task = this.begin(name, maximumAge);
@@ -148,8 +189,14 @@ export abstract class Timestamp {
    *
    * Makes the first beat if there was none, so that a path which does not work shows at start-up.
    *
+   * @param handler sync or async.
    * @param describe the task's name and limit, or a function that returns them for the handler's arguments.
-   * @throws LivenessError as {@link Timestamp.refresh} and {@link begin} do.
+   * @throws LivenessError as {@link Timestamp.refresh} and {@link Timestamp.begin} do.
+   * @example
+   * ```ts
+   * const processor = timestamp.wrap(handle, ({ id }) => ({ name: `mail#${id}`, maximumAge: { minutes: 5 } }));
+   * await processor(job);
+   * ```
    */
   wrap<This, Arguments extends unknown[], Result>(
     handler: (this: This, ...args: Arguments) => Result,
@@ -195,9 +242,16 @@ export abstract class Timestamp {
    *
    * Makes the first beat at once, unless `refresh()` has made it, so that a path which does not work shows at start-up.
    *
+   * @param check answers `true` while the consumer works.
    * @param options `every`: the interval, in milliseconds or a {@link Duration}, below the limit. Default: a tenth of
    *   the limit, but at least 100 ms and at most 10 s or half the limit.
    * @throws LivenessError as {@link Timestamp.refresh} does; `ERR_ARGUMENT` while another check runs.
+   * @example
+   * ```ts
+   * const gate = timestamp.refreshWhile(() => consumer.isRunning());
+   * timestamp.alive; // => true
+   * gate.stop();
+   * ```
    */
   refreshWhile(check: GateCheck, options: { readonly every?: number | Duration | undefined } = {}): Gate {
     this.#writer.assertReady('refreshWhile');
@@ -270,7 +324,7 @@ export abstract class Timestamp {
     return this.#writer.longestTask;
   }
 
-  /** How many writes failed. Does not count first beats, which throw. */
+  /** How many writes failed, first beats left out: those throw. Each outage is one warning, `HEARTBEAT_NOT_WRITTEN`. */
   get failedWrites(): number {
     return this.#writer.failedWrites;
   }
@@ -279,6 +333,11 @@ export abstract class Timestamp {
    * Is the loop making progress, and if not, why not? Reads the file; whatever the file holds, it does not throw.
    *
    * @throws LivenessError `ERR_MAXIMUM_AGE` if the class has no usable `maximumAge`.
+   * @example
+   * ```ts
+   * const verdict = WorkerTimestamp.byRef('/run/liveness/none').verdict();
+   * verdict.alive ? verdict.age : verdict.reason; // => 'missing'
+   * ```
    */
   verdict(): Verdict {
     // Only a view by Timestamp.byRef judges by the file's limit; a subclass without a usable limit must throw.
@@ -300,6 +359,13 @@ export abstract class Timestamp {
    *
    * @throws LivenessError `ERR_HEARTBEAT_IN_USE` if this instance never beat but another living writer beats this file;
    *   `ERR_HEARTBEAT_WRITE` if the file cannot be removed; `ERR_READ_ONLY` on a view.
+   * @example
+   * ```ts
+   * process.once('SIGTERM', async () => {
+   *   await worker.close();
+   *   timestamp.delete();
+   * });
+   * ```
    */
   delete(): void {
     this.#writer.assertWritable('delete');

@@ -70,6 +70,12 @@ export type Verdict =
 /**
  * Formats a verdict as one line of printable ASCII, under 200 bytes. The line states the time of the last beat, not its
  * age, because the kubelet folds events into one only while their text stays the same.
+ *
+ * @param verdict as `verdict()` of a {@link Timestamp} answers.
+ * @example
+ * ```ts
+ * formatVerdict(WorkerTimestamp.byRef('/run/none').verdict()); // => 'dead: missing: no such file (/run/none)'
+ * ```
  */
 export function formatVerdict(verdict: Verdict): string {
   const words = verdict.alive ? `alive: ${evidence(verdict)}` : `dead: ${verdict.reason}: ${verdict.detail}`;

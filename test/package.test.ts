@@ -40,6 +40,7 @@ describe('the package', () => {
         'dist/index.js',
         'dist/liveness.js',
         'dist/liveness.sh',
+        'docs/api.md',
         'docs/cli.md',
         'docs/frameworks.md',
         'docs/heartbeat-file.md',
