@@ -393,7 +393,7 @@ describe('touch', () => {
   });
 
   describeIf(process.geteuid?.() === 0, 'root, to give a file to another user')("another user's", () => {
-    test('file that is not for it to read is left alone', () => {
+    test('file is left alone if it cannot be read', () => {
       const report = fileOf('name,value\n');
       chownSync(report, 65534, 65534);
       chmodSync(report, 0o600);
