@@ -1049,7 +1049,18 @@ describe('wrong usage is refused in one line with exit 2', () => {
     [['check', '--maximum-age'], 'Not enough arguments following: maximum-age; see --help'],
     [['touch', 'x', '--pid', '--maximum-age', '2m'], 'Not enough arguments following: pid; see --help'],
     [['touch', 'x'], 'Missing required argument: maximum-age; see --help'],
-    [['run', '--', 'true'], 'Missing required argument: maximum-age; see --help'],
+    [['run', '--', 'true'], 'expected --maximum-age or --kill-dead; got neither'],
+    [['run', '--maximum-age', '1m', '--grace', '5s', '--', 'true'], '--grace expected --kill-dead beside it'],
+    [
+      ['run', '--kill-dead', '--directory', 'x', '--', 'true'],
+      'Arguments kill-dead and directory are mutually exclusive; see --help',
+    ],
+    [
+      ['run', '--kill-dead', '--grace', '5', '--', 'true'],
+      "--grace expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '5' (string)",
+    ],
+    [['run', '--kill-dead', '--path', '', '--', 'true'], "--path expected a path; got ''"],
+    [['run', '--kill-dead', 'true'], 'expected -- COMMAND... after the options; got true'],
     [['check', '--quiet', '--json'], 'Arguments quiet and json are mutually exclusive; see --help'],
     [['status', '--watch', '--json'], 'Arguments watch and json are mutually exclusive; see --help'],
     // Wrong values and arguments.
@@ -1096,7 +1107,7 @@ describe('completion', () => {
     ['touch x --maximum-age 9', ''],
     ['touch x --maximum-age 2 --', '--version --help --pid'],
     ['touch x --pid abc --', '--version --help --maximum-age'],
-    ['run --maximum-age 1x --d', '--version --help --directory'],
+    ['run --maximum-age 1x --d', '--version --help --directory --kill-dead --path --startup --grace'],
     [
       'check --help --q',
       '--version --process --ignore-error --other-pid-namespace --maximum-age --json --format --quiet',

@@ -1,186 +1,175 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
-import { processDirectory } from '../defaults';
-import {
-  assertDirectoryReplaceable,
-  ERROR,
-  PID,
-  randomHex,
-  readLine,
-  remove,
-  replaceText,
-  removeTemporaries,
-  TIMESTAMP,
-} from '../file';
+import type { Arguments } from 'yargs';
+import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
-import type { Writer } from '../writer';
-import { writerFor } from './beat';
-import { limitOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
+import { flag, limitOf, UsageError, value, wordsOf, type Command } from './command';
 import type { Context } from './context';
+import { CommandDirectory } from './run/command-directory';
+import { Guard, type Guarding } from './run/watchdog';
 
 /** The exit codes of `env`, `timeout` and shells for failures that are not the command's own. */
+const KILLED = 124;
 const NOT_KEPT = 125;
 const NOT_STARTED = 126;
 const NOT_FOUND = 127;
 
 export const run: Command = {
   command: 'run',
-  usage: '--maximum-age DURATION [--directory DIR] -- COMMAND...',
-  describe: 'Keep a process directory around a command: for cron jobs and one-shots',
+  usage: '(--maximum-age DURATION | --kill-dead) [OPTION...] -- COMMAND...',
+  describe: 'Run a command: with a process directory around it, or ended when its heartbeat is dead',
   failure: NOT_KEPT,
   builder: (yargs) =>
     yargs
       .options({
-        'maximum-age': requiredLimit('How long the command may take before it is stale'),
+        'maximum-age': value(
+          'How long the command may take before its process directory is stale. With --kill-dead: the limit of a plain file, as in check',
+        ),
         directory: value(
           'The process directory. Default: $LIVENESS_UNIT_NAME, else the host name, below $LIVENESS_RUNDIR, else /run',
         ),
+        'kill-dead': flag(
+          'Keep no directory: watch the heartbeat that the command beats, and end the command when it is dead',
+        ),
+        path: value('With --kill-dead: the heartbeat. Default: $LIVENESS_PATH, else /tmp/liveness/timestamp'),
+        startup: value('With --kill-dead: how long the command may take to its first beat. Default: 5m'),
+        grace: value('With --kill-dead: the time from SIGTERM to SIGKILL. Default: 10s'),
       })
+      .conflicts('kill-dead', 'directory')
       .example('$0 run --maximum-age 1h -- node report.js', 'A CronJob that may take an hour')
+      .example('$0 run --kill-dead -- node dist/main.js', 'A service in Docker Compose, with restart: on-failure')
       .epilogue(
-        `While the command runs, the directory holds its pid, error 0 and one beat, made at its start. After its end there is no pid, and the error is its exit code. The probe is liveness.sh --process.
+        `Without --kill-dead: while the command runs, the directory holds its pid, error 0 and one beat, made at its start. After its end there is no pid, and the error is its exit code. The probe is liveness.sh --process.
+With --kill-dead: looks at the heartbeat each quarter of its limit, at most each minute. Dead at two looks in a row after the first beat, or no beat by --startup: one line says why, SIGTERM, after the grace SIGKILL, and exit 124, so that a restart policy acts. The error of a process directory is ignored. After SIGTERM, SIGINT or SIGQUIT, which ask the command to end, it no longer looks.
 SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on to the command, but not if a terminal sends them to the command itself, as SIGINT by Ctrl-C.
-Exit codes: the command's, or 128 + the number of the signal that ended it; 127 no such command, 126 it cannot be started, 125 the directory cannot be written (then the command is not started), 2 bad usage.`,
+Exit codes: the command's, or 128 + the number of the signal that ended it; 124 ended because it was dead, 127 no such command, 126 it cannot be started, 125 the directory cannot be written (then the command is not started), 2 bad usage.`,
       ),
   handler: (args, context) => {
     const { before, afterDashes } = wordsOf(args);
-    const [command, ...rest] = afterDashes;
-    if (command === undefined || before.length > 0) {
+    if (afterDashes.length === 0 || before.length > 0) {
       throw new UsageError(`expected -- COMMAND... after the options; got ${before[0] ?? 'none'}`);
     }
+    if (args['kill-dead'] === true) return runGuarded(guardingOf(args, context.clock), afterDashes, context);
+    for (const option of ['path', 'startup', 'grace']) {
+      if (args[option] !== undefined) throw new UsageError(`--${option} expected --kill-dead beside it`);
+    }
+    if (args['maximum-age'] === undefined) throw new UsageError('expected --maximum-age or --kill-dead; got neither');
     const limit = limitOf(args['maximum-age']);
     const path = (args.directory as string | undefined) ?? processDirectory();
     if (path === '') throw new UsageError("--directory expected a path; got ''");
-    return runIn(new CommandDirectory(path, limit, context.clock), command, rest, context);
+    return runIn(new CommandDirectory(path, limit, context.clock), afterDashes, context);
   },
 };
+
+function guardingOf(args: Arguments, clock: Clock): Guarding {
+  const limit = (option: string): number | undefined =>
+    args[option] === undefined ? undefined : limitOf(args[option], option);
+  const path = (args.path as string | undefined) ?? TIMESTAMP_PATH;
+  if (path === '') throw new UsageError("--path expected a path; got ''");
+  return {
+    path,
+    reader: {
+      clock,
+      otherPidNamespace: false,
+      ignoreError: true, // as for liveness: a restart mends no outage
+      isDirectory: false,
+      limit: undefined,
+      plainLimit: limit('maximum-age'),
+    },
+    startup: limit('startup') ?? 300_000,
+    grace: limit('grace') ?? 10_000,
+  };
+}
 
 const PASSED_ON = ['SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'] as const;
 /** A terminal sends these to the command too. Many programs quit at once if such a signal comes twice. */
 const FROM_A_TERMINAL = ['SIGINT', 'SIGQUIT', 'SIGWINCH', 'SIGCONT'] as const;
+/** These ask a command to end. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
 
-async function runIn(
-  directory: CommandDirectory,
-  command: string,
-  args: readonly string[],
-  { stderr, onSignal, isInForeground }: Context,
-): Promise<number> {
-  const complain = (message: string): void => {
-    stderr.write(`k8s-liveness run: ${printable(message)}\n`);
-  };
+/** Keeps a process directory while the command runs. */
+async function runIn(directory: CommandDirectory, command: readonly string[], context: Context): Promise<number> {
   // If we can no longer write the directory, the command still runs, and its exit code counts.
   const attempt = (write: () => void): void => {
     try {
       write();
     } catch (error) {
-      complain((error as Error).message);
+      complain(context, (error as Error).message);
     }
   };
   directory.claim();
-  let child: ChildProcess | undefined;
-  const listening = [
-    ...PASSED_ON.map((signal) => onSignal(signal, () => child?.kill(signal))),
-    ...FROM_A_TERMINAL.map((signal) => onSignal(signal, () => isInForeground() || child?.kill(signal))),
-  ];
-  let code: number;
-  try {
-    child = spawn(command, args, { stdio: 'inherit' }); // throws some errors, and emits others
-    const { pid } = child;
-    if (pid !== undefined)
+  const code = await execute(command, context, {
+    started: ({ pid }) => {
+      if (pid === undefined) return;
       attempt(() => {
         directory.started(pid);
       });
-    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals];
-    code = status ?? 128 + constants.signals[signal];
-  } catch (error) {
-    const { code: cause, message } = error as NodeJS.ErrnoException;
-    const isMissing = cause === 'ENOENT';
-    code = isMissing ? NOT_FOUND : NOT_STARTED;
-    complain(isMissing ? `no such command: ${command}` : `cannot start ${command}: ${cause ?? message}`);
-  } finally {
-    for (const stopListening of listening) stopListening();
-  }
+    },
+  });
   attempt(() => {
     directory.ended(code);
   });
   return code;
 }
 
-/** The process directory that we write for a command. */
-class CommandDirectory {
-  readonly #nonce = randomHex();
-  #pid = process.pid;
+/** Ends the command when its own heartbeat is dead. */
+async function runGuarded(guarding: Guarding, command: readonly string[], context: Context): Promise<number> {
+  let guard: Guard | undefined;
+  const begun = guarding.reader.clock.monotonic();
+  const code = await execute(command, context, {
+    started: (child) => {
+      guard = new Guard(child, guarding, begun, (message) => {
+        complain(context, message);
+      });
+    },
+    // As the kubelet does: a command that is told to end is no longer judged.
+    signalled: (signal) => {
+      if (!guard?.hasKilled && ENDING.includes(signal)) guard?.stop();
+    },
+  });
+  guard?.stop();
+  return guard?.hasKilled ? KILLED : code;
+}
 
-  constructor(
-    private readonly directory: string,
-    private readonly limit: number,
-    private readonly clock: Clock,
-  ) {}
+function complain({ stderr }: Context, message: string): void {
+  stderr.write(`k8s-liveness run: ${printable(message)}\n`);
+}
 
-  /** Before the command starts. Throws if we cannot write, or if a living process beats here. */
-  claim(): void {
-    assertDirectoryReplaceable(this.directory);
-    this.#beat();
-    this.#write(ERROR, undefined); // an earlier process's 0 beside our pid would look healthy
-    removeTemporaries(this.directory, [PID, ERROR, TIMESTAMP]);
-    this.#write(PID, String(this.#pid));
-  }
+interface Listener {
+  readonly started: (child: ChildProcess) => void;
+  readonly signalled?: (signal: NodeJS.Signals) => void;
+}
 
-  started(pid: number): void {
-    try {
-      this.#setPid(pid);
-    } catch (error) {
-      this.#setPid(process.pid); // a pid file and a beat of two processes would look dead, but the command lives
-      throw error;
-    }
-  }
-
-  /** Removes the pid, because another process may get that number. */
-  ended(code: number): void {
-    const hasOurBeat = this.#writer().hasOurRecord();
-    // Without a beat, the pid file tells whether the directory is still ours.
-    if (!(hasOurBeat ?? this.#hasOurPid())) {
-      throw new Error(`${this.directory} no longer belongs to this command: its exit code ${code} is not recorded`);
-    }
-    this.#write(PID, undefined);
-    // Without our beat, another service may be loading here: a 0 would make it look healthy too soon.
-    if (hasOurBeat || code !== 0) this.#write(ERROR, String(code));
-  }
-
-  #hasOurPid(): boolean {
-    const pid = readLine(this.#path(PID));
-    return pid.kind === 'line' && pid.line === String(this.#pid);
-  }
-
-  #setPid(pid: number): void {
-    this.#pid = pid;
-    this.#beat();
-    this.#write(PID, String(pid));
-    this.#write(ERROR, '0');
-  }
-
-  /** A new writer for each beat, so that each is a first beat, which throws if it fails. */
-  #writer(): Writer {
-    return writerFor(this.#path(TIMESTAMP), () => this.#pid, this.clock, { nonce: this.#nonce });
-  }
-
-  #beat(): void {
-    this.#writer().refresh(this.limit, false, '--maximum-age');
-  }
-
-  #write(name: string, text: string | undefined): void {
-    const path = this.#path(name);
-    try {
-      if (text === undefined) remove(path);
-      else replaceText(path, text);
-    } catch (error) {
-      throw new Error(`cannot write ${path}: ${(error as Error).message}`, { cause: error });
-    }
-  }
-
-  #path(name: string): string {
-    return `${this.directory}/${name}`;
+/** Runs the command with our streams, passes signals on, and returns the exit code. */
+async function execute(
+  [command = '', ...args]: readonly string[],
+  context: Context,
+  listener: Listener,
+): Promise<number> {
+  const { onSignal, isInForeground } = context;
+  let child: ChildProcess | undefined;
+  const passOn = (signal: NodeJS.Signals, isSent = (): boolean => false): (() => void) =>
+    onSignal(signal, () => {
+      listener.signalled?.(signal);
+      if (!isSent()) child?.kill(signal);
+    });
+  const listening = [
+    ...PASSED_ON.map((signal) => passOn(signal)),
+    ...FROM_A_TERMINAL.map((signal) => passOn(signal, isInForeground)),
+  ];
+  try {
+    child = spawn(command, args, { stdio: 'inherit' }); // throws some errors, and emits others
+    listener.started(child);
+    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals];
+    return status ?? 128 + constants.signals[signal];
+  } catch (error) {
+    const { code: cause, message } = error as NodeJS.ErrnoException;
+    const isMissing = cause === 'ENOENT';
+    complain(context, isMissing ? `no such command: ${command}` : `cannot start ${command}: ${cause ?? message}`);
+    return isMissing ? NOT_FOUND : NOT_STARTED;
+  } finally {
+    for (const stopListening of listening) stopListening();
   }
 }
