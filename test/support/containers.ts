@@ -54,6 +54,8 @@ export interface Spec {
   readonly pids?: number;
   /** A folder of this machine that stands where the heartbeat is; else memory of the container's own. */
   readonly volume?: string;
+  /** Podman's restart policy. */
+  readonly restart?: string;
 }
 
 const SERVE = ['node', '/app/service.js'];
@@ -114,6 +116,7 @@ export class Sandbox extends RuncSandbox {
       ...(spec.memory ? [`--memory=${spec.memory}`] : []),
       ...(spec.cpu ? [`--cpus=${spec.cpu / 1000}`] : []),
       ...(spec.pids ? [`--pids-limit=${spec.pids}`] : []),
+      ...(spec.restart ? [`--restart=${spec.restart}`] : []),
       ...env.flatMap(([name, value]) => ['--env', `${name}=${value}`]),
       ...['--rootfs', this.image, ...(spec.command ?? SERVE)],
     ]);
