@@ -26,6 +26,8 @@ import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, OLD, record, scratch } from './support/records';
 
+const COMMANDS = ['check', 'touch', 'run', 'status', 'manifest', 'lint', 'completion'];
+
 /** Runs the command line as a process, with its own working directory and environment. */
 function asProcess(
   argv: readonly string[],
@@ -1016,7 +1018,7 @@ describe('status', () => {
 });
 
 describe('wrong usage is refused in one line with exit 2', () => {
-  const oneOf = 'expected a command: check, touch, run, status, manifest, completion; got';
+  const oneOf = `expected a command: ${COMMANDS.join(', ')}; got`;
   const limits = '--maximum-age expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got';
 
   test.each([
@@ -1091,9 +1093,7 @@ describe('wrong usage is refused in one line with exit 2', () => {
     [['run', '--maximum-age', '1m', '--directory', '', '--', 'true'], "--directory expected a path; got ''"],
   ])('%j', async (argv, says) => {
     const { code, out, err } = await cli(argv);
-    const command = ['check', 'touch', 'run', 'status', 'manifest', 'completion'].includes(argv[0] ?? '')
-      ? ` ${argv[0] ?? ''}`
-      : '';
+    const command = COMMANDS.includes(argv[0] ?? '') ? ` ${argv[0] ?? ''}` : '';
     expect([code, out, err]).toEqual([2, '', `k8s-liveness${command}: ${says}\n`]);
     expect(existsSync('x')).toBe(false);
   });
@@ -1101,7 +1101,7 @@ describe('wrong usage is refused in one line with exit 2', () => {
 
 describe('completion', () => {
   test.each([
-    ['', 'check touch run status manifest completion'],
+    ['', COMMANDS.join(' ')],
     ['touch ', ''], // the shell completes paths
     ['touch --maximum-age ', ''],
     ['touch x --maximum-age 9', ''],
@@ -1119,7 +1119,7 @@ describe('completion', () => {
 });
 
 describe('help', () => {
-  test.each([[], ['check'], ['touch'], ['run'], ['status'], ['manifest'], ['completion']])(
+  test.each([[], ...COMMANDS.map((name) => [name])])(
     '%s --help teaches: options, an example, exit codes; no wider than the terminal',
     async (...argv) => {
       const { code, out, err } = await cli([...argv, '--help']);

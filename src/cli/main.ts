@@ -3,6 +3,7 @@ import { printable } from '../verdict';
 import { check } from './check';
 import { flag, UsageError, type Command } from './command';
 import { sizeOf, type Context } from './context';
+import { lint } from './lint';
 import { manifest } from './manifest';
 import { run } from './run';
 import { status } from './status';
@@ -11,7 +12,7 @@ import { touch } from './touch';
 declare const VERSION: string;
 
 /** For a new command, add a file and an entry here. */
-const COMMANDS: readonly Command[] = [check, touch, run, status, manifest];
+const COMMANDS: readonly Command[] = [check, touch, run, status, manifest, lint];
 const COMPLETION = 'completion';
 const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
 

@@ -24,7 +24,7 @@ const USER = 1000;
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
 
 /** What a probe needs beside the service: measured by bench/containers.mjs. */
-const ROOM = { sh: { memory: '6 MiB', threads: 8 }, node: { memory: '12 MiB', threads: 12 } } as const;
+export const ROOM = { sh: { mebibytes: 6, threads: 8 }, node: { mebibytes: 12, threads: 12 } } as const;
 
 const DIST = 'node_modules/k8s-liveness/dist';
 // A NODE_OPTIONS that loads an agent would slow or break the probe; NODE_EXTRA_CA_CERTS slows Node 20.
@@ -47,8 +47,8 @@ export function folderOf({ path }: Pick<Subject, 'path'>): string {
 }
 
 export function roomOf(probe: Probe): string {
-  const { memory, threads } = ROOM[probe === 'sh' ? 'sh' : 'node'];
-  return `${memory} and ${threads} threads`;
+  const { mebibytes, threads } = ROOM[probe === 'sh' ? 'sh' : 'node'];
+  return `${mebibytes} MiB and ${threads} threads`;
 }
 
 /** Comments by the path of what they are about. One on a list or a map stands above its first entry. */

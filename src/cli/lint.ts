@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { text as readAll } from 'node:stream/consumers';
+import type { Arguments } from 'yargs';
+import { LIMIT_FORMS, parseLimit } from '../duration';
+import { shown } from '../errors';
+import { printable } from '../verdict';
+import { pathsOf, UsageError, value, type Command } from './command';
+import type { Context } from './context';
+import type { Finding } from './lint/findings';
+
+const UNREADABLE = 2;
+const STDIN = 'stdin';
+const FORMATS = ['text', 'json', 'github', 'sarif'] as const;
+
+export const lint: Command = {
+  command: 'lint',
+  usage: '[FILE...|-]',
+  describe: 'Find what is wrong with the probes of rendered manifests',
+  failure: UNREADABLE,
+  builder: (yargs) =>
+    yargs
+      .options({
+        format: value('text, json (docs/lint.md describes it), github (annotations) or sarif. Default: text'),
+        'max-restart': value(
+          'An error if a wedged container may be gone later than this after its last beat: 500ms, 90s, 5m, PT5M',
+        ),
+      })
+      .example('$0 lint deploy/*.yaml', 'What is wrong, where, and what to write instead')
+      .example('helm template . | $0 lint -', 'A chart; kubectl kustomize . does it for a kustomization')
+      .example('$0 lint --format sarif pod.yaml > lint.sarif', 'For code scanning')
+      .epilogue(
+        `Reads YAML and JSON: Pods, every kind with a pod template, Lists; init containers and sidecars too. Without a FILE, or for -, standard input.
+To accept a finding, write above its line: # k8s-liveness-lint-disable-next-line RULE -- why
+docs/lint.md explains each rule, with a bad and a good example.
+Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or bad usage.`,
+      ),
+  handler: async (args, context) => {
+    const format = FORMATS.find((name) => name === (args.format ?? 'text'));
+    if (!format) throw new UsageError(`--format expected text, json, github or sarif; got ${shown(args.format)}`);
+    const settings = { maxRestart: maxRestartOf(args) };
+    const files = pathsOf(args);
+    if (files.length === 0 && process.stdin.isTTY) throw new UsageError('expected FILE..., or - for standard input');
+    const results = [];
+    for (const file of files.length > 0 ? files : ['-']) results.push(await lintFile(file, settings, context));
+    const findings = results.flatMap((found) => found ?? []);
+    const { FORMATS: print } = await import('./lint/formats.js');
+    context.stdout.write(print[format](findings));
+    if (results.includes(undefined)) return UNREADABLE;
+    return findings.some(({ severity }) => severity === 'error') ? 1 : 0;
+  },
+};
+
+function maxRestartOf(args: Arguments): number | undefined {
+  const text = args['max-restart'] as string | undefined;
+  if (text === undefined) return undefined;
+  const ms = parseLimit(text);
+  if (ms === undefined) throw new UsageError(`--max-restart expected ${LIMIT_FORMS}; got ${shown(text)}`);
+  return ms / 1000;
+}
+
+/** Returns undefined, after a line that says why, if the file cannot be read. */
+async function lintFile(
+  path: string,
+  settings: { readonly maxRestart: number | undefined },
+  { stderr }: Context,
+): Promise<readonly Finding[] | undefined> {
+  const name = path === '-' ? STDIN : path;
+  const complain = (message: string): void => void stderr.write(`${printable(message)}\n`);
+  let text: string;
+  try {
+    text = path === '-' ? await readAll(process.stdin) : readFileSync(path, 'utf8');
+  } catch (error) {
+    complain(`${name}: cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    return undefined;
+  }
+  const { lintText } = await import('./lint/findings.js'); // loads the YAML library
+  const { findings, containers, obstacle } = lintText(name, text, settings);
+  if (obstacle) {
+    complain(`${name}:${obstacle.line}:${obstacle.column}: ${obstacle.message}`);
+    return undefined;
+  }
+  if (path === '-' && text.trim() === '') {
+    complain(`${name}: empty; expected manifests, for example of helm template, which may have failed`);
+    return undefined;
+  }
+  if (containers === 0) complain(`${name}: no container in it; expected rendered manifests, not values or a patch`);
+  return findings;
+}

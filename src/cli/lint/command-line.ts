@@ -1,0 +1,242 @@
+import { basename } from 'node:path';
+
+/** One program that a command starts. */
+export interface Program {
+  /** Without what only starts it, such as `env` and `timeout 5`. */
+  readonly words: readonly string[];
+  /** The variables that the command sets for it, perhaps to nothing. */
+  readonly assigned: ReadonlyMap<string, string>;
+}
+
+/** A simple command of a shell's script. */
+export interface Step {
+  readonly words: readonly string[];
+  /** What joins it to the step before. */
+  readonly joint: '' | ';' | '|' | '&&' | '||';
+}
+
+export interface Script {
+  readonly text: string;
+  readonly steps: readonly Step[];
+  /** The scripts in `$(...)` and backquotes. */
+  readonly substitutions: readonly Script[];
+  /** Whether something is left running by `&`. */
+  readonly hasBackground: boolean;
+}
+
+const SHELLS = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'mksh'];
+const INITS = ['tini', 'tini-static', 'dumb-init', 'catatonit', 'docker-init'];
+const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'done', '!', '{', '}', 'case', 'esac'];
+const BUILTINS = '. : [ [[ cd echo eval exit export false kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
+
+/** What a command of a manifest runs. No shell reads it, unless it names one. */
+export class CommandLine {
+  /** What the shell reads, if the command is `sh -c SCRIPT`. */
+  readonly script: Script | undefined;
+  readonly programs: readonly Program[];
+
+  constructor(readonly words: readonly string[]) {
+    const program = unwrap(words, new Map());
+    const text = scriptIn(program.words);
+    this.script = text === undefined ? undefined : parseScript(text);
+    this.programs = this.script ? programsOf(this.script, program.assigned) : [program];
+  }
+
+  get runsNode(): boolean {
+    return this.programs.some(({ words: [first = ''] }) =>
+      /^(?:node|nodejs|npm|npx|yarn|pnpm|tsx|ts-node|k8s-liveness)$/.test(basename(first)),
+    );
+  }
+
+  /** Whether this program, as PID 1, takes care of orphans: an init, or a shell. */
+  get reaps(): boolean {
+    const name = basename(this.words[0] ?? '');
+    return INITS.includes(name) || SHELLS.includes(name) || /^(?:s6-\w+|init|systemd|supervisord|runsv\w*)$/.test(name);
+  }
+}
+
+/** Takes away the programs that only start another one. */
+function unwrap(words: readonly string[], before: ReadonlyMap<string, string>): Program {
+  const assigned = new Map(before);
+  let rest = [...words];
+  for (;;) {
+    const [first = '', second = ''] = rest;
+    const [, name, value = ''] = /^([A-Za-z_]\w*)=(.*)$/s.exec(first) ?? [];
+    if (name !== undefined) {
+      assigned.set(name, value);
+      rest = rest.slice(1);
+      continue;
+    }
+    switch (basename(first)) {
+      case 'env': {
+        const end = rest.findIndex(
+          (word, at) => at > 0 && !word.startsWith('-') && !/^-u$|^--unset$/.test(rest[at - 1] ?? ''),
+        );
+        const options = rest.slice(1, end < 0 ? undefined : end);
+        options.forEach((option, at) => {
+          const [, unset = /^(?:-u|--unset)$/.test(option) ? options[at + 1] : undefined] =
+            /^(?:-u|--unset=)(.+)$/.exec(option) ?? [];
+          if (unset !== undefined) assigned.set(unset, '');
+          if (/^(?:-i|-|--ignore-environment)$/.test(option)) for (const name of AGENTS) assigned.set(name, '');
+        });
+        rest = end < 0 ? [] : rest.slice(end);
+        break;
+      }
+      case 'timeout':
+      case 'nice': {
+        const end = rest.findIndex(
+          (word, at) => at > 0 && /^[a-z./]/i.test(word) && !/^(?:-[skn]|--signal)$/.test(rest[at - 1] ?? ''),
+        );
+        if (end < 0) return { words: rest, assigned };
+        rest = rest.slice(end);
+        break;
+      }
+      case 'busybox':
+      case 'exec':
+      case 'command':
+      case 'nohup':
+      case 'time':
+        if (second === '') return { words: rest, assigned };
+        rest = rest.slice(1);
+        break;
+      default: {
+        const end = INITS.includes(basename(first))
+          ? rest.findIndex((word, at) => at > 0 && !word.startsWith('-'))
+          : -1;
+        if (end < 0) return { words: rest, assigned };
+        rest = rest.slice(end);
+      }
+    }
+  }
+}
+
+/** The variables that change how Node starts. */
+export const AGENTS = ['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'] as const;
+
+/** The script of `sh -c SCRIPT`. */
+function scriptIn([shell = '', ...rest]: readonly string[]): string | undefined {
+  if (!SHELLS.includes(basename(shell))) return undefined;
+  const end = rest.findIndex((word, at) => !/^[-+]/.test(word) && !/^[-+]o$/.test(rest[at - 1] ?? ''));
+  return rest.slice(0, end).some((word) => /^-[a-z]*c/.test(word)) ? rest[end] : undefined;
+}
+
+function programsOf({ steps, substitutions }: Script, before: ReadonlyMap<string, string>): Program[] {
+  const assigned = new Map(before);
+  const programs: Program[] = [];
+  for (const { words } of steps) {
+    const [first] = words;
+    const program = unwrap(words, assigned);
+    const nested = scriptIn(program.words);
+    if (nested !== undefined) programs.push(...programsOf(parseScript(nested), program.assigned));
+    else if (program.words.length > 0) programs.push(program);
+    // `export NODE_OPTIONS=` and `unset NODE_OPTIONS` hold for what follows.
+    if (first === 'export' || first === 'unset') {
+      for (const word of words.slice(1)) assigned.set(word.replace(/=.*/s, ''), word.replace(/^[^=]*=?/, ''));
+    }
+  }
+  return [...programs, ...substitutions.flatMap((script) => programsOf(script, assigned))];
+}
+
+/** The programs that the shell does not bring along. */
+export function external({ steps }: Script): Step[] {
+  return steps.filter(({ words }) => {
+    const [first] = unwrap(words, new Map()).words;
+    return first !== undefined && !BUILTINS.includes(first);
+  });
+}
+
+/** Whether a program may live on when the shell is killed at its timeout, because the shell waits for it as for a child. */
+export function hasChildren(script: Script): boolean {
+  const started = external(script);
+  if (script.substitutions.some((inner) => external(inner).length > 0)) return true;
+  // A shell replaces itself with a single command, and by `exec`.
+  return started.length > 1 || (started.length === 1 && script.steps.length > 1 && started[0]?.words[0] !== 'exec');
+}
+
+/** Takes a script apart, roughly: enough to see which programs run, and whose exit code counts. */
+export function parseScript(text: string): Script {
+  const steps: Step[] = [];
+  const substitutions: Script[] = [];
+  let words: string[] = [];
+  let word: string | undefined;
+  let joint: Step['joint'] = '';
+  let isTarget = false; // the next word is a redirection's
+  let hasBackground = false;
+  let at = 0;
+
+  const endWord = (): void => {
+    if (word !== undefined && !isTarget && !(words.length === 0 && KEYWORDS.includes(word))) words.push(word);
+    if (word !== undefined) isTarget = false;
+    word = undefined;
+  };
+  const endStep = (next: Step['joint']): void => {
+    endWord();
+    if (words.length > 0) steps.push({ words, joint });
+    joint = words.length > 0 || joint === '' ? next : joint;
+    words = [];
+  };
+  const substitute = (): void => {
+    const isBackquoted = text[at] === '`';
+    const end = isBackquoted ? text.indexOf('`', at + 1) : closing(text, at + 1);
+    const inner = text.slice(at + (isBackquoted ? 1 : 2), end < 0 ? undefined : end);
+    // In `$((...))` only what is substituted again runs.
+    if (!inner.startsWith('(') || /\$\(|`/.test(inner)) substitutions.push(parseScript(inner));
+    word = `${word ?? ''}$()`;
+    at = end < 0 ? text.length : end;
+  };
+
+  for (; at < text.length; at++) {
+    const character = text[at] ?? '';
+    const pair = text.slice(at, at + 2);
+    if (character === "'") {
+      const end = text.indexOf("'", at + 1);
+      word = (word ?? '') + text.slice(at + 1, end < 0 ? undefined : end);
+      at = end < 0 ? text.length : end;
+    } else if (character === '"') {
+      word ??= '';
+      for (at++; at < text.length && text[at] !== '"'; at++) {
+        if (text[at] === '\\') word += text[++at] ?? '';
+        else if (text[at] === '`' || text.startsWith('$(', at)) substitute();
+        else word += text[at] ?? '';
+      }
+    } else if (character === '\\') {
+      if (text[++at] !== '\n') word = (word ?? '') + (text[at] ?? '');
+    } else if (pair === '$(' || character === '`') substitute();
+    else if (character === '#' && word === undefined) {
+      const end = text.indexOf('\n', at);
+      at = end < 0 ? text.length : end - 1;
+    } else if (character === '<' || character === '>') {
+      if (/^\d+$/.test(word ?? '')) word = undefined;
+      endWord();
+      while (/[<>&|]/.test(text[at + 1] ?? '')) at++;
+      isTarget = true;
+    } else if (pair === '&&' || pair === '||') {
+      endStep(pair);
+      at++;
+    } else if (pair === '&>') word = undefined;
+    else if (character === '&') {
+      hasBackground = true;
+      endStep(';');
+    } else if (character === '|') endStep('|');
+    else if (/[;\n()]/.test(character)) endStep(';');
+    else if (/\s/.test(character)) endWord();
+    else word = (word ?? '') + character;
+  }
+  endStep('');
+  return {
+    text,
+    steps,
+    substitutions,
+    hasBackground: hasBackground || substitutions.some((inner) => inner.hasBackground),
+  };
+}
+
+/** Where the bracket that opens here closes; -1 if nowhere. */
+function closing(text: string, open: number): number {
+  let depth = 0;
+  for (let at = open; at < text.length; at++) {
+    if (text[at] === '(') depth++;
+    else if (text[at] === ')' && --depth === 0) return at;
+  }
+  return -1;
+}

@@ -1,0 +1,138 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Pair } from 'yaml';
+
+/** A text that we cannot read; `at` counts characters from its start. */
+export interface Obstacle {
+  readonly at: number;
+  readonly message: string;
+}
+
+export interface Source {
+  readonly documents: readonly Value[];
+  readonly obstacle: Obstacle | undefined;
+  readonly positionOf: (at: number) => Position;
+}
+
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+export const RENDER_FIRST = 'a Helm template; render it first: helm template ... | k8s-liveness lint -';
+/** Aliases can make a tree of any depth, even one without an end. */
+const DEEPEST = 100;
+
+/** Reads all documents of a YAML or JSON text. */
+export function read(text: string): Source {
+  const lineCounter = new LineCounter();
+  // Kubernetes reads YAML 1.1, where `yes` is true, and takes the last of two equal keys.
+  const options = { version: '1.1', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
+  const documents = [...parseAllDocuments(text, options)];
+  const error = documents.flatMap((document) => document.errors)[0];
+  const isTemplate = error === undefined ? documents.some(hasTemplate) : text.includes('{{');
+  const position = error?.pos[0] ?? 0;
+  const message = isTemplate ? RENDER_FIRST : (error?.message.split('\n', 1)[0] ?? '');
+  return {
+    documents: documents.map((document) => new Value(document.contents, 0, document)),
+    obstacle:
+      error === undefined && !isTemplate ? undefined : { at: isTemplate ? text.indexOf('{{') : position, message },
+    positionOf: (at) => {
+      const { line, col } = lineCounter.linePos(at);
+      return { line: Math.max(1, line), column: Math.max(1, col) };
+    },
+  };
+}
+
+/** To YAML, `{{ .Values.replicas }}` is a map whose key is a map. */
+function hasTemplate(document: Document.Parsed): boolean {
+  let found = false;
+  visit(document, {
+    Pair: (_, { key }) => {
+      if (!isMap(key)) return undefined;
+      found = true;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+/** A part of a document, and where it is. What is missing is at the place of what lacks it. */
+export class Value {
+  readonly #node: unknown;
+
+  constructor(
+    node: unknown,
+    readonly at: number,
+    readonly document: Document,
+  ) {
+    this.#node = isAlias(node) ? node.resolve(document) : node;
+  }
+
+  get isPresent(): boolean {
+    return this.#node !== undefined && this.#node !== null && this.scalar !== null;
+  }
+
+  get isMap(): boolean {
+    return isMap(this.#node);
+  }
+
+  get isList(): boolean {
+    return isSeq(this.#node);
+  }
+
+  /** `undefined` for what is missing, for a map and for a list. */
+  get scalar(): unknown {
+    return isScalar(this.#node) ? this.#node.value : undefined;
+  }
+
+  get text(): string | undefined {
+    return typeof this.scalar === 'string' ? this.scalar : undefined;
+  }
+
+  get items(): Value[] {
+    if (!isSeq(this.#node)) return [];
+    return this.#node.items.map((item) => new Value(item, startOf(item) ?? this.at, this.document));
+  }
+
+  get entries(): (readonly [string, Value])[] {
+    return this.#entries(0);
+  }
+
+  get(key: string): Value {
+    const found = this.entries.findLast(([name]) => name === key);
+    return found?.[1] ?? new Value(undefined, this.at, this.document);
+  }
+
+  /** Equal for equal content. */
+  toString(depth = 0): string {
+    if (depth > DEEPEST) return '...';
+    if (this.isList) return `[${this.items.map((item) => item.toString(depth + 1)).join()}]`;
+    if (!this.isMap) return JSON.stringify(this.scalar ?? null);
+    const pairs = this.entries.map(([name, value]) => `${JSON.stringify(name)}:${value.toString(depth + 1)}`);
+    return `{${pairs.sort().join()}}`;
+  }
+
+  /** Comments above the whole document. */
+  get comments(): string {
+    const { commentBefore, contents } = this.document;
+    return `${commentBefore ?? ''}\n${contents?.commentBefore ?? ''}`;
+  }
+
+  #entries(depth: number): (readonly [string, Value])[] {
+    if (!isMap(this.#node) || depth > DEEPEST) return [];
+    return this.#node.items.flatMap((pair: Pair) => {
+      const name = nameOf(pair.key);
+      const value = new Value(pair.value, startOf(pair.key) ?? this.at, this.document);
+      if (name !== '<<') return [[name, value] as const];
+      return (value.isList ? value.items : [value]).flatMap((merged) => merged.#entries(depth + 1));
+    });
+  }
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as { range?: [number, number, number] | null } | null)?.range?.[0];
+}
+
+/** The key as it is written: to YAML 1.1 `on` is true. */
+function nameOf(key: unknown): string {
+  return isScalar(key) ? (key.source ?? String(key.value)) : '';
+}

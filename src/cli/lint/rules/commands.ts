@@ -1,0 +1,192 @@
+// What a probe's command does.
+
+import { basename } from 'node:path';
+import { RULE } from '../../manifest/numbers';
+import { AGENTS, external, hasChildren, type CommandLine, type Script } from '../command-line';
+import { variableOf, type Probe } from '../pods';
+import { commandOf, perProbe, type Rule } from '../rule';
+
+/** Words that only a shell knows. */
+const ONLY_SHELL = ': . [[ ! { ( if while for case eval exec exit export return set source trap ulimit unset until'.split(' '); // prettier-ignore
+
+const NEVER_FAILS: Record<Probe['kind'], string> = {
+  startup: 'the container is never started and never restarted',
+  liveness: 'the container is never restarted',
+  readiness: 'the container never becomes ready',
+};
+
+export const cannotStart: Rule = {
+  id: 'probe-cannot-start',
+  severity: 'error',
+  describe: 'The first word of the command is not a program, so the probe neither succeeds nor fails',
+  check: perProbe(({ kind, command }) => {
+    const reason = command && whyItCannotStart(command);
+    if (reason === undefined) return undefined;
+    return `cannot start: ${reason}. The kubelet ignores a command that does not start: ${NEVER_FAILS[kind]}. Write each word as an item of its own, and a shell's syntax as ["sh", "-c", "..."]`;
+  }),
+};
+
+function whyItCannotStart({ words: [first = ''] }: CommandLine): string | undefined {
+  if (first === '') return 'its first word is empty';
+  if (/\s/.test(first)) return `'${first}' is one word, the name of one program`;
+  if (ONLY_SHELL.includes(first)) return `only a shell knows '${first}'`;
+  if (/^\w+=/.test(first)) return `'${first}' sets a variable only in a shell`;
+  if (/^~|^["'`]|[|&;<>`]|\$(?!\()/.test(first)) return `'${first}' needs a shell`;
+  if (/(?:^|\/)(?:k8s-liveness\/)?dist\/[^/]+\.js$/.test(first)) return `'${first}' is not executable, node runs it`;
+  return undefined;
+}
+
+export const nodeTimeout: Rule = {
+  id: 'node-timeout',
+  severity: 'warning',
+  describe: 'A probe that starts Node has a timeoutSeconds below 5, or none, which means 1',
+  check: perProbe(({ value, kind, timing, command, container }) => {
+    if (command?.runsNode !== true) return undefined;
+    const half = Math.floor(Math.min(...container.limits) / 2);
+    const least = Math.min(RULE.timeout, half);
+    if (timing.timeoutSeconds >= least) return undefined;
+    const where = value.get('timeoutSeconds');
+    const given = where.isPresent ? `${timing.timeoutSeconds}` : 'unset, which means 1';
+    return {
+      where,
+      message: `${kind}Probe starts Node with timeoutSeconds ${given}: under a CPU limit Node needs a second only to start, so a healthy container is restarted. Write timeoutSeconds: ${least}`,
+    };
+  }),
+};
+
+/** `find`'s tests of a file's time. */
+const FIND_TIMES = /^-(?:[acm]min|[acm]time|newer\w*|anewer|cnewer)$/;
+const FIND_ACTIONS = /^-(?:exec|execdir|ok|okdir|delete|printf)$/;
+/** Programs that succeed with an empty input too. */
+const TAKES_NOTHING = ['wc', 'cat', 'sort', 'head', 'tail', 'tee', 'true'];
+
+export const failsOpen: Rule = {
+  id: 'fails-open',
+  severity: 'error',
+  describe: 'The command exits 0 also when what it looks for is not so',
+  check: perProbe(({ command }) => command && whyItFailsOpen(command)),
+};
+
+function whyItFailsOpen({ script, words }: CommandLine): string | undefined {
+  const steps = script?.steps ?? [{ words, joint: '' }];
+  const untested = steps.some(({ words }, at) => {
+    const next = steps[at + 1];
+    const isRead = next?.joint === '|' && !TAKES_NOTHING.includes(next.words[0] ?? '');
+    const isFind = basename(words[0] ?? '') === 'find' && words.some((word) => FIND_TIMES.test(word));
+    return isFind && !isRead && !words.some((word) => FIND_ACTIONS.test(word));
+  });
+  if (untested)
+    return 'asks find for a young file and ignores what it prints: find exits 0 also if the file is old, so a hung service passes. Write [ -n "$(find FILE -mmin -2)" ], or better a heartbeat file with liveness.sh';
+  if (script === undefined) {
+    const operator = words.find((word) => ['|', '||', '&&'].includes(word));
+    if (operator === undefined) return undefined;
+    return `has '${operator}' in its command, but no shell reads it: it and all that follows are arguments, so the check after it is never made. Write ["sh", "-c", "..."]`;
+  }
+  const last = script.steps.at(-1);
+  const end = last?.words.join(' ') ?? '';
+  const isForgiven = last?.joint === '||' && ['true', ':', 'exit 0'].includes(end);
+  if (!isForgiven || /\bset -\w*e|\bexit [1-9$]|\bkill\b/.test(script.text)) return undefined;
+  return `ends with '|| ${end}': it exits 0 whatever happens, so a hung service passes. Take that away`;
+}
+
+export const staleFile: Rule = {
+  id: 'stale-file-passes',
+  severity: 'warning',
+  describe: 'The liveness probe asks only whether a file is there, and a hung service does not remove it',
+  check: perProbe(({ kind, command }) => {
+    if (kind !== 'liveness' || command === undefined) return undefined;
+    const steps = command.script?.steps.map(({ words }) => words) ?? [command.words];
+    const checks = steps.filter((words) => !/^(?:exit|echo|set|true|false|:)$/.test(words[0] ?? ''));
+    if (checks.length === 0 || !checks.every(asksPresence)) return undefined;
+    return `only asks whether '${checks[0]?.findLast((word) => word !== ']') ?? ''}' is there: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
+  }),
+};
+
+function asksPresence(words: readonly string[]): boolean {
+  const [program = '', option = '', path = ''] = words;
+  if (basename(program) === 'cat') return words.length === 2 && !/^\/(?:proc|dev|sys)\//.test(option);
+  const isTest =
+    ['test', '[', '[['].includes(basename(program)) && words.length === (basename(program) === 'test' ? 3 : 4);
+  return isTest && /^-[efrs]$/.test(option) && !/^\/(?:proc|dev|sys)\/|\$/.test(path);
+}
+
+const READS_TIME = /\bstat\b[^|;]*(?:%[YXZyW]|%m)|\bdate\b[^|;)]*\s-r\b|\bmtime|getmtime|\$\(\s*(?:cat|<)/;
+const READS_CLOCK = /\bdate\b[^|;)]*\+%s|EPOCHSECONDS|Date\.now|new Date|time\.time/;
+const COMPARES = /\s-(?:lt|le|gt|ge)\s|(?<![<>=$(2&|])[<>]=?(?![<>(&|])/g;
+
+export const futureFile: Rule = {
+  id: 'future-file-passes',
+  severity: 'warning',
+  describe: "The command subtracts a file's time from the clock, and takes a time in the future for young",
+  check: perProbe(({ command }) => {
+    const text = command?.words.join(' ').replaceAll(/\d?>&?\s*(?:\/dev\/null|\d)|=>/g, '') ?? '';
+    if (!READS_TIME.test(text) || !READS_CLOCK.test(text) || /\babs\b/.test(text)) return undefined;
+    if (text.match(COMPARES)?.length !== 1) return undefined; // a second one may be the lower bound
+    return "subtracts the file's time from the clock and compares once: after the clock was set back the file is from the future, the age is negative, and a hung service passes until the clock catches up. Ask for 0 <= age too, or use liveness.sh or liveness.js, which do";
+  }),
+};
+
+export const orphans: Rule = {
+  id: 'orphaned-children',
+  severity: 'warning',
+  describe: 'The command leaves children behind, and nothing in the container reaps them',
+  check: perProbe(({ command, container }) => {
+    const script = command?.script;
+    const { spec } = container.pod;
+    const pidOne = container.command;
+    if (!script || pidOne?.reaps || ['shareProcessNamespace', 'hostPID'].some((key) => spec.get(key).scalar === true))
+      return undefined;
+    const why = whyItLeavesChildren(script, pidOne !== undefined);
+    if (why === undefined) return undefined;
+    return `${why}: they stay as zombies until no process starts any more, and a healthy container is restarted. Write one plain command, or give the container an init such as tini, or the pod shareProcessNamespace: true`;
+  }),
+};
+
+/** With a PID 1 that only the image knows, we name only what leaves a child at every run. */
+function whyItLeavesChildren(script: Script, isKnown: boolean): string | undefined {
+  if (script.hasBackground && external(script).length + script.substitutions.length > 0)
+    return 'leaves what it starts by & to PID 1, which does not reap it';
+  if (!isKnown || !hasChildren(script)) return undefined;
+  return 'runs programs below a shell: at a timeout only the shell is killed, and PID 1 does not reap the others';
+}
+
+export const inheritedOptions: Rule = {
+  id: 'inherited-node-options',
+  severity: 'warning',
+  describe: 'A probe that starts Node inherits NODE_OPTIONS or NODE_EXTRA_CA_CERTS from the container',
+  check: function* (container) {
+    for (const probe of container.probes) {
+      if (probe.command?.runsNode !== true) continue;
+      const names = AGENTS.filter((name) => {
+        const entry = variableOf(container, name);
+        const isSet = entry !== undefined && entry.get('value').scalar !== '';
+        return isSet && probe.command?.programs.some(({ assigned }) => !assigned.has(name));
+      });
+      if (names.length === 0) continue;
+      const clear = `["env", ${AGENTS.map((name) => `"${name}="`).join(', ')}, "node", ...]`;
+      yield {
+        where: commandOf(probe),
+        message: `${probe.kind}Probe inherits ${names.join(' and ')} of the container: an agent or certificates that are loaded into each probe make it slow, or make it fail. Write ${clear}, or use liveness.sh`,
+      };
+    }
+  },
+};
+
+export const dollars: Rule = {
+  id: 'dollar-pair',
+  severity: 'error',
+  describe: 'A command has $$, of which Kubernetes makes one $',
+  isForAll: true,
+  check: function* ({ value, probes }) {
+    const lists = [value.get('command'), value.get('args'), ...probes.map(commandOf)];
+    for (const word of lists.flatMap(({ items }) => items)) {
+      // `$$(X)` and `$$X` are how to write $(X) and $X. A $ at a word's end may be a pattern's.
+      const found = /(?:^|[\s/='".,;(+-])\$\$(?![$\w({])/.test(word.text ?? '');
+      if (!found) continue;
+      yield {
+        where: word,
+        message: 'a command has $$: Kubernetes makes one $ of it, so the shell never sees its own pid. Write $$$$',
+      };
+    }
+  },
+};
