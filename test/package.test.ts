@@ -44,6 +44,7 @@ describe('the package', () => {
         'docs/cli.md',
         'docs/frameworks.md',
         'docs/heartbeat-file.md',
+        'docs/lint.md',
         'docs/liveness-or-readiness.md',
         'docs/load.svg',
         'docs/migrating.md',

@@ -143,7 +143,8 @@ describe('whatever is shown to a cluster', () => {
   });
 
   test('clears both variables for Node, except where the image has no env', () => {
-    const files = [...pages, ...manifests, 'examples/chart/templates/_liveness.tpl', 'src/liveness/help.txt'];
+    const checked = pages.filter((page) => page !== 'docs/lint.md'); // it shows bad ones on purpose
+    const files = [...checked, ...manifests, 'examples/chart/templates/_liveness.tpl', 'src/liveness/help.txt'];
     const commands = files.flatMap((file) =>
       [
         ...readFileSync(file, 'utf8')

@@ -42,8 +42,9 @@ export class CommandLine {
     this.programs = this.script ? programsOf(this.script, program.assigned) : [program];
   }
 
-  get runsNode(): boolean {
-    return this.programs.some(({ words: [first = ''] }) =>
+  /** The programs that are Node, or start it. */
+  get nodes(): readonly Program[] {
+    return this.programs.filter(({ words: [first = ''] }) =>
       /^(?:node|nodejs|npm|npx|yarn|pnpm|tsx|ts-node|k8s-liveness)$/.test(basename(first)),
     );
   }

@@ -111,10 +111,11 @@ export class Value {
     return `{${pairs.sort().join()}}`;
   }
 
-  /** Comments above the whole document. */
+  /** The comments above it; for a document's content also those above the document. */
   get comments(): string {
-    const { commentBefore, contents } = this.document;
-    return `${commentBefore ?? ''}\n${contents?.commentBefore ?? ''}`;
+    const { commentBefore } = (this.#node ?? {}) as { commentBefore?: string | null };
+    const above = this.#node === this.document.contents ? this.document.commentBefore : undefined;
+    return `${above ?? ''}\n${commentBefore ?? ''}`;
   }
 
   #entries(depth: number): (readonly [string, Value])[] {

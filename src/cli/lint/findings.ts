@@ -49,7 +49,7 @@ export function lintText(file: string, text: string, settings: Settings): Result
   };
 }
 
-const DISABLE = /^\s*#\s*k8s-liveness-lint-disable-next-line(?:\s+(.*?))?(?:\s+--.*)?\s*$/;
+const DISABLE = /^\s*#\s*k8s-liveness-lint-disable-next-line(?:\s+(?!--)(.*?))?(?:\s+--.*)?\s*$/;
 
 /** Reads `# k8s-liveness-lint-disable-next-line rule, rule -- why`; without a rule it stands for all. */
 function disabledIn(text: string): (line: number, rule: string) => boolean {

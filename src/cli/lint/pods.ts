@@ -1,5 +1,5 @@
 import { parseLimit } from '../../duration';
-import { PROBES, type ProbeKind, type ProbeTiming } from '../../kubelet';
+import { decision, PROBES, type ProbeKind, type ProbeTiming } from '../../kubelet';
 import { CommandLine } from './command-line';
 import type { Value } from './documents';
 import { heartbeatOf, statedLimits, type Heartbeat } from './heartbeat';
@@ -87,8 +87,8 @@ function containerOf(pod: Pod, value: Value, role: Container['role']): Container
     if (probe.isPresent) probes.push(probeOf(container, kind, probe));
   }
   const stated = [runs, ...probes.map((probe) => probe.command)].flatMap((line) => (line ? statedLimits(line) : []));
-  const judges = probes.some(({ heartbeat }) => heartbeat !== undefined);
-  limits.push(...(stated.length === 0 && judges ? manifestLimits(value.comments) : stated));
+  limits.push(...stated);
+  if (stated.length === 0) limits.push(...probes.filter(({ heartbeat }) => heartbeat).flatMap(manifestLimit));
   return container;
 }
 
@@ -131,9 +131,9 @@ export function wordsOf(list: Value): string[] {
   return list.items.map(({ scalar }) => String((scalar as string | number | boolean | null | undefined) ?? ''));
 }
 
-/** What `k8s-liveness manifest` says in the comments above its manifests. */
-function manifestLimits(comments: string): number[] {
-  const [, limit = ''] = /^ ?The limit itself, (\S+), is the maximumAge/m.exec(comments) ?? [];
-  const ms = parseLimit(limit);
-  return ms === undefined ? [] : [ms / 1000];
+/** The limit behind what `k8s-liveness manifest` writes above its liveness probes. */
+function manifestLimit({ value, timing }: Probe): number[] {
+  const [, latest = ''] = /decided between \S+ and (\S+) after its last beat/.exec(value.comments) ?? [];
+  const limit = (parseLimit(latest) ?? 0) / 1000 - decision(0, timing).latest;
+  return limit > 0 ? [limit] : [];
 }

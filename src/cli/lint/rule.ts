@@ -26,7 +26,7 @@ export interface Settings {
 export function perProbe(faultOf: (probe: Probe, settings: Settings) => Fault | string | undefined): Rule['check'] {
   return function* (container, settings) {
     for (const probe of container.probes) {
-      const fault = faultOf(probe, settings);
+      const fault = probe.value.isMap ? faultOf(probe, settings) : undefined;
       if (fault === undefined) continue;
       yield typeof fault === 'string' ? { where: commandOf(probe), message: `${probe.kind}Probe ${fault}` } : fault;
     }

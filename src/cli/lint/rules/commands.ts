@@ -1,15 +1,16 @@
 // What a probe's command does.
 
 import { basename } from 'node:path';
+import type { ProbeKind } from '../../../kubelet';
 import { RULE } from '../../manifest/numbers';
-import { AGENTS, external, hasChildren, type CommandLine, type Script } from '../command-line';
-import { variableOf, type Probe } from '../pods';
+import { AGENTS, external, hasChildren, type CommandLine, type Script, type Step } from '../command-line';
+import { variableOf } from '../pods';
 import { commandOf, perProbe, type Rule } from '../rule';
 
 /** Words that only a shell knows. */
 const ONLY_SHELL = ': . [[ ! { ( if while for case eval exec exit export return set source trap ulimit unset until'.split(' '); // prettier-ignore
 
-const NEVER_FAILS: Record<Probe['kind'], string> = {
+const NEVER_FAILS: Record<ProbeKind, string> = {
   startup: 'the container is never started and never restarted',
   liveness: 'the container is never restarted',
   readiness: 'the container never becomes ready',
@@ -40,18 +41,22 @@ export const nodeTimeout: Rule = {
   id: 'node-timeout',
   severity: 'warning',
   describe: 'A probe that starts Node has a timeoutSeconds below 5, or none, which means 1',
-  check: perProbe(({ value, kind, timing, command, container }) => {
-    if (command?.runsNode !== true) return undefined;
-    const half = Math.floor(Math.min(...container.limits) / 2);
-    const least = Math.min(RULE.timeout, half);
-    if (timing.timeoutSeconds >= least) return undefined;
+  check: perProbe(({ value, kind, timing, command }) => {
+    const least = Math.min(RULE.timeout, timing.periodSeconds); // a timeout above the period is worse
+    if (!command?.nodes.length || timing.timeoutSeconds >= least) return undefined;
     const where = value.get('timeoutSeconds');
     const given = where.isPresent ? `${timing.timeoutSeconds}` : 'unset, which means 1';
     return {
       where,
-      message: `${kind}Probe starts Node with timeoutSeconds ${given}: under a CPU limit Node needs a second only to start, so a healthy container is restarted. Write timeoutSeconds: ${least}`,
+      message: `${kind}Probe starts Node with timeoutSeconds ${given}: under a CPU limit Node needs a second only to start, so ${TOO_LATE[kind]}. Write timeoutSeconds: ${least}`,
     };
   }),
+};
+
+const TOO_LATE: Record<ProbeKind, string> = {
+  startup: 'a healthy container may never start',
+  liveness: 'a healthy container is restarted',
+  readiness: 'a healthy container gets no clients',
 };
 
 /** `find`'s tests of a file's time. */
@@ -67,8 +72,8 @@ export const failsOpen: Rule = {
   check: perProbe(({ command }) => command && whyItFailsOpen(command)),
 };
 
-function whyItFailsOpen({ script, words }: CommandLine): string | undefined {
-  const steps = script?.steps ?? [{ words, joint: '' }];
+function whyItFailsOpen({ script, words, programs }: CommandLine): string | undefined {
+  const steps: readonly Step[] = script?.steps ?? programs.map(({ words }) => ({ words, joint: '' }));
   const untested = steps.some(({ words }, at) => {
     const next = steps[at + 1];
     const isRead = next?.joint === '|' && !TAKES_NOTHING.includes(next.words[0] ?? '');
@@ -119,7 +124,7 @@ export const futureFile: Rule = {
   severity: 'warning',
   describe: "The command subtracts a file's time from the clock, and takes a time in the future for young",
   check: perProbe(({ command }) => {
-    const text = command?.words.join(' ').replaceAll(/\d?>&?\s*(?:\/dev\/null|\d)|=>/g, '') ?? '';
+    const text = command?.words.join(' ').replaceAll(/\d?>(?:&\d|\s*\/dev\/null)|=>/g, '') ?? '';
     if (!READS_TIME.test(text) || !READS_CLOCK.test(text) || /\babs\b/.test(text)) return undefined;
     if (text.match(COMPARES)?.length !== 1) return undefined; // a second one may be the lower bound
     return "subtracts the file's time from the clock and compares once: after the clock was set back the file is from the future, the age is negative, and a hung service passes until the clock catches up. Ask for 0 <= age too, or use liveness.sh or liveness.js, which do";
@@ -156,11 +161,10 @@ export const inheritedOptions: Rule = {
   describe: 'A probe that starts Node inherits NODE_OPTIONS or NODE_EXTRA_CA_CERTS from the container',
   check: function* (container) {
     for (const probe of container.probes) {
-      if (probe.command?.runsNode !== true) continue;
       const names = AGENTS.filter((name) => {
         const entry = variableOf(container, name);
         const isSet = entry !== undefined && entry.get('value').scalar !== '';
-        return isSet && probe.command?.programs.some(({ assigned }) => !assigned.has(name));
+        return isSet && probe.command?.nodes.some(({ assigned }) => !assigned.has(name));
       });
       if (names.length === 0) continue;
       const clear = `["env", ${AGENTS.map((name) => `"${name}="`).join(', ')}, "node", ...]`;

@@ -9,6 +9,8 @@ import { commandOf, perProbe, type Rule } from '../rule';
 
 interface Mount {
   readonly volume: string;
+  /** The path in the volume. */
+  readonly inside: string;
   readonly isReadOnly: boolean;
   /** The volume's source, such as `emptyDir`; undefined if the manifest does not hold the volume. */
   readonly source: string | undefined;
@@ -22,8 +24,8 @@ const READ_ONLY = ['configMap', 'secret', 'downwardAPI', 'projected', 'image'];
 function mountOf({ value, pod }: Container, path: string): Mount | undefined {
   let best: { at: string; mount: Value } | undefined;
   for (const mount of value.get('volumeMounts').items) {
-    const at = posix.normalize(`${mount.get('mountPath').text ?? ''}/`);
-    if (`${path}/`.startsWith(at) && at.length > (best?.at.length ?? 0)) best = { at, mount };
+    const at = mount.get('mountPath').text ?? '';
+    if (isWithin(path, at) && at.length > (best?.at.length ?? 0)) best = { at, mount };
   }
   if (!best) return undefined;
   const volume = best.mount.get('name').text ?? '';
@@ -32,10 +34,15 @@ function mountOf({ value, pod }: Container, path: string): Mount | undefined {
   const onDevShm = found?.get('hostPath').get('path').text?.startsWith('/dev/shm') ?? false;
   return {
     volume,
+    inside: posix.join('/', best.mount.get('subPath').text ?? '', path.slice(best.at.length)),
     isReadOnly: best.mount.get('readOnly').scalar === true || (source !== undefined && READ_ONLY.includes(source)),
     source: found ? (source ?? 'emptyDir') : undefined,
     inMemory: found?.get('emptyDir').get('medium').text === 'Memory' || onDevShm,
   };
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return posix.normalize(`${path}/`).startsWith(posix.normalize(`${folder}/`));
 }
 
 /** Whether the probe reads what another container of the pod writes. */
@@ -43,14 +50,15 @@ function readsAnother({ container, heartbeat }: Probe): boolean {
   if (!heartbeat) return false;
   if (heartbeat.otherPidNamespace) return true;
   if (heartbeat.isFromEnvironment) return false;
-  const mounts = heartbeat.paths.flatMap((path) => mountOf(container, path) ?? []);
-  return container.pod.containers.some((other) => {
-    if (other === container || other.role === 'init') return false;
+  const asked = heartbeat.paths.flatMap((path) => mountOf(container, path) ?? []);
+  const others = container.pod.containers.filter((other) => other !== container && other.role !== 'init');
+  return others.some((other) => {
     const written = writtenBy(other).flatMap((path) => mountOf(other, path) ?? []);
-    return mounts.some(({ volume, isReadOnly }) =>
+    const mounted = other.value.get('volumeMounts').items.map((mount) => mount.get('name').text);
+    return asked.some(({ volume, inside, isReadOnly }) =>
       isReadOnly
-        ? other.value.get('volumeMounts').items.some((mount) => mount.get('name').text === volume)
-        : written.some((mount) => mount.volume === volume) && writtenBy(container).length === 0,
+        ? mounted.includes(volume)
+        : written.some((own) => own.volume === volume && isWithin(inside, own.inside)),
     );
   });
 }
@@ -161,7 +169,7 @@ export const headroom: Rule = {
     const where = value.get('resources').get('limits').get('memory');
     const limit = bytesOf(where);
     if (commands.length === 0 || limit === undefined) return;
-    const room = ROOM[commands.some(({ runsNode }) => runsNode) ? 'node' : 'sh'].mebibytes;
+    const room = ROOM[commands.some(({ nodes }) => nodes.length > 0) ? 'node' : 'sh'].mebibytes;
     const need = Math.max(...needs(container));
     if (limit - need >= room * MIB) return;
     yield {
