@@ -9,7 +9,7 @@ const FLOORS = [
   ['judge', 'options', 'place', 'tasks', 'task', 'overdue', 'gate', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door
-  ['cli/.+'], // the command line
+  ['stack', 'cli/.+'], // the command line
 ];
 const PACKAGES = '^(?!\\.|node:|date-fns/milliseconds$)';
 

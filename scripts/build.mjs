@@ -10,16 +10,31 @@ const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'mai
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 // Shorter files load faster. Names stay, for stack traces.
 const SHORT = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120 };
+// Without ws' server, and without the native modules that it would look for.
+const STACK = {
+  minify: true,
+  alias: { ws: './node_modules/ws/lib/websocket.js' },
+  external: ['bufferutil', 'utf-8-validate'],
+};
 // The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
-const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false };
+// A file of its own, which is loaded only if somebody asks for a stack. As .cjs it may be copied below any package.json.
+const plugins = [
+  {
+    name: 'stack',
+    setup: ({ onResolve }) => onResolve({ filter: /\/stack\.js$/ }, () => ({ path: './stack.cjs', external: true })),
+  },
+];
+const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false, plugins };
 // yargs looks for translations beside import.meta.url. Here are none, so it speaks English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
+const NO_NATIVE = { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' };
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
 const bundled = [
   await bundle('src/index.ts', 'dist/index.js', SHORT),
   await bundle('src/liveness.ts', 'dist/liveness.js', SHORT),
+  await bundle('src/stack.ts', 'dist/stack.cjs', STACK),
   await bundle('src/cli/index.ts', 'dist/cli.js', CLI),
 ];
 const notices = [...new Set(bundled.flat().map(notice))].sort();
@@ -30,7 +45,7 @@ declare();
 
 /** Returns the folders of the packages that are in the file. */
 async function bundle(entry, outfile, options) {
-  const define = { VERSION: JSON.stringify(version), 'import.meta.url': NOWHERE };
+  const define = { VERSION: JSON.stringify(version), 'import.meta.url': NOWHERE, ...NO_NATIVE };
   const { outputFiles, metafile } = await build({ ...ALL, ...options, define, entryPoints: [entry], outfile });
   const text = outputFiles[0].text
     // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.

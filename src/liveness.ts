@@ -3,10 +3,11 @@
 import type { ParseArgsConfig } from 'node:util';
 import { LIMIT_FORMS, parseLimit } from './duration';
 import { processDirectory, TIMESTAMP_PATH } from './defaults';
-import { judge } from './judge';
+import { examine, judge, patiently, type Reader } from './judge';
 import HELP from './liveness/help.txt';
 import { conclude, print } from './probe';
 import { systemClock } from './proc';
+import type { Verdict } from './verdict';
 
 declare const VERSION: string;
 
@@ -15,6 +16,7 @@ const OPTIONS = {
   version: { type: 'boolean' },
   process: { type: 'boolean' },
   'ignore-error': { type: 'boolean' },
+  'last-words': { type: 'boolean' },
   'maximum-age': { type: 'string' },
   'other-pid-namespace': { type: 'boolean' },
 } satisfies ParseArgsConfig['options'];
@@ -24,11 +26,21 @@ interface Request {
   /** Whether to judge the default process directory too, before the paths. */
   readonly askDefault: boolean;
   readonly ignoreError: boolean;
+  readonly lastWords: boolean;
   readonly otherPidNamespace: boolean;
   readonly plainLimit: number | undefined;
 }
 
-const PLAIN_REQUEST = { askDefault: false, ignoreError: false, otherPidNamespace: false, plainLimit: undefined };
+const PLAIN_REQUEST = {
+  askDefault: false,
+  ignoreError: false,
+  lastWords: false,
+  otherPidNamespace: false,
+  plainLimit: undefined,
+};
+
+/** When a probe answers without last words that have not come: milliseconds since its start. */
+const LAST_WORDS = 3000;
 
 function parseCommandLine(args: string[]): Request {
   // Loaded only if there are options, so that other probes start faster.
@@ -51,6 +63,7 @@ function parseCommandLine(args: string[]): Request {
     paths: positionals,
     askDefault: values.process ?? false,
     ignoreError: values['ignore-error'] ?? false,
+    lastWords: values['last-words'] ?? false,
     otherPidNamespace: values['other-pid-namespace'] ?? false,
     plainLimit,
   };
@@ -65,12 +78,48 @@ function answer(text: string): never {
   process.exit(0);
 }
 
-conclude(() => {
+/** Judges what the command line names. */
+function ask(): Answer {
   const args = process.argv.slice(2);
-  const { paths, askDefault, ...asked }: Request = args.some((argument) => argument.startsWith('-'))
+  const { paths, askDefault, lastWords, ...asked }: Request = args.some((argument) => argument.startsWith('-'))
     ? parseCommandLine(args)
     : { paths: args, ...PLAIN_REQUEST };
   const reader = { clock: systemClock, limit: undefined, isDirectory: false, ...asked };
-  if (!askDefault) return (paths.length > 0 ? paths : [TIMESTAMP_PATH]).map((path) => judge(path, reader));
-  return [judge(processDirectory(), { ...reader, isDirectory: true }), ...paths.map((path) => judge(path, reader))];
-});
+  const judgeAll = (paths: readonly string[]): Verdict[] => paths.map((path) => judge(path, reader));
+  if (!askDefault) return { verdicts: judgeAll(paths.length > 0 ? paths : [TIMESTAMP_PATH]), reader, lastWords };
+  return {
+    verdicts: [judge(processDirectory(), { ...reader, isDirectory: true }), ...judgeAll(paths)],
+    reader,
+    lastWords,
+  };
+}
+
+interface Answer {
+  readonly verdicts: readonly Verdict[];
+  readonly reader: Reader;
+  readonly lastWords: boolean;
+}
+
+/** Answers, with last words if they are asked for and the loop does not turn. */
+function speak({ verdicts, reader, lastWords }: Answer): void {
+  const plain = (): never => conclude(() => verdicts);
+  const dead = verdicts.find((verdict) => !verdict.alive);
+  if (!lastWords || (dead?.reason !== 'stale' && dead?.reason !== 'overdue') || reader.otherPidNamespace)
+    return plain();
+  // Whatever goes wrong, it answers as without the option.
+  process.on('uncaughtException', plain);
+  setTimeout(plain, LAST_WORDS - performance.now());
+  void import('./stack.js')
+    .then(({ withLastWords }) => withLastWords(examine(dead.path, reader)))
+    .then((said) => conclude(() => verdicts.map((verdict) => (verdict === dead ? said : verdict))));
+}
+
+let found: Answer;
+try {
+  found = patiently(ask);
+} catch (error) {
+  conclude(() => {
+    throw error as Error;
+  });
+}
+speak(found);

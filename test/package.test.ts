@@ -41,6 +41,7 @@ describe('the package', () => {
         'dist/liveness.js',
         'dist/liveness.sh',
         'docs/api.md',
+        'dist/stack.cjs',
         'docs/cli.md',
         'docs/frameworks.md',
         'docs/heartbeat-file.md',

@@ -6,13 +6,14 @@ import { sizeOf, type Context } from './context';
 import { lint } from './lint';
 import { manifest } from './manifest';
 import { run } from './run';
+import { stack } from './stack';
 import { status } from './status';
 import { touch } from './touch';
 
 declare const VERSION: string;
 
 /** For a new command, add a file and an entry here. */
-const COMMANDS: readonly Command[] = [check, touch, run, status, manifest, lint];
+const COMMANDS: readonly Command[] = [check, touch, run, status, stack, manifest, lint];
 const COMPLETION = 'completion';
 const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
 

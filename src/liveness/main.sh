@@ -41,6 +41,7 @@ while [ $k_left -gt 0 ]; do
     --ignore-error) k_ignore=yes ;;
     --other-pid-namespace) k_other=yes ;;
     --maximum-age*) k_cannot_ask 'a shell cannot read the age of a plain file; expected liveness.js for --maximum-age' ;;
+    --last-words*) k_cannot_ask 'a shell cannot speak to an inspector; expected liveness.js for --last-words' ;;
     -?*) k_show "$k_word" 80 && k_cannot_ask "expected PATH... and the options that --help lists; got $k_shown" ;;
     *) set -- "$@" "$k_word" ;;
   esac
