@@ -1097,8 +1097,8 @@ describe('the order of reasons', () => {
   const words = (text: string): string[] => [...text.matchAll(/`([a-z]+)`/g)].map(([, word = '']) => word);
   const page = (name: string): string => readFileSync(name, 'utf8');
 
-  test("is the same in README's table", () => {
-    const [, table = ''] = /\| reason \| meaning \|\n.*\n((?:\|.*\n)+)/.exec(page('README.md')) ?? [];
+  test("is the same in docs/probes.md's table", () => {
+    const [, table = ''] = /\| reason \| meaning \|\n.*\n((?:\|.*\n)+)/.exec(page('docs/probes.md')) ?? [];
     expect([...table.matchAll(/^\| `([a-z]+)`/gm)].map(([, word]) => word)).toEqual(REASONS);
   });
 

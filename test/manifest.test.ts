@@ -467,11 +467,11 @@ A node adds a second or two if it is idle, more if it is starved; 10s later the 
 });
 
 describe('--svg', () => {
-  test('writes only the picture that README shows', async () => {
+  test('writes only the picture that docs/kubernetes.md shows', async () => {
     const file = join(scratch(), 'x.svg');
     expect(await manifest('--maximum-age', '2m', '--svg', file)).toBe('');
     expect(readFileSync(file, 'utf8')).toBe(readFileSync('docs/restart.svg', 'utf8'));
-    expect(readFileSync('README.md', 'utf8')).toContain('(docs/restart.svg)');
+    expect(readFileSync('docs/kubernetes.md', 'utf8')).toContain('(restart.svg)');
   });
 
   test.each([['2s'], ['20s'], ['2m'], ['1h'], ['30d']])(

@@ -22,8 +22,8 @@ const TABLES = [
   { name: 'wedges', scenarios: wedges, wrong: 'alive' },
   { name: 'stresses', scenarios: stresses, wrong: 'dead' },
 ];
-/** Where a table stands between its markers; the first has them all. */
-const [PAGE, ...PAGES] = ['docs/truth.md', 'README.md'].map((file) => join(import.meta.dirname, '../..', file));
+/** Each table stands there between its markers. */
+const PAGE = join(import.meta.dirname, '../../docs/truth.md');
 
 /** An observer's answers from now on: dead after FAILURES failures in a row, else alive, however many failed. */
 async function watch(ask, asks) {
@@ -241,17 +241,15 @@ async function main(argv) {
     tables.push({ ...table, rows });
   }
   const blocks = [...tables.map((table) => [table.name, markdown(table, table.rows)]), ['summary', summary(tables)]];
-  for (const file of [PAGE, ...PAGES]) {
-    let text = readFileSync(file, 'utf8');
-    for (const [name, block] of blocks) {
-      const stood = standing(text, name);
-      if (stood === undefined || settled(stood) === settled(block)) continue;
-      if (!write) complain(`${basename(file)}: ${name} are not what this run would write`);
-      const [begin, end] = [`<!-- truth: ${name} -->\n`, `<!-- /truth: ${name} -->`];
-      text = text.replace(`${begin}${stood}${end}`, () => `${begin}${block}${end}`);
-    }
-    if (write) writeFileSync(file, text);
+  let text = page;
+  for (const [name, block] of blocks) {
+    const stood = standing(text, name);
+    if (settled(stood) === settled(block)) continue;
+    if (!write) complain(`${basename(PAGE)}: ${name} are not what this run would write`);
+    const [begin, end] = [`<!-- truth: ${name} -->\n`, `<!-- /truth: ${name} -->`];
+    text = text.replace(`${begin}${stood}${end}`, () => `${begin}${block}${end}`);
   }
+  if (write) writeFileSync(PAGE, text);
 }
 
 try {
