@@ -222,10 +222,44 @@ describe('README', () => {
     expect(lines).toHaveLength(20);
   });
 
-  test('the code a service needs compiles, beats, is probed, drains and leaves', async () => {
+  /** README's three files as each kind of user writes them; each returns the name of the service to run. */
+  const KINDS: Record<string, (folder: string) => string> = {
+    'TypeScript, CommonJS': (folder) => {
+      writeCode(folder, (code) => code, 'ts');
+      compile(folder);
+      return 'dist/main.js';
+    },
+    ...(WIDE && {
+      'TypeScript, ES modules': (folder) => {
+        writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+        writeCode(folder, (code) => code.replace("'./timestamp'", "'./timestamp.js'"), 'ts');
+        compile(folder);
+        return 'dist/main.js';
+      },
+    }),
+    'plain JavaScript, ES modules': (folder) => {
+      writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+      writeCode(folder, (code) => code.replace("'./timestamp'", "'./timestamp.js'").replace('readonly ', ''), 'js');
+      return 'main.js';
+    },
+    // Node 22.18 and later.
+    ...((process.features as { typescript?: string | false }).typescript && {
+      'TypeScript that Node runs itself': (folder) => {
+        writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+        writeCode(folder, (code) => code.replace("'./timestamp'", "'./timestamp.ts'"), 'ts');
+        return 'main.ts';
+      },
+    }),
+  };
+
+  function writeCode(folder: string, change: (code: string) => string, extension: string): void {
+    for (const name of ['timestamp', 'main', 'liveness']) {
+      writeFileSync(join(folder, `${name}.${extension}`), change(snippet(`// ${name}.ts`)));
+    }
+  }
+
+  test.each(Object.keys(KINDS))('the code a service needs beats, is probed, drains and leaves: %s', async (kind) => {
     const folder = project();
-    for (const name of ['timestamp.ts', 'main.ts', 'liveness.ts'])
-      writeFileSync(join(folder, name), snippet(`// ${name}`));
     writeFileSync(
       join(folder, 'yours.d.ts'),
       `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
@@ -233,19 +267,24 @@ describe('README', () => {
     );
     // What the snippet leaves to its reader: a queue that has a job now and then, and something to do with it.
     writeFileSync(
-      join(folder, 'yours.js'),
+      join(folder, 'yours.cjs'),
       `globalThis.queue = { poll: () => new Promise((settle) => setTimeout(settle, 20, 'job')) };
        globalThis.handle = async () => console.log('handled');`,
     );
-    compile(folder);
-    const env = { ...process.env, LIVENESS_PATH: join(folder, 'run', 'timestamp'), LOG_LEVEL: '' };
-    const service = spawn(process.execPath, ['-r', './yours.js', 'dist/main.js'], {
+    const main = KINDS[kind]?.(folder) ?? '';
+    const env = {
+      ...process.env,
+      LIVENESS_PATH: join(folder, 'run', 'timestamp'),
+      LOG_LEVEL: '',
+      NODE_NO_WARNINGS: '1',
+    };
+    const service = spawn(process.execPath, ['-r', './yours.cjs', main], {
       cwd: folder,
       env,
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const probe = (): string =>
-      spawnSync(process.execPath, ['dist/liveness.js'], { cwd: folder, env, encoding: 'utf8' }).stdout;
+      spawnSync(process.execPath, [main.replace('main', 'liveness')], { cwd: folder, env, encoding: 'utf8' }).stdout;
     try {
       await new Promise((settle) => service.stdout.once('data', settle));
       expect(probe()).toMatch(/^alive: last beat .*, limit 2m /);
