@@ -34,7 +34,6 @@ describe('the package', () => {
         'CHANGELOG.md',
         'LICENSE',
         'README.md',
-        'SECURITY.md',
         'dist/NOTICES',
         'dist/cli.js',
         'dist/index.d.ts',
@@ -42,9 +41,6 @@ describe('the package', () => {
         'dist/liveness.js',
         'dist/liveness.sh',
         'dist/stack.cjs',
-        ...readdirSync('docs')
-          .filter((name) => name.endsWith('.md'))
-          .map((name) => `docs/${name}`),
         'package.json',
       ].sort(),
     );
