@@ -17,7 +17,7 @@ class MailWorker extends Worker<Mail> {
     return timestamp.run(`end of mail#${args[0].data.id}`, maximumAge, () => super.processJob(...args)).finally(turns);
   }
 }
-const often = { connectTimeout: 1500, socketTimeout: 1500 }; // else a half-open connection is for ever; more for a longer limit
+const often = { connectTimeout: 2500, socketTimeout: 2500 }; // else a half-open connection is for ever; more for a longer limit
 const connection = { port, ...often, retryStrategy: () => { turns(); return 500; } }; // each attempt of both connections is a turn
 const worker = new MailWorker(queue, (job) => work(job.data), { connection, concurrency: 10, drainDelay: 1, runRetryDelay: 1000 }); // drainDelay: below socketTimeout
 worker.on('error', console.error);

@@ -11,7 +11,7 @@ const events: WorkerEvents = new EventEmitter();
 for (const event of ['worker:create', 'worker:getJob:start', 'worker:getJob:error', 'job:complete'] as const) {
   events.on(event, ({ worker }) => turned.set(worker, Date.now()));
 }
-const often = { connectionTimeoutMillis: 1500, query_timeout: 1500 }; // more for a longer limit, but never without an end
+const often = { connectionTimeoutMillis: 2500, query_timeout: 2500 }; // more for a longer limit, but never without an end
 const pgPool = new Pool({ host: '127.0.0.1', port, user: 'postgres', max: 12, maxLifetimeSeconds: 15, ...often }); // else half-open ones go back into the pool
 pgPool.on('error', console.error).on('connect', (client) => client.on('error', console.error));
 process.on('unhandledRejection', console.error); // in an outage the end of a job is one, which would end the process

@@ -12,7 +12,7 @@ const join = 25_000; // how long a join may take: rebalanceTimeout, 5 s that Kaf
 let until = Date.now() + join; // when the next sign of its loop is due
 const mayTake = (ms: number) => () => (until = Date.now() + ms);
 const kafka = new Kafka({
-  brokers: [`127.0.0.1:${port}`], requestTimeout: 1500, retry: { maxRetryTime: 1000 }, // more for a longer limit
+  brokers: [`127.0.0.1:${port}`], connectionTimeout: 3000, requestTimeout: 3000, retry: { maxRetryTime: 1000 }, // more for a longer limit
   socketFactory(to) {
     mayTake(join)(); // each attempt to connect is a turn, in an outage too
     return dial(to); // yours: net.connect(to, to.onConnect), or tls.connect({ ...to, ...to.ssl }, to.onConnect)

@@ -10,8 +10,8 @@ const turns = () => (turned = Date.now());
 async function watch(statuses: AsyncIterable<{ type: string }>, ...types: string[]) {
   for await (const { type } of statuses) if (types.includes(type)) turns();
 }
-const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000, maxReconnectAttempts: -1 }; // more for a longer limit
-const nats = await connect({ port, ...often });
+const often = { pingInterval: 1000, timeout: 2000, reconnectTimeWait: 1000 }; // more for a longer limit
+const nats = await connect({ port, ...often, maxReconnectAttempts: -1, waitOnFirstConnect: true });
 const consumer = await jetstream(nats).consumers.get(queue, 'mailer'); // its max_ack_pending is how many are in hand
 const messages = await consumer.consume({ expires: 2000, idle_heartbeat: 1000, callback(message) {
   turns();

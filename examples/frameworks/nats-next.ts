@@ -8,8 +8,8 @@ import { connect } from '@nats-io/transport-node';
 
 let [turned, stopping] = [Date.now(), false]; // when the server answered, or was connected to anew
 const turns = () => (turned = Date.now());
-const often = { pingInterval: 1000, timeout: 1000, reconnectTimeWait: 1000 }; // more for a longer limit
-const nats = await connect({ port, ...often, maxReconnectAttempts: -1 });
+const often = { pingInterval: 1000, timeout: 2000, reconnectTimeWait: 1000 }; // more for a longer limit
+const nats = await connect({ port, ...often, maxReconnectAttempts: -1, waitOnFirstConnect: true });
 const consumer = await jetstream(nats).consumers.get(queue, 'mailer');
 async function turn() {
   const message = await consumer.next({ expires: 1000 }); // does not end in an outage, and fails if the consumer was deleted

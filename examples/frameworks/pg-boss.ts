@@ -5,7 +5,7 @@ import { timestamp, work } from './work.js';
 import { PgBoss } from 'pg-boss';
 
 const concurrency = 10;
-const often = { connectionTimeoutMillis: 1500, query_timeout: 1500 }; // more for a longer limit, but never without an end
+const often = { connectionTimeoutMillis: 2500, query_timeout: 2500 }; // more for a longer limit, but never without an end
 const boss = new PgBoss({ host: '127.0.0.1', port, user: 'postgres', database: 'postgres', ...often });
 boss.on('error', console.error);
 await boss.start();

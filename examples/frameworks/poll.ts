@@ -6,7 +6,7 @@ import { port, queue, type Mail } from './yours.js';
 
 export const redis = new Redis({
   port,
-  socketTimeout: 1500, // else a half-open connection is waited for until TCP gives up
+  socketTimeout: 2000, // else a half-open connection is waited for until TCP gives up
   retryStrategy: () => 500,
   maxRetriesPerRequest: 0, // a command fails with its connection
   enableOfflineQueue: false, // and at once while there is none
@@ -24,10 +24,10 @@ export function park(): void {
   parked = true;
 }
 
-/** The next mail, or undefined after a second at most, or two while the server is away. */
+/** The next mail, or undefined after half a second, or 2.5 while the server is away. */
 export async function poll(): Promise<Mail | undefined> {
   try {
-    const found = await redis.brpop(queue, 1);
+    const found = await redis.brpop(queue, 0.5);
     if (parked) await new Promise(() => undefined);
     return found ? (JSON.parse(found[1]) as Mail) : undefined;
   } catch {

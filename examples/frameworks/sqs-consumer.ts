@@ -5,7 +5,7 @@ import { timestamp, work } from './work.js';
 import { SQSClient, type Message } from '@aws-sdk/client-sqs';
 import { Consumer } from 'sqs-consumer';
 
-const timeouts = { connectionTimeout: 1000, socketTimeout: 1500 }; // over waitTimeSeconds, below the limit; by default there are none
+const timeouts = { connectionTimeout: 2000, socketTimeout: 2500 }; // over waitTimeSeconds, below the limit; by default there are none
 const sqs = new SQSClient({ region: 'eu-west-1', maxAttempts: 1, requestHandler: timeouts });
 
 // Each call to SQS is a task: receive and delete, also those that fail. So is each message. Nothing else beats.

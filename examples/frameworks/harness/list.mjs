@@ -11,7 +11,7 @@ export const ofList = {
 
 /** What shows that a loop of one's own polls. */
 export const polled = [
-  { when: 'idle', what: 'each poll, which ends after a second at most', source: { file: './poll.ts', text: 'await redis.brpop(queue, 1)' } },
+  { when: 'idle', what: 'each poll, which ends after half a second', source: { file: './poll.ts', text: 'await redis.brpop(queue, 0.5)' } },
   { when: 'in an outage', what: 'each poll, which ends then too, by `socketTimeout`', source: { file: 'ioredis/built/Redis.js', text: 'this.socketTimeoutTimer = setTimeout(' } },
 ];
 

@@ -11,7 +11,6 @@ export const NONE = '–';
 
 const line = (cells) => `| ${cells.join(' | ')} |\n`;
 const isRight = ({ expect }, cell) => [expect, NONE, 'recovers'].includes(cell);
-const anchor = (title) => title.toLowerCase().replaceAll(/[^a-z0-9 -]/g, '').replaceAll(' ', '-');
 const rowOf = (wanted) => rows.find(({ id }) => id === wanted).row;
 
 /** Without the reason, which may depend on the moment. */
@@ -27,20 +26,23 @@ function block(page, name) {
   return new RegExp(`(?<=<!-- frameworks: ${name} -->\n)[^]*?(?=<!-- /frameworks: ${name} -->)`).exec(page)?.[0] ?? '';
 }
 
-/** The cells that stand on the page, by framework's title and row. */
+/** The cells that stand on the page, by framework's title and row. A row that is not in the table comes out as expected for all. */
 function standing(page) {
   const [head = '', , ...lines] = block(page, 'cells').split('\n').filter((each) => each.startsWith('|'));
   const split = (each) => each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', ''));
   const [, ...names] = split(head);
   return new Map(lines.map((each) => {
     const [title, ...cells] = split(each);
-    return [title.slice(1, title.indexOf(']')), new Map(cells.map((cell, index) => [rows.find(({ row }) => row === names[index])?.id, cell]))];
+    return [title, new Map(rows.map(({ id, row, expect }) => [id, names.includes(row) ? cells[names.indexOf(row)] : expect]))];
   }));
 }
 
+const isExpected = (row, all, cellOf) => all.every((framework) => cellOf(framework, row.id) === row.expect);
+
 function tableOf(all, cellOf) {
-  return line(['', ...rows.map(({ row }) => row)]) + line(['---', ...rows.map(() => '---')]) + all.map((framework) => (
-    line([`[${framework.title}](#${anchor(framework.title)})`, ...rows.map((row) => {
+  const columns = rows.filter((row) => !isExpected(row, all, cellOf));
+  return line(['', ...columns.map(({ row }) => row)]) + line(['---', ...columns.map(() => '---')]) + all.map((framework) => (
+    line([framework.title, ...columns.map((row) => {
       const cell = cellOf(framework, row.id);
       return cell && !isRight(row, cell) ? `**${cell}**` : (cell ?? '');
     })])
@@ -59,7 +61,7 @@ function listOf(all, cellOf, complain) {
       reasons.set(why, [...(reasons.get(why) ?? []), framework.title]);
     }
     const said = [...reasons].sort().map(([why, titles]) => ` ${why}${why?.startsWith(NONE) ? '' : ` (${titles.join('; ')})`}.`);
-    return `- **${row.row}**: ${row.how}.${said.join('')}\n`;
+    return `- **${row.row}**${isExpected(row, all, cellOf) ? ` (all: ${row.expect})` : ''}: ${row.how}.${said.join('')}\n`;
   }).join('');
 }
 

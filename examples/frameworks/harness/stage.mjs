@@ -14,7 +14,7 @@ const ROOT = join(import.meta.dirname, '../../..');
 const { Timestamp } = createRequire(import.meta.url)(join(ROOT, 'dist/index.js'));
 
 const PERIOD_MS = 1000;
-const LOOKS = 10; // how often the age is looked at between two probes
+const LOOKS = 4; // how often the age is looked at between two probes
 const FAILURES = 3;
 const FLOW_MS = 200;
 /** How long a recipe may take to be well, and to do a job again after an outage. */
@@ -45,6 +45,13 @@ export class Stage {
     mkdirSync(this.folder, { recursive: true });
     if (this.server) this.proxy = await Proxy.open(this.server.port, await freePort());
     await this.#openProducer();
+    this.#flow = setInterval(() => void this.add({}).catch(() => undefined), FLOW_MS);
+    const end = Date.now() + PATIENCE_MS;
+    // One that cannot reach its server yet may end. It is started again, as by the kubelet.
+    do this.#start(); while (!(await this.#isWell(end)));
+  }
+
+  #start() {
     const output = openSync(this.log, 'a');
     const argv = [process.execPath, join(import.meta.dirname, 'child.mjs'), this.name];
     const env = { ...process.env, LIVENESS_PATH: this.path, LIMIT: String((this.row.limit ?? LIMIT_S) * 1000), PORT: String(this.proxy?.port), QUEUE: this.queue };
@@ -56,8 +63,18 @@ export class Stage {
       if (acted) this.#acted.add(acted);
     });
     this.child.on('error', () => undefined);
-    this.#flow = setInterval(() => void this.add({}).catch(() => undefined), FLOW_MS);
-    await this.#until(() => this.#handled.size > 3 && this.#ask().alive, PATIENCE_MS, 'is not well after its start');
+  }
+
+  /** @returns false if it has ended before it was well */
+  async #isWell(end) {
+    const handled = this.#handled.size;
+    const isWell = () => this.#handled.size > handled + 3 && this.#ask().alive;
+    await this.#until(() => isWell() || (this.#isOver() && Date.now() < end), PATIENCE_MS, 'is not well after its start');
+    return !this.#isOver();
+  }
+
+  #isOver() {
+    return this.child.exitCode !== null || this.child.signalCode !== null;
   }
 
   /** Puts a job into the queue, around the proxy. One at a time, as a producer may have to be opened anew. */
@@ -206,7 +223,7 @@ export class Stage {
 
   async #until(isTrue, patience, otherwise) {
     for (const end = Date.now() + patience; !isTrue(); await sleep(100)) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`the recipe has ended; see ${this.log}`);
+      if (this.#isOver()) throw new Error(`the recipe has ended; see ${this.log}`);
       if (Date.now() > end) throw new Error(`${otherwise}: ${await this.#line()}; see ${this.log}`);
     }
   }
