@@ -6,7 +6,7 @@ export default {
     'Ten workers, each with a fetch loop that tells each turn. Without `maxLifetimeSeconds` it stays alive and does no',
     'more jobs after an outage that left connections half-open: one whose query has failed goes back into the pool. When',
     'the server starts (57P03) or its host is unreachable, a fetch is retried after 3 s to 2 min without an event: the',
-    'heartbeat\'s limit must be above that.',
+    'heartbeat\'s limit must be above that. Without `noHandleSignals` it ends at SIGTERM before the heartbeat is removed.',
   ].join(' '),
   async produce({ port, queue }) {
     const { makeWorkerUtils } = await import('graphile-worker');
