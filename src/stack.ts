@@ -25,8 +25,8 @@ export interface Frame {
 /** Larger maps are left out: a probe has to fit into the memory that its container has left. */
 const LARGEST_MAP = 1024 * 1024;
 
-/** Until when we send a signal: milliseconds since our start. On a busier machine a probe would find no time to close. */
-const SIGNAL = 1000;
+/** Until when a probe sends a signal: milliseconds since its start. Later it would find no time to close the inspector. */
+const SIGNAL = 1500;
 
 /** How long we wait for the inspector to open, and then for its answer: milliseconds. */
 const [OPEN, ANSWER] = [800, 1000];
@@ -41,7 +41,7 @@ const [LONGEST_LINE, PATH_ROOM] = [177, 30];
  */
 export async function withLastWords({ verdict, record }: Examined): Promise<Verdict> {
   if (verdict.alive) return verdict;
-  const frames = await framesOf(record);
+  const frames = await framesOf(record, SIGNAL);
   const words = frames
     .filter(({ file }) => !file.startsWith('node:'))
     .map(({ name, file, line }) => printable(`${name} (${basename(file)}:${line})`));
@@ -58,13 +58,14 @@ export async function withLastWords({ verdict, record }: Examined): Promise<Verd
 /**
  * The frames of the thread that beat; none if it waits in its event loop or for a child process.
  *
+ * @param latest until when to send a signal: milliseconds since our start
  * @throws Error which says why they cannot be had
  */
-export async function framesOf(record: HeartbeatRecord | undefined): Promise<Frame[]> {
+export async function framesOf(record: HeartbeatRecord | undefined, latest = Infinity): Promise<Frame[]> {
   const { pid, thread } = target(record);
   if (!(await isRunning(pid, thread))) return [];
   target(record); // again, because a while has passed
-  if (performance.now() > SIGNAL) throw new Error('this machine is too busy');
+  if (performance.now() > latest) throw new Error('this machine is too busy');
   const others = listeners(pid).map(({ inode }) => inode);
   process.kill(pid, 'SIGUSR1');
   const opened = await newListener(pid, others);
