@@ -5,6 +5,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import '@microsoft/jest-sarif';
 import type { Log, Run } from 'sarif';
+import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
 import { parseLimit } from '../src/duration';
 import { decision, type ProbeTiming } from '../src/kubelet';
@@ -12,9 +13,15 @@ import { lintText, type Finding } from '../src/cli/lint/findings';
 import { RULES } from '../src/cli/lint/rules';
 import { cli } from './support/cli';
 import { blocksOf } from './support/markdown';
+import { WIDE } from './support/need';
 import { scratch } from './support/records';
 
 const page = readFileSync('docs/lint.md', 'utf8');
+interface Metadata {
+  readonly name: string;
+  readonly annotations: { readonly warnings: string | null };
+}
+
 const MINUTES = 60;
 
 function findingsIn(text: string, maxRestart?: number): readonly Finding[] {
@@ -159,6 +166,37 @@ describe('what is linted', () => {
     expect(findingsIn(text).filter(({ rule }) => rule !== 'refused-by-api')).toEqual([]);
   });
 
+  test('whatever there is, in whatever place, is answered', () => {
+    const word = fc.constantFrom('find', 'x y', '-mmin', 'sh', '-c', '$$', 'env', '-u', 'timeout', '-', '', 'node', '(', '"', "'", '`', '$(', '$((', '|', '&&', ';', '>', 'if', 'liveness.sh', '--maximum-age', '2m', '=', 'a=b'); // prettier-ignore
+    const script = fc.array(word).map((words) => words.join(' '));
+    const key = fc.constantFrom('exec', 'command', 'name', 'value', 'env', 'periodSeconds', 'volumeMounts', 'mountPath', 'livenessProbe', 'resources', 'limits', 'memory', '<<'); // prettier-ignore
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 5 },
+        fc.oneof(word, script, fc.double(), fc.boolean(), fc.constant(null)),
+        fc.array(tie('tree')),
+        fc.dictionary(key, tie('tree')),
+        fc.array(fc.oneof(word, script)).map((command) => ({ livenessProbe: { exec: { command } } })),
+      ),
+    }));
+    fc.assert(
+      fc.property(fc.array(tree), (containers) => {
+        const { obstacle } = lintText('x', JSON.stringify({ kind: 'Pod', spec: { containers } }), { maxRestart: 1 });
+        expect(obstacle).toBeUndefined();
+      }),
+      { numRuns: WIDE ? 5000 : 500 },
+    );
+  });
+
+  test('aliases upon aliases take no time', () => {
+    const laughs = Array.from(
+      { length: 20 },
+      (_, n) => `a${n}: &a${n} { x: *a${n - 1}, y: *a${n - 1}, template: *a${n - 1} }`,
+    );
+    const text = ['a-1: &a-1 { x: 1 }', ...laughs, 'kind: Pod', 'spec: { containers: [{ livenessProbe: { exec: *a19, httpGet: *a19 }, readinessProbe: { exec: *a19, httpGet: *a19 } }] }'].join('\n'); // prettier-ignore
+    expect(findingsIn(text).map(({ rule }) => rule)).toContain('refused-by-api');
+  });
+
   test('anchors, aliases and merge keys are followed, as Kubernetes does', () => {
     const text = `kind: Pod
 metadata: { name: p }
@@ -241,12 +279,13 @@ describe('the manifests of this project have no finding', () => {
     ['--restart-within', '150s'],
     ['--', 'sh', '-c', 'echo $$; exec node "$HOME" a$'],
   ];
-  const combinations = ['sh', 'node', 'own'].flatMap((probe) =>
+  const all = ['sh', 'node', 'own'].flatMap((probe) =>
     FILES.flatMap((file) => [
       ...['2s', '3s', '9500ms', '1h', '30d'].map((limit) => ['--maximum-age', limit, '--probe', probe, ...file]),
       ...WISHES.map((wish) => ['--maximum-age', '2m', '--probe', probe, ...file, ...wish]),
     ]),
   );
+  const combinations = all.filter((_, at) => WIDE || at % 7 === 0); // `npm test` tries a few, `npm run test:all` each
 
   test.each(combinations.map((options) => [options.join(' '), options] as const))(
     'manifest %s, in each format',
@@ -277,6 +316,25 @@ describe('the manifests of this project have no finding', () => {
       expect(findingsIn(await print('compose'))).toEqual([]);
     },
   );
+});
+
+describe('the charts of test/lint/charts.yaml have no error, and these warnings', () => {
+  const charts = readFileSync('test/lint/charts.yaml', 'utf8').split('\n---\n');
+
+  test('are a few dozen', () => {
+    expect(charts.length).toBeGreaterThan(48);
+  });
+
+  test.each(
+    charts.map((text) => {
+      const { name, annotations } = (parse(text, { merge: true }) as { metadata: Metadata }).metadata;
+      return [name, annotations.warnings ?? '', text] as const;
+    }),
+  )('%s: %s', (_, warnings, text) => {
+    const found = findingsIn(text);
+    expect(found.filter(({ severity }) => severity === 'error')).toEqual([]);
+    expect([...new Set(found.map(({ rule }) => rule))].sort().join(' ')).toBe(warnings);
+  });
 });
 
 describe('the command', () => {
@@ -444,7 +502,7 @@ describe('a rule', () => {
         liveness('["sh -c true"]'),
         liveness('["", "x"]'),
         liveness('["cd", "/x"]').replace('cd', 'source'),
-        liveness('["[[", "-d", "/x", "]]"]'),
+        liveness('["exec", "probe"]'),
         liveness('["LIVENESS_PATH=/run/liveness/x", "sh", "x.sh"]'),
         liveness('["$HOME/probe"]'),
         liveness('["~/probe"]'),
@@ -458,6 +516,8 @@ describe('a rule', () => {
         liveness('["[", "-S", "/run/x", "]"]'),
         liveness('["node_modules/k8s-liveness/dist/liveness.sh"]').replace('"]', '", "/run/liveness/x"]'),
         liveness('["/health.py"]'),
+        liveness('["[[", "-d", "/x", "]]"]'), // busybox has it
+        liveness('["C:\\\\Program Files\\\\probe.exe"]'),
       ],
     },
     'fails-open': {
@@ -467,6 +527,7 @@ describe('a rule', () => {
         liveness(shell('test -d /x && find /x -mmin -1 || exit 1')),
         liveness(shell('if find /x -mmin -1; then exit 0; else exit 1; fi')),
         liveness('["timeout", "5", "find", "/x", "-mmin", "-1"]'),
+        liveness(shell('find /x -mmin -2 2>/dev/null >/dev/null && exit 0; exit 1')),
         liveness(shell('curl -f localhost || true')),
         liveness(shell('curl -f localhost || exit 0')),
         liveness('["redis-cli", "ping", "|", "grep", "PONG"]'),
@@ -477,6 +538,10 @@ describe('a rule', () => {
         liveness(shell('[ -n "$(find /x -mmin -2)" ]')),
         liveness(shell('test $(find /x -mmin -2 | wc -l) -gt 0')),
         liveness(shell('find /x -mmin -2 | grep -q .')),
+        liveness(shell('find /x -mmin +2 | wc -l | grep -q ^0')),
+        liveness(shell('find /x -mmin -2 >/run/found; [ -s /run/found ]')),
+        liveness(shell('find /x -mmin -2 >/run/found && [ -s /run/found ]')),
+        liveness(shell('find /x -mmin +2; redis-cli ping')),
         liveness(shell('find /x -mmin -2 -print | read file')),
         liveness('["find", "/x", "-mmin", "+2", "-exec", "false", "{}", "+"]'),
         liveness(shell('find /tmp -mmin +600 -delete; redis-cli ping')),

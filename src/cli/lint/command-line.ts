@@ -13,6 +13,10 @@ export interface Step {
   readonly words: readonly string[];
   /** What joins it to the step before. */
   readonly joint: '' | ';' | '|' | '&&' | '||';
+  /** Whether it stands behind `if` or `while`, so that its exit code counts. */
+  readonly isCondition: boolean;
+  /** Whether its output goes to a file that may be looked at later. */
+  readonly isSaved: boolean;
 }
 
 export interface Script {
@@ -162,19 +166,23 @@ export function parseScript(text: string): Script {
   let word: string | undefined;
   let joint: Step['joint'] = '';
   let isTarget = false; // the next word is a redirection's
+  let [isCondition, isSaved] = [false, false];
   let hasBackground = false;
   let at = 0;
 
   const endWord = (): void => {
-    if (word !== undefined && !isTarget && !(words.length === 0 && KEYWORDS.includes(word))) words.push(word);
-    if (word !== undefined) isTarget = false;
+    if (word === undefined) return;
+    if (isTarget) isSaved ||= !/^(?:\/dev\/null|\d|-)$/.test(word);
+    else if (words.length > 0 || !KEYWORDS.includes(word)) words.push(word);
+    else isCondition ||= /^(?:if|elif|while|until)$/.test(word);
+    isTarget = false;
     word = undefined;
   };
   const endStep = (next: Step['joint']): void => {
     endWord();
-    if (words.length > 0) steps.push({ words, joint });
+    if (words.length > 0) steps.push({ words, joint, isCondition, isSaved });
     joint = words.length > 0 || joint === '' ? next : joint;
-    words = [];
+    if (words.length > 0) [words, isCondition, isSaved] = [[], false, false];
   };
   const substitute = (): void => {
     const isBackquoted = text[at] === '`';

@@ -19,7 +19,7 @@ export interface Position {
 
 export const RENDER_FIRST = 'a Helm template; render it first: helm template ... | k8s-liveness lint -';
 /** Aliases can make a tree of any depth, even one without an end. */
-const DEEPEST = 100;
+const DEEPEST = 5;
 
 /** Reads all documents of a YAML or JSON text. */
 export function read(text: string): Source {
@@ -57,31 +57,31 @@ function hasTemplate(document: Document.Parsed): boolean {
 
 /** A part of a document, and where it is. What is missing is at the place of what lacks it. */
 export class Value {
-  readonly #node: unknown;
+  readonly node: unknown;
 
   constructor(
     node: unknown,
     readonly at: number,
     readonly document: Document,
   ) {
-    this.#node = isAlias(node) ? node.resolve(document) : node;
+    this.node = isAlias(node) ? node.resolve(document) : node;
   }
 
   get isPresent(): boolean {
-    return this.#node !== undefined && this.#node !== null && this.scalar !== null;
+    return this.node !== undefined && this.node !== null && this.scalar !== null;
   }
 
   get isMap(): boolean {
-    return isMap(this.#node);
+    return isMap(this.node);
   }
 
   get isList(): boolean {
-    return isSeq(this.#node);
+    return isSeq(this.node);
   }
 
   /** `undefined` for what is missing, for a map and for a list. */
   get scalar(): unknown {
-    return isScalar(this.#node) ? this.#node.value : undefined;
+    return isScalar(this.node) ? this.node.value : undefined;
   }
 
   get text(): string | undefined {
@@ -89,8 +89,8 @@ export class Value {
   }
 
   get items(): Value[] {
-    if (!isSeq(this.#node)) return [];
-    return this.#node.items.map((item) => new Value(item, startOf(item) ?? this.at, this.document));
+    if (!isSeq(this.node)) return [];
+    return this.node.items.map((item) => new Value(item, startOf(item) ?? this.at, this.document));
   }
 
   get entries(): (readonly [string, Value])[] {
@@ -113,14 +113,14 @@ export class Value {
 
   /** The comments above it; for a document's content also those above the document. */
   get comments(): string {
-    const { commentBefore } = (this.#node ?? {}) as { commentBefore?: string | null };
-    const above = this.#node === this.document.contents ? this.document.commentBefore : undefined;
+    const { commentBefore } = (this.node ?? {}) as { commentBefore?: string | null };
+    const above = this.node === this.document.contents ? this.document.commentBefore : undefined;
     return `${above ?? ''}\n${commentBefore ?? ''}`;
   }
 
   #entries(depth: number): (readonly [string, Value])[] {
-    if (!isMap(this.#node) || depth > DEEPEST) return [];
-    return this.#node.items.flatMap((pair: Pair) => {
+    if (!isMap(this.node) || depth > DEEPEST) return [];
+    return this.node.items.flatMap((pair: Pair) => {
       const name = nameOf(pair.key);
       const value = new Value(pair.value, startOf(pair.key) ?? this.at, this.document);
       if (name !== '<<') return [[name, value] as const];

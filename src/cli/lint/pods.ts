@@ -37,12 +37,11 @@ export interface Probe {
   readonly heartbeat: Heartbeat | undefined;
 }
 
-const DEEPEST = 50;
-
 /** Finds the pods of a document: a Pod, each pod template of whatever kind, and those of a List. */
-export function podsOf(value: Value, owner = '', depth = 0): Pod[] {
-  if (depth > DEEPEST) return [];
-  if (value.isList) return value.items.flatMap((item) => podsOf(item, owner, depth + 1));
+export function podsOf(value: Value, owner = '', seen = new Set<unknown>()): Pod[] {
+  if (seen.has(value.node)) return []; // an alias
+  if (value.isMap || value.isList) seen.add(value.node);
+  if (value.isList) return value.items.flatMap((item) => podsOf(item, owner, seen));
   const kind = value.get('kind').text;
   const name = value.get('metadata').get('name').text ?? value.get('metadata').get('generateName').text;
   const here = kind !== undefined && name !== undefined ? `${kind}/${name}` : owner;
@@ -51,7 +50,7 @@ export function podsOf(value: Value, owner = '', depth = 0): Pod[] {
     if (isPod) return [podOf(inner, here)];
     const spec = inner.get('spec');
     const isTemplate = /template$/i.test(key) && spec.get('containers').isList;
-    return isTemplate ? [podOf(spec, here)] : podsOf(inner, here, depth + 1);
+    return isTemplate ? [podOf(spec, here)] : podsOf(inner, here, seen);
   });
 }
 

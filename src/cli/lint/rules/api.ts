@@ -95,7 +95,7 @@ function* commandFaults(exec: Value): Iterable<Fault> {
   }
   if (where.items.length === 0) yield { where, message: 'exec.command is empty' };
   for (const word of where.items) {
-    if (word.text === undefined)
+    if (word.text === undefined && word.scalar !== null)
       yield { where: word, message: `exec.command expected strings; got ${String(word)}: write it in quotes` };
   }
 }

@@ -8,7 +8,7 @@ import { variableOf } from '../pods';
 import { commandOf, perProbe, type Rule } from '../rule';
 
 /** Words that only a shell knows. */
-const ONLY_SHELL = ': . [[ ! { ( if while for case eval exec exit export return set source trap ulimit unset until'.split(' '); // prettier-ignore
+const ONLY_SHELL = ': . ! { ( if while for case eval exec exit export return set source trap unset until'.split(' ');
 
 const NEVER_FAILS: Record<ProbeKind, string> = {
   startup: 'the container is never started and never restarted',
@@ -29,11 +29,11 @@ export const cannotStart: Rule = {
 
 function whyItCannotStart({ words: [first = ''] }: CommandLine): string | undefined {
   if (first === '') return 'its first word is empty';
-  if (/\s/.test(first)) return `'${first}' is one word, the name of one program`;
+  if (/\s/.test(first) && !/^[A-Z]:/i.test(first)) return `'${first}' is one word, the name of one program`;
   if (ONLY_SHELL.includes(first)) return `only a shell knows '${first}'`;
   if (/^\w+=/.test(first)) return `'${first}' sets a variable only in a shell`;
   if (/^~|^["'`]|[|&;<>`]|\$(?!\()/.test(first)) return `'${first}' needs a shell`;
-  if (/(?:^|\/)(?:k8s-liveness\/)?dist\/[^/]+\.js$/.test(first)) return `'${first}' is not executable, node runs it`;
+  if (/(?:^|\/)dist\/liveness\.js$/.test(first)) return `'${first}' is not executable, node runs it`;
   return undefined;
 }
 
@@ -73,12 +73,18 @@ export const failsOpen: Rule = {
 };
 
 function whyItFailsOpen({ script, words, programs }: CommandLine): string | undefined {
-  const steps: readonly Step[] = script?.steps ?? programs.map(({ words }) => ({ words, joint: '' }));
-  const untested = steps.some(({ words }, at) => {
-    const next = steps[at + 1];
-    const isRead = next?.joint === '|' && !TAKES_NOTHING.includes(next.words[0] ?? '');
-    const isFind = basename(words[0] ?? '') === 'find' && words.some((word) => FIND_TIMES.test(word));
-    return isFind && !isRead && !words.some((word) => FIND_ACTIONS.test(word));
+  const direct = programs.map(({ words }): Step => ({ words, joint: '', isCondition: false, isSaved: false }));
+  const steps = script?.steps ?? direct;
+  const untested = steps.some((step, at) => {
+    const isFind = basename(step.words[0] ?? '') === 'find' && step.words.some((word) => FIND_TIMES.test(word));
+    if (!isFind || step.isSaved || step.words.some((word) => FIND_ACTIONS.test(word))) return false;
+    // The last program of the pipe may fail on an empty input.
+    const rest = steps.slice(at + 1);
+    const end = rest.findIndex(({ joint }) => joint !== '|');
+    const readers = end < 0 ? rest : rest.slice(0, end);
+    if (readers.some(({ words: [reader = ''] }) => !TAKES_NOTHING.includes(reader))) return false;
+    const next = rest[readers.length];
+    return step.isCondition || next === undefined || next.joint === '&&' || next.joint === '||';
   });
   if (untested)
     return 'asks find for a young file and ignores what it prints: find exits 0 also if the file is old, so a hung service passes. Write [ -n "$(find FILE -mmin -2)" ], or better a heartbeat file with liveness.sh';

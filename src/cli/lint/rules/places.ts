@@ -48,10 +48,10 @@ function isWithin(path: string, folder: string): boolean {
 /** Whether the probe reads what another container of the pod writes. */
 function readsAnother({ container, heartbeat }: Probe): boolean {
   if (!heartbeat) return false;
-  if (heartbeat.otherPidNamespace) return true;
-  if (heartbeat.isFromEnvironment) return false;
   const asked = heartbeat.paths.flatMap((path) => mountOf(container, path) ?? []);
   const others = container.pod.containers.filter((other) => other !== container && other.role !== 'init');
+  if (heartbeat.otherPidNamespace) return others.length > 0;
+  if (heartbeat.isFromEnvironment) return false;
   return others.some((other) => {
     const written = writtenBy(other).flatMap((path) => mountOf(other, path) ?? []);
     const mounted = other.value.get('volumeMounts').items.map((mount) => mount.get('name').text);
