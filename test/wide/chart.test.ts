@@ -16,6 +16,7 @@ import { Deployment as Model } from 'kubernetes-models/apps/v1/Deployment';
 import type { Deployment } from 'kubernetes-types/apps/v1';
 import type { Container, Pod, PodSpec, Probe } from 'kubernetes-types/core/v1';
 import { WorkerTimestamp } from '../../examples/worker/timestamp';
+import { lintText } from '../../src/cli/lint/findings';
 import { milliseconds, parseLimit } from '../../src/duration';
 import { parse } from 'yaml';
 import { cli } from '../support/cli';
@@ -78,6 +79,11 @@ describeIf(
 
     test('is a Deployment to the schema', () => {
       expect(validate(render(values))).toBeUndefined();
+    });
+
+    test('has no finding of lint', () => {
+      const { findings, containers } = lintText('chart', text(values), { maxRestart: undefined });
+      expect([findings, containers]).toEqual([[], 1]);
     });
 
     test('beats in memory, where both probes look', () => {
@@ -193,6 +199,8 @@ describeIf(
           );
           continue;
         }
+        expect(lintText(`${limit}s`, helm.stdout, { maxRestart: undefined }).findings).toEqual([]);
+        expect(lintText(`${limit}s`, pod.out, { maxRestart: undefined }).findings).toEqual([]);
         const deployment = parse(helm.stdout) as Deployment;
         rendered.push(deployment);
         const worker = defined(deployment.spec?.template.spec?.containers[0]);

@@ -23,6 +23,8 @@ export interface Container {
   readonly command: CommandLine | undefined;
   /** The limits that the manifest states for this container's heartbeats, in seconds. */
   readonly limits: readonly number[];
+  /** Whether `k8s-liveness manifest` has written the numbers, for that limit. */
+  readonly isGenerated: boolean;
 }
 
 export interface Probe {
@@ -72,7 +74,7 @@ function containerOf(pod: Pod, value: Value, role: Container['role']): Container
   const runs = new CommandLine([...command, ...args]);
   const probes: Probe[] = [];
   const limits: number[] = [];
-  const container: Container = {
+  const container = {
     pod,
     value,
     name: value.get('name').text ?? '?',
@@ -80,14 +82,16 @@ function containerOf(pod: Pod, value: Value, role: Container['role']): Container
     probes,
     command: command.length > 0 ? runs : undefined,
     limits,
+    isGenerated: false,
   };
   for (const kind of PROBES) {
     const probe = value.get(`${kind}Probe`);
     if (probe.isPresent) probes.push(probeOf(container, kind, probe));
   }
   const stated = [runs, ...probes.map((probe) => probe.command)].flatMap((line) => (line ? statedLimits(line) : []));
-  limits.push(...stated);
-  if (stated.length === 0) limits.push(...probes.filter(({ heartbeat }) => heartbeat).flatMap(manifestLimit));
+  const promised = probes.flatMap(manifestLimit);
+  container.isGenerated = promised.length > 0;
+  limits.push(...(container.isGenerated ? promised : stated));
   return container;
 }
 
