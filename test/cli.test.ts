@@ -26,7 +26,7 @@ import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, OLD, record, scratch } from './support/records';
 
-const COMMANDS = ['check', 'touch', 'run', 'status', 'stack', 'manifest', 'lint', 'completion'];
+const COMMANDS = ['check', 'touch', 'run', 'status', 'stack', 'doctor', 'manifest', 'lint', 'completion'];
 
 /** Runs the command line as a process, with its own working directory and environment. */
 function asProcess(

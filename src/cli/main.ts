@@ -3,6 +3,7 @@ import { printable } from '../verdict';
 import { check } from './check';
 import { flag, UsageError, type Command } from './command';
 import { sizeOf, type Context } from './context';
+import { doctor } from './doctor';
 import { lint } from './lint';
 import { manifest } from './manifest';
 import { run } from './run';
@@ -13,7 +14,7 @@ import { touch } from './touch';
 declare const VERSION: string;
 
 /** For a new command, add a file and an entry here. */
-const COMMANDS: readonly Command[] = [check, touch, run, status, stack, manifest, lint];
+const COMMANDS: readonly Command[] = [check, touch, run, status, stack, doctor, manifest, lint];
 const COMPLETION = 'completion';
 const NAMES = [...COMMANDS.map(({ command }) => command), COMPLETION];
 

@@ -1,0 +1,152 @@
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Arguments } from 'yargs';
+import { TIMESTAMP_PATH } from '../defaults';
+import { shown } from '../errors';
+import { patiently } from '../judge';
+import { flag, limitOf, pathsOf, UsageError, value, type Command } from './command';
+import { read, warning, type Finding } from './doctor/finding';
+import { folderFindings } from './doctor/folder';
+import { heartbeatFindings } from './doctor/heartbeat';
+import { limitFindings, limits } from './doctor/limits';
+import { childrenOf, findReaper, procFindings, reaperFinding } from './doctor/machine';
+import { environmentFindings, isNode, probeFindings, ROOM, type Probe } from './doctor/probe';
+import { reports } from './report';
+
+export const doctor: Command = {
+  command: 'doctor',
+  usage: '[--command COMMAND | MANIFEST] [PATH...]',
+  describe: 'Look for what keeps a probe from working, in the container or the image build',
+  failure: 2,
+  builder: (yargs) =>
+    yargs
+      .options({
+        command: value(
+          'The probe: words, or JSON as in a manifest. It is run without a shell. Default: liveness.sh, else liveness.js',
+        ),
+        timeout: value("timeoutSeconds. Default: the manifest's, else 5s"),
+        json: flag('Print JSON on one line (docs/cli.md describes it)'),
+      })
+      .example('kubectl exec POD -- npx k8s-liveness doctor', 'The shipped probe, on the default heartbeat')
+      .example('$0 doctor --command \'["node","dist/liveness.js"]\'', "A service's own probe")
+      .example('kubectl get pod POD -o yaml | kubectl exec -i POD -- npx k8s-liveness doctor -', "The pod's own probe")
+      .epilogue(
+        `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: $LIVENESS_PATH, else /tmp/liveness/timestamp.
+Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs some 30 MiB itself, so do not run it in a service that is near its memory limit.
+Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
+      ),
+  handler: async (args, { stdout, clock }) => {
+    const giveBack = offerItself();
+    try {
+      const { probe, paths } = await subjectOf(args);
+      const ofHeartbeats = { ...args, _: ['doctor', ...paths], '--': [] };
+      const found = limits(read);
+      const findings = [
+        ...(await runFindings(probe, found)),
+        ...limitFindings(found, probe.command),
+        ...environmentFindings(probe),
+        ...procFindings(clock, read),
+        ...paths.flatMap((path) => folderFindings(path, read)),
+        ...patiently(() => reports(ofHeartbeats, clock)).flatMap(heartbeatFindings),
+      ];
+      const isWell = findings.every(({ level }) => level !== 'error');
+      stdout.write(
+        args.json === true ? `${JSON.stringify({ version: 1, ok: isWell, findings })}\n` : inLines(findings),
+      );
+      return isWell ? 0 : 1;
+    } finally {
+      giveBack();
+    }
+  },
+};
+
+/** The probe, and what it leaves behind. */
+async function runFindings(probe: Probe, { cpu, memory }: ReturnType<typeof limits>): Promise<Finding[]> {
+  const need = ROOM[isNode(probe.command) ? 'node' : 'sh'].memory;
+  if (memory && memory.left < need) {
+    return [warning('start', 'not tried: the kernel could kill the service for want of memory', 'see memory below')];
+  }
+  const reaper = await findReaper(read);
+  const before = reaper ? childrenOf(reaper.pid, read).map(({ pid }) => pid) : [];
+  const findings = probeFindings(probe, cpu, read);
+  const after = reaper ? childrenOf(reaper.pid, read) : [];
+  const left = after.filter(({ pid }) => !before.includes(pid)).length;
+  return [...findings, reaperFinding(reaper, left, after.filter(({ isZombie }) => isZombie).length)];
+}
+
+async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string[] }> {
+  const words = pathsOf(args);
+  const [first = ''] = words;
+  const isManifest = first === '-' || /\.(ya?ml|json)$/.test(first);
+  const named = isManifest ? words.slice(1) : words;
+  const paths = named.length > 0 ? named : [TIMESTAMP_PATH];
+  const timeout = args.timeout === undefined ? undefined : limitOf(args.timeout, 'timeout');
+  if (isManifest && args.command !== undefined) throw new UsageError(`expected --command or a manifest; got both`);
+  if (!isManifest) {
+    const command = args.command === undefined ? [...shipped(), ...named] : commandOf(args.command as string);
+    return { paths, probe: { command, timeout: timeout ?? 5000, env: process.env, cwd: undefined } };
+  }
+  const { probeIn } = await import('./doctor/manifest.js'); // loads the YAML library
+  const stated = probeIn(readFileSync(first === '-' ? 0 : first, 'utf8'), first);
+  const cwd = stated.cwd !== undefined && existsSync(stated.cwd) ? stated.cwd : undefined;
+  const env = { ...process.env, ...stated.env };
+  return { paths, probe: { command: stated.command, timeout: timeout ?? stated.timeout, env, cwd } };
+}
+
+function commandOf(text: string): string[] {
+  if (!text.trimStart().startsWith('[')) {
+    const words = text.split(/\s+/).filter(Boolean);
+    if (words.length > 0) return words;
+  } else {
+    try {
+      const words: unknown = JSON.parse(text);
+      if (Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === 'string')) return words;
+    } catch {
+      // refused below
+    }
+  }
+  throw new UsageError(`--command expected words, or JSON such as ["sh", "/app/liveness.sh"]; got ${shown(text)}`);
+}
+
+/** The shipped probe that can start here. */
+function shipped(): string[] {
+  const folders = (process.env.PATH ?? '').split(':');
+  const hasShell = folders.some((folder) => {
+    try {
+      accessSync(join(folder, 'sh'), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return hasShell ? ['sh', join(__dirname, 'liveness.sh')] : [process.execPath, join(__dirname, 'liveness.js')];
+}
+
+/** If the memory does not suffice, the kernel is to kill this process, and not the service. */
+function offerItself(): () => void {
+  const file = '/proc/self/oom_score_adj';
+  const before = read(file);
+  const set = (value: string): void => {
+    try {
+      writeFileSync(file, value);
+    } catch {
+      // No Linux, or not allowed.
+    }
+  };
+  set('1000');
+  return () => {
+    if (before !== undefined) set(before);
+  };
+}
+
+function inLines(findings: readonly Finding[]): string {
+  const count = (level: Finding['level']): string => {
+    const { length } = findings.filter((finding) => finding.level === level);
+    return `${length} ${level}${length === 1 ? '' : 's'}`;
+  };
+  const lines = findings.map(({ level, about, found, advice }) => {
+    const line = `${level.padEnd(8)} ${about.padEnd(12)} ${found}\n`;
+    return advice === undefined ? line : `${line}${' '.repeat(22)}-> ${advice}\n`;
+  });
+  return `${lines.join('')}${count('error')}, ${count('warning')}\n`;
+}
