@@ -19,13 +19,17 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { buildSync } from 'esbuild';
 import type { ContainerStatus, Pod } from 'kubernetes-types/core/v1';
-import { until } from '../support/until';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { read, type Log } from './log';
 
 const { KUBELET, XDG_CACHE_HOME = join(homedir(), '.cache') } = process.env;
 const KUBELET_PATH = resolve(KUBELET ?? join(XDG_CACHE_HOME, 'k8s-liveness/kubelet-1.20.2'));
 const TOOLS = ['containerd', 'ctr', 'runc', 'busybox', 'dash', 'unshare', 'nsenter', 'ip', 'iptables', 'tar'];
-const IMAGES = ['worker:1', 'registry.example.com/spool-worker:0.1.0', 'registry.example.com/spool-worker:stuck'];
+/** Its tag 0.1.0 holds examples/worker, and `wedges` a service that does. */
+export const CHART_IMAGE = 'registry.example.com/spool-worker';
+const PATIENCE = 300_000;
 
 /** What is missing for a node, in words for `describeIf`; empty if nothing is. */
 export function missing(): string {
@@ -39,19 +43,22 @@ export function missing(): string {
   return existsSync(KUBELET_PATH) ? '' : `a kubelet at ${KUBELET_PATH} (sh test/kubelet/build.sh)`;
 }
 
-/** A line of a kubelet's event. */
-export interface NodeEvent {
-  readonly at: number;
-  readonly type: string;
-  readonly reason: string;
-  readonly message: string;
-}
-
 /** What a service said. */
 export interface Said {
   readonly event: string;
   readonly at: number;
   readonly [key: string]: unknown;
+}
+
+/** As the tests' `until`, but asks four times a second, because each question costs the node time. */
+export async function until<T>(look: () => T | Promise<T>, what: string): Promise<Exclude<T, false | undefined>> {
+  const deadline = performance.now() + PATIENCE;
+  for (;;) {
+    const found = await look();
+    if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
+    if (performance.now() > deadline) throw new Error(`expected within ${PATIENCE / 1000} s: ${what}`);
+    await sleep(250);
+  }
 }
 
 export class Node {
@@ -81,7 +88,8 @@ export class Node {
     makeImages(this.folder);
     // Detached: else Ctrl-C would end it before it has cleaned up.
     const args = [join(__dirname, 'node.sh'), this.folder, this.cgroup, KUBELET_PATH];
-    this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const env = { PATH: process.env.PATH, TZ: 'UTC' };
+    this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env });
   }
 
   async #open(): Promise<void> {
@@ -148,9 +156,39 @@ export class Node {
     );
   }
 
-  async status(name: string, container = 'worker'): Promise<ContainerStatus | undefined> {
+  async status(name: string, container = name): Promise<ContainerStatus | undefined> {
     const pod = (await this.#pods()).find(({ metadata }) => metadata?.name === `${name}-node`);
     return pod?.status?.containerStatuses?.find((status) => status.name === container);
+  }
+
+  /** The container that runs now. */
+  async container(name: string, container = name): Promise<Container> {
+    const status = await until(async () => {
+      const status = await this.status(name, container);
+      return status?.state?.running && status;
+    }, `${container} of ${name} running`);
+    return new Container(this.cgroup, (status.containerID ?? '').replace('containerd://', ''));
+  }
+
+  /** What the kubelet has done with a pod. */
+  log(name: string): Log {
+    return read(this.#log('kubelet.log'), name);
+  }
+
+  get containerdLog(): string {
+    return this.#log('containerd.log');
+  }
+
+  /** How a container has ended; undefined if it has not. A status tells that of no deleted pod. */
+  exitCode({ id }: Container): number | undefined {
+    const [, code] =
+      new RegExp(`TaskExit{ContainerID:${id},ID:${id},Pid:\\d+,ExitStatus:(\\d+),`).exec(this.containerdLog) ?? [];
+    return code === undefined ? undefined : Number(code);
+  }
+
+  /** The CPU time that kubelet, containerd and its shims have used, in seconds. */
+  get cpu(): number {
+    return Number(readFileSync(`/sys/fs/cgroup/cpuacct/${this.cgroup}/node/cpuacct.usage`, 'utf8')) / 1e9;
   }
 
   async #pods(): Promise<Pod[]> {
@@ -159,9 +197,8 @@ export class Node {
     return (JSON.parse(body) as { items: Pod[] | null }).items ?? [];
   }
 
-
   /** What a container's service has said, all its runs in a row. */
-  said(name: string, container = 'worker'): Said[] {
+  said(name: string, container = name): Said[] {
     const folder = readdirSync(join(this.folder, 'log/pods')).find((pod) => pod.startsWith(`default_${name}-node_`));
     const logs = folder === undefined ? '' : join(this.folder, 'log/pods', folder, container);
     if (logs === '' || !existsSync(logs)) return [];
@@ -177,6 +214,69 @@ export class Node {
   #log(name: string): string {
     const file = join(this.folder, name);
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  }
+}
+
+/** A container as this machine sees it, with its cgroups of version 1. */
+export class Container {
+  readonly #path: string;
+
+  constructor(
+    cgroup: string,
+    readonly id: string,
+  ) {
+    const root = join('/sys/fs/cgroup/pids', cgroup);
+    const found = spawnSync('find', [root, '-name', id], { encoding: 'utf8' }).stdout.trim();
+    if (found === '') throw new Error(`expected a cgroup of container ${id}`);
+    this.#path = found.replace('/sys/fs/cgroup/pids/', '');
+  }
+
+  /** A file of its cgroup, such as `memory/memory.limit_in_bytes`. */
+  read(file: string): string {
+    return readFileSync(this.#file(file), 'utf8').trim();
+  }
+
+  write(file: string, content: string | number): void {
+    writeFileSync(this.#file(file), String(content));
+  }
+
+  /** How often the kernel has killed in it for want of memory. */
+  get outOfMemory(): number {
+    return Number(/^oom_kill (\d+)$/m.exec(this.read('memory/memory.oom_control'))?.[1]);
+  }
+
+  /** The CPU time that it has used, in seconds. */
+  get cpu(): number {
+    return Number(this.read('cpuacct/cpuacct.usage')) / 1e9;
+  }
+
+  /** The pid of its service, as this machine knows it. */
+  get pid(): number {
+    const pids = this.read('pids/cgroup.procs').split('\n').map(Number);
+    return Math.min(...pids);
+  }
+
+  /** Where this machine sees a file of the container. */
+  path(file: string): string {
+    return `/proc/${this.pid}/root${file}`;
+  }
+
+  /** How many of the processes that its /proc shows are zombies. */
+  get zombies(): number {
+    return readdirSync(this.path('/proc'))
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        try {
+          return readFileSync(this.path(`/proc/${pid}/stat`), 'utf8').includes(') Z ');
+        } catch {
+          return false; // it has just gone
+        }
+      }).length;
+  }
+
+  #file(file: string): string {
+    const [controller = '', name = ''] = file.split('/');
+    return join('/sys/fs/cgroup', controller, this.#path, name);
   }
 }
 
@@ -220,7 +320,7 @@ function makeImages(folder: string): void {
       cpSync(library, join(base, library), { dereference: true });
     }
   }
-  for (const name of ['sh', 'env', 'sleep', 'true']) symlinkSync('busybox', join(base, 'usr/bin', name));
+  for (const name of ['sh', 'env', 'sleep', 'true', 'touch']) symlinkSync('busybox', join(base, 'usr/bin', name));
   const packed = spawnSync('npm', ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder], {
     encoding: 'utf8',
   });
@@ -229,8 +329,17 @@ function makeImages(folder: string): void {
   mkdirSync(installed);
   run('tar', ['-xzf', join(folder, packed.stdout.trim()), '-C', installed, '--strip-components=1']);
   cpSync(join(__dirname, 'probe.js'), join(base, 'app/dist/liveness.js'));
+  cpSync(join(__dirname, 'loop.sh'), join(base, 'app/dist/loop.sh'));
   cpSync(join(__dirname, 'service.js'), join(base, 'app/dist/main.js'));
-  const layers = [layer(folder, base)];
+  const all = [layer(folder, base)];
+  const worker = join(folder, 'worker');
+  buildSync({
+    entryPoints: ['main', 'timestamp', 'liveness'].map((name) => `examples/worker/${name}.ts`),
+    platform: 'node',
+    format: 'cjs',
+    outdir: join(worker, 'app/dist'),
+  });
+  const withWorker = [...all, layer(folder, worker)];
   const images = join(folder, 'images');
   const image = (tags: readonly string[], config: object, layers: readonly Layer[]) => {
     const text = JSON.stringify({
@@ -245,7 +354,12 @@ function makeImages(folder: string): void {
   };
   // It reaps as the usual one does.
   const pause = ['sh', '-c', "trap 'exit 0' TERM INT; while :; do sleep 3600 & wait; done"];
-  const manifest = [image(IMAGES, {}, layers), image(['pause:1'], { Entrypoint: pause }, layers)];
+  const manifest = [
+    image(['worker:1'], {}, all),
+    image([`${CHART_IMAGE}:wedges`], { Env: ['PATH=/usr/bin', 'WISHES=limit=10 wedge=15'] }, all),
+    image([`${CHART_IMAGE}:0.1.0`], {}, withWorker),
+    image(['pause:1'], { Entrypoint: pause }, all),
+  ];
   writeFileSync(join(images, 'manifest.json'), JSON.stringify(manifest));
   run('tar', ['-cf', join(folder, 'images.tar'), '-C', images, '.']);
   rmSync(images, { recursive: true });

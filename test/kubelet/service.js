@@ -1,5 +1,5 @@
-// The service in the pods: dist/main.js of the image. What it does is told by its arguments, NAME=VALUE, times in seconds
-// from its start. It says what it does in lines of JSON.
+// The service in the pods, dist/main.js of the image. Its arguments or WISHES say what it does: NAME=VALUE, in seconds from
+// its start. It says what it does in lines of JSON.
 'use strict';
 
 const { existsSync, writeFileSync } = require('node:fs');
@@ -7,7 +7,9 @@ const { dirname } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { ProcessTimestamp, Timestamp } = require('k8s-liveness');
 
-const wishes = Object.fromEntries(process.argv.slice(2).map((word) => word.split('=')));
+const wishes = Object.fromEntries(
+  [...process.argv.slice(2), ...(process.env.WISHES?.split(' ') ?? [])].map((word) => word.split('=')),
+);
 const number = (name, otherwise = Infinity) => Number(wishes[name] ?? otherwise);
 const say = (event, rest = {}) => process.stdout.write(`${JSON.stringify({ event, at: Date.now(), ...rest })}\n`);
 
@@ -21,26 +23,24 @@ class Unit extends ProcessTimestamp {
 
 const began = performance.now();
 const seconds = () => (performance.now() - began) / 1000;
-const runs = () => seconds() < ends;
-let ends = Infinity;
+let turns = true;
 
 process.on('SIGTERM', async () => {
   say('SIGTERM');
   if (wishes.drain === 'never') return;
-  if (wishes.silent) turn = () => false; // drains without a beat
+  if (wishes.silent) turns = false; // no beat any more
   await sleep(number('drain', 0) * 1000);
   say('drained');
   process.exit(0);
 });
 
-let turn = () => runs();
-
 async function main() {
   const folder = dirname(process.env.LIVENESS_PATH ?? '/run/liveness/timestamp');
   const isSecond = number('exit') < Infinity && existsSync(`${folder}/second`);
-  say('start', { pid: process.pid });
+  say('start', { pid: process.pid, user: process.getuid() });
   await sleep(number(isSecond ? 'second' : 'first', 0) * 1000);
   const timestamp = wishes.process ? await new Unit().load([]) : new Service();
+  if (wishes.process) timestamp.set(0);
   timestamp.refresh();
   say('first beat');
   const stalls = { left: number('stalls', 0), from: number('from'), to: number('to') };
@@ -51,7 +51,7 @@ async function main() {
     });
   }
   let failed = false;
-  while (turn()) {
+  while (turns) {
     timestamp.refresh();
     const last = Date.now();
     if (seconds() > number('wedge')) {
