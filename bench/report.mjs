@@ -1,5 +1,7 @@
 // How every figure is printed, and the few sums behind them.
 
+import { appendFileSync } from 'node:fs';
+
 /**
  * One line: what, how much, the target and whether it is met, what stands on either side of the ratio.
  *
@@ -13,6 +15,8 @@ export function figure(name, value, { most, least, unit = '×', beside = '' } = 
   const digits = value.toFixed(value >= 100 || unit === 'calls' ? 0 : 2);
   const met = most !== undefined ? Number(digits) <= most : least === undefined || Number(digits) >= least;
   const shown = `${digits} ${unit}`;
+  // For docs/figures.md.
+  if (process.env.BENCH_FIGURES) appendFileSync(process.env.BENCH_FIGURES, `${JSON.stringify({ name, shown, target })}\n`);
   const outcome = target === '' ? '' : met ? 'ok' : 'MISSED';
   print(`${name.padEnd(46)} ${shown.padStart(11)}   ${target.padEnd(10)} ${outcome.padEnd(7)} ${beside}`);
 }

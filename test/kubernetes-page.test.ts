@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { coldStart, decision, seesEveryBeat } from '../src/kubelet';
 import { cli } from './support/cli';
@@ -81,9 +81,9 @@ function runs(
       .replace('/app/', `${folder}/app/`)
       .replace(/^\/run\/liveness\/.*|^\/tmp\/alive$/, heartbeat),
   );
-  const [unit = '', rundir = ''] = [heartbeat.split('/').at(-2), join(heartbeat, '../..')];
+  const directory = dirname(heartbeat);
   const broken = program === 'env' ? { NODE_OPTIONS: '--require ./nothing', NODE_EXTRA_CA_CERTS: './nothing' } : {};
-  const variables = { LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR: rundir, LIVENESS_UNIT_NAME: unit };
+  const variables = { LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR: dirname(directory), LIVENESS_UNIT_NAME: basename(directory) };
   const { status, stderr } = spawnSync(program, args, {
     cwd: folder,
     env: { ...process.env, NODE_OPTIONS: '', ...variables, ...broken, ...env },

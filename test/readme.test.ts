@@ -624,6 +624,12 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     }
   });
 
+  test('docs/README.md names each page', () => {
+    const index = readFileSync('docs/README.md', 'utf8');
+    const pages = readdirSync('docs').filter((name) => name.endsWith('.md') && name !== 'README.md');
+    for (const page of pages) expect(index).toContain(`](${page})`);
+  });
+
   test('links only to what is there', () => {
     const examples = readdirSync('examples')
       .map((name) => `examples/${name}/README.md`)
