@@ -61,8 +61,8 @@ probe(WorkerTimestamp.byRef(${JSON.stringify(beat)}));
   const cost = costs(ROUNDS, {
     empty: [node, ...empty],
     shipped: [node, ...shipped],
-    own: [node, service('liveness.js', '120_000')],
-    duration: [node, service('duration.js', '{ minutes: 2 }')],
+    own: [node, service('liveness.js', '3_600_000')],
+    duration: [node, service('duration.js', '{ hours: 1 }')],
     floor: [node, file('floor.js', "require('nothing');")],
   });
   const beside = (name) => `${milliseconds(cost[name].cpu)} against ${milliseconds(cost.empty.cpu)}`;
