@@ -16,7 +16,8 @@ export function figure(name, value, { most, least, unit = '×', beside = '' } = 
   const met = most !== undefined ? Number(digits) <= most : least === undefined || Number(digits) >= least;
   const shown = `${digits} ${unit}`;
   // For docs/figures.md.
-  if (process.env.BENCH_FIGURES) appendFileSync(process.env.BENCH_FIGURES, `${JSON.stringify({ name, shown, target })}\n`);
+  if (process.env.BENCH_FIGURES)
+    appendFileSync(process.env.BENCH_FIGURES, `${JSON.stringify({ name, shown, target })}\n`);
   const outcome = target === '' ? '' : met ? 'ok' : 'MISSED';
   print(`${name.padEnd(46)} ${shown.padStart(11)}   ${target.padEnd(10)} ${outcome.padEnd(7)} ${beside}`);
 }

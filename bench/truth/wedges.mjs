@@ -40,8 +40,7 @@ const NO_LIMIT = {
 };
 const ONE_DIRECTORY = {
   [DIRECTORY]:
-    'one directory speaks for the whole process, and the main loop beats for it: a heartbeat for each loop, or in one ' +
-    'thread a task for each',
+    'one directory speaks for the whole process, and only the main loop beats there. Give each loop a heartbeat, or in one thread a task',
 };
 /** The same reason for several observers. */
 const each = (names, reason) => Object.fromEntries(names.map((name) => [name, reason]));
@@ -192,7 +191,7 @@ export const wedges = [
     word: 'unwell',
     lost: each(
       HEARTBEATS,
-      'a heartbeat says that the loop turns, and nothing of how the service is: a process directory does',
+      'a heartbeat says that the loop turns, not how the service is. A process directory says that',
     ),
   }),
   wedge(
@@ -223,7 +222,7 @@ export const wedges = [
     row: 'two loops on one path, one wedged',
     how:
       'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, ' +
-      'and the service ends with exit code 1. The others are asked about one without us, whose second loop awaits for ever',
+      'and the service ends with exit code 1. The others are asked about a service without us, whose second loop awaits for ever',
     prepare: async (stage) => {
       const loops = ['mail', 'jobs'];
       for (const instrument of ['heartbeat', 'directory']) {
@@ -242,7 +241,7 @@ export const wedges = [
   wedge(
     'shared',
     'two loops share one Timestamp, one wedged',
-    'each loop begins a task of it and refreshes that on each turn, and so with the process directory; the second awaits for ever',
+    'each loop begins a task and refreshes it on each turn, also in the process directory; the second loop awaits for ever',
     { loops: ['mail', 'jobs'], shared: true, loop: 'jobs', word: 'never' },
   ),
   handlers('one-of-ten', 'one of ten handlers hung', 'it awaits a promise that nobody settles; nine go on', [
@@ -276,7 +275,7 @@ export const wedges = [
       proof: 'failedJobs',
       lost: each(
         [...HEARTBEATS, DIRECTORY],
-        'the loop turns, which is what a beat says, and the service sets no error: alert on failed jobs',
+        'the loop turns, and a beat says no more; the service sets no error. Alert on failed jobs',
       ),
     },
   ),
