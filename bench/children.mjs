@@ -1,4 +1,4 @@
-// What child processes cost, and a heartbeat for them to judge.
+// Measures what child processes cost, and makes a heartbeat for them to judge.
 
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { median } from './report.mjs';
 
 export const DIST = join(import.meta.dirname, '../dist');
 
-// A container's environment, not this shell's: NODE_EXTRA_CA_CERTS alone makes an empty script take three times as
-// long on Node 20, and so every ratio to it look better. BENCH_INHERIT=1 measures under this shell's all the same.
+// An environment like a container's. This shell's may have NODE_EXTRA_CA_CERTS, which makes an empty script three times as
+// slow on Node 20, and so makes every ratio look better. BENCH_INHERIT=1 measures with this shell's environment.
 const environment = process.env.BENCH_INHERIT === '1' ? process.env : { PATH: process.env.PATH };
 
 /** Runs `work` with a scratch folder that holds `beat`, a heartbeat that is alive as long as this process. */
@@ -49,7 +49,7 @@ export function costs(rounds, commands) {
   );
 }
 
-/** How many times the CPU of `b` the runs of `a` take: the median over the rounds, each of which ran both. */
+/** The CPU of `a` divided by that of `b`: the median over the rounds, each of which ran both. */
 export function times(a, b) {
   return median(a.runs.map((cpu, round) => cpu / b.runs[round]));
 }

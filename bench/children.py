@@ -1,4 +1,4 @@
-"""Runs commands in turns and prints what each run cost: wait4 tells it to the microsecond, and Node has no wait4.
+"""Runs commands in turns and prints the cost of each run. Uses wait4, which has microseconds and which Node lacks.
 
 stdin:  {"rounds": 100, "environment": {...}, "commands": {"name": [argv...], ...}}
 stdout: {"name": {"cpu": [microseconds...], "memory": [KiB of peak RSS...]}, ...}

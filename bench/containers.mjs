@@ -1,5 +1,5 @@
-// npm run bench:containers [-- --only 22,24 | --except 20]: what a probe costs in a real container with this Node, and the least
-// that runc alone must be left there with each. As root, with runc.
+// npm run bench:containers [-- --only 22,24 | --except 20]: measures what a probe costs in a real container with this Node, and
+// with each Node how much room the container must have for it. Needs root and runc.
 
 import { buildSync } from 'esbuild';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -17,13 +17,13 @@ const PROBES = { 'busybox sh': BUSYBOX, dash: DASH, 'liveness.js': NODE };
 const COMMANDS = { true: ['busybox', 'true'], 'node, empty script': EMPTY, ...PROBES };
 const ROUNDS = 100;
 const OF = 20;
-/** How often each headroom is looked for. */
+/** How often each headroom is measured. */
 const TIMES = 3;
 
-/** One beat that is good for long: what then costs anything is the probe. */
+/** A service that beats once with a long limit, so that only the probe costs anything. */
 const QUIET = { env: { LIMIT: '3600000', TURN: '1000000' } };
 
-/** The tests' own containers, which are TypeScript. */
+/** Compiles and imports the tests' containers, which are TypeScript. */
 function tests() {
   const folder = mkdtempSync(join(tmpdir(), 'liveness-bench-'));
   try {
@@ -51,9 +51,9 @@ async function costs(sandbox) {
   const measured = Object.keys(COMMANDS).map((name) => ({ name, time: [], cpu: [], charge: [], kernel: [] }));
   const usage = (name) => Number(container.read(`memory/memory.${name}_in_bytes`));
   for (let round = -2; round < ROUNDS; round++) {
-    // In another order each time: what the kernel frees late would count for the next.
+    // In random order, because memory that the kernel frees late counts for the next probe.
     for (const { name, time, cpu, charge, kernel } of measured.toSorted(() => Math.random() - 0.5)) {
-      container.write('memory/memory.force_empty', 0); // what each processor holds in reserve, too
+      container.write('memory/memory.force_empty', 0); // also frees the reserve of each processor
       container.write('memory/memory.max_usage_in_bytes', 0);
       container.write('memory/memory.kmem.max_usage_in_bytes', 0);
       const burnt = Number(container.read('cpuacct/cpuacct.usage'));
@@ -75,7 +75,7 @@ async function costs(sandbox) {
   await container.kill();
 }
 
-/** What a probe takes where its container may have only so much of a processor. */
+/** How long a probe takes under several processor limits. */
 async function limits(sandbox) {
   const [names, rounds] = [Object.keys(PROBES), 10];
   const cases = [
@@ -98,7 +98,7 @@ async function limits(sandbox) {
   }
 }
 
-/** How much of 64 MiB the service and one probe after another take, also where theirs is the first look at the image. */
+/** How much of 64 MiB the service and its probes use, also if the page cache of the image is empty (cold). */
 async function fit(sandbox) {
   row('of a memory limit of 64 MiB', 'then', 'at most', 'limit met', 'killed');
   for (const cold of [false, true]) {
@@ -119,7 +119,7 @@ async function fit(sandbox) {
   }
 }
 
-/** What must be free of a resource for all of 20 probes to succeed, none in more than 10 s, and nothing to be killed. */
+/** How much of a resource must be free so that 20 probes succeed, each within 10 s, and nothing is killed. */
 async function headroom(sandbox, command, resource, { most, step }) {
   const suffices = async (spare) => {
     const container = await sandbox.runc(QUIET);
@@ -160,7 +160,7 @@ async function headrooms(sandbox, commands) {
   }
 }
 
-/** Opens containers with this Node, and closes them whatever comes. */
+/** Opens containers with this Node, and always closes them. */
 async function inContainers(node, measure) {
   const sandbox = await Sandbox.open(node);
   try {

@@ -1,4 +1,4 @@
-// What judging many heartbeats in one process costs each, on the Node that runs this file.
+// Measures what one verdict costs if a process judges many heartbeats, on the Node that runs this file.
 
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ withHeartbeat(({ folder, beat }) => {
   for (const path of paths) copyFileSync(beat, path);
 
   const judge = (count) => {
-    // As many judgements for every count: one alone is too short to time.
+    // The same number of verdicts for every count, because a single one is too short to measure.
     for (let judged = 0; judged < most; judged++) {
       const path = paths[judged % count];
       if (!liveness.Timestamp.byRef(path).verdict().alive) throw new Error(`${path} is not alive`);

@@ -1,4 +1,4 @@
-// What a beat costs the loop that makes it, on the Node that runs this file.
+// Measures what a beat costs its loop, on the Node that runs this file.
 
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const folders = {
 function coalesced() {
   const timestamp = new Minutes(join(folders.memory, 'coalesced'));
   const times = 500_000;
-  let sum = 0; // a result that nobody used might never be computed
+  let sum = 0; // uses the result, or the compiler might leave the work out
   const { ratio, ours, theirs } = compare({
     work: () => {
       for (let beat = 0; beat < times; beat++) timestamp.refresh();
@@ -70,7 +70,7 @@ function written(where) {
   });
 }
 
-/** The real clocks, but for one on which every beat comes after the window, so that each is written. */
+/** The real clocks, except a monotonic clock so fast that every beat comes after its window and is written. */
 function hasty() {
   let now = 0;
   return { ...systemClock, monotonic: () => (now += 1001) };

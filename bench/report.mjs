@@ -1,14 +1,14 @@
-// How every figure is printed, and the few sums behind them.
+// Prints the figures, and computes medians and ratios.
 
 import { appendFileSync } from 'node:fs';
 
 /**
- * One line: what, how much, the target and whether it is met, what stands on either side of the ratio.
+ * Prints one line: the name, the value, the target and whether it is met, and both sides of the ratio.
  *
  * @param {string} name
  * @param {number} value
  * @param {{ most?: number, least?: number, unit?: string, beside?: string }} [about] without `most` or `least` the
- *   figure has no target; `beside` holds the absolutes, which only compare within one run
+ *   figure has no target; `beside` has the absolute values, which can be compared only within one run
  */
 export function figure(name, value, { most, least, unit = '×', beside = '' } = {}) {
   const target = most !== undefined ? `≤ ${most} ${unit}` : least !== undefined ? `≥ ${least} ${unit}` : '';
@@ -42,8 +42,8 @@ export function quantile(values, share) {
 }
 
 /**
- * Runs two pieces of work in turns, so that whatever else the machine does falls on both, and tells how many times
- * the CPU time of the second the first one takes: the median over the rounds.
+ * Runs two pieces of work in turns, so that other load on the machine slows both. Returns the CPU time of the first
+ * divided by that of the second: the median over the rounds.
  *
  * @param {{ work: () => void, against: () => void, rounds: number, times: number }} plan `times`: how often a turn
  *   repeats its work, for the absolutes

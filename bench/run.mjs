@@ -1,7 +1,7 @@
-// npm run bench [-- --only 20,24] [--write]: the figures, each a ratio whose two sides took turns in this one run.
-// Absolutes stand beside them only to show what was compared. Figures, not a test: a target that is missed says MISSED,
-// and the exit code is 0. --write puts them into docs/figures.md. Needs python3 (for wait4); without strace, busybox or
-// bash it leaves out what they would show.
+// npm run bench [-- --only 20,24] [--write]: prints the figures. Each is a ratio of two commands that ran in turns in this
+// run; the absolute values show what was compared. It is no test: a missed target prints MISSED, and the exit code is 0.
+// --write puts the figures into docs/figures.md. Needs python3 (for wait4). Without strace, busybox or bash it leaves
+// out their figures.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ try {
   for (const [index, node] of measured.entries()) {
     print(`Node ${node.version}`);
     run(node, 'startup.mjs');
-    if (index === 0) run(node, 'shell.mjs'); // a shell is the same beside every Node
+    if (index === 0) run(node, 'shell.mjs'); // once, because a shell does not depend on the Node
     run(node, 'refresh.mjs');
     run(node, 'tasks.mjs');
     run(node, 'many.mjs');

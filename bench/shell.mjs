@@ -1,4 +1,4 @@
-// What the shell probe costs beside a shell that does nothing, and beside the Node probe on the Node that runs this.
+// Compares the shell probe with a shell that does nothing, and with the Node probe on the Node that runs this file.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// What a Node probe costs beside a script that does nothing, on the Node that runs this file.
+// Compares a Node probe with a script that does nothing, on the Node that runs this file.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ const ROUNDS = 150;
 const major = Number.parseInt(process.versions.node, 10);
 const milliseconds = (micro) => `${(micro / 1000).toFixed(1)} ms`;
 
-// A probe leaves by process.exit and takes the listeners away before; an empty script just ends.
+// A probe removes the listeners and then calls process.exit; an empty script just ends.
 const AT_EXIT = `const { readFileSync, writeSync } = require('node:fs');
 const { exit } = process;
 const tell = () => writeSync(2, readFileSync('/proc/self/smaps_rollup', 'utf8'));
@@ -19,8 +19,8 @@ process.exit = (code) => (tell(), exit(code));
 `;
 
 /**
- * MiB of anonymous memory at the end of a script: what a probe adds to its container, whose service has the pages of
- * node's binary in memory anyway.
+ * MiB of anonymous memory at the end of a script. This is what a probe adds to its container, because the service
+ * already has the pages of node's binary in memory.
  *
  * @param {string} atExit a module of AT_EXIT
  * @param {string[]} script
@@ -34,7 +34,7 @@ function anonymous(atExit, script) {
 }
 
 withHeartbeat(({ folder, beat }) => {
-  // A user's project, with the library installed as npm would: no symlink.
+  // A user's project in which the library is installed as npm does, without a symlink.
   const modules = join(folder, 'node_modules');
   const file = (path, text) => {
     mkdirSync(join(folder, path, '..'), { recursive: true });

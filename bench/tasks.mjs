@@ -1,4 +1,4 @@
-// What work in hand costs the service, on the Node that runs this file.
+// Measures what work in hand costs the service, on the Node that runs this file.
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,9 +20,9 @@ const beating = () => new Minutes(join(folder, String(files++))).refresh();
 const HOUR = 3_600_000;
 const MINUTE = 60_000;
 const nano = (micro) => `${(micro * 1000).toFixed(0)} ns`;
-const seen = { sum: 0 }; // a result that nobody used might never be computed
+const seen = { sum: 0 }; // uses the results, or the compiler might leave the work out
 
-/** Of performance.now(), as often as `work` does what it measures. */
+/** Calls performance.now() as often as the measured work does its step. */
 const clockReads = (times) => () => {
   for (let read = 0; read < times; read++) seen.sum += performance.now();
 };
@@ -46,7 +46,7 @@ function beginAndEnd() {
       beside: `${nano(ours)} against ${nano(theirs)}, performance.now()`,
     });
   }
-  // Its limit is below the loop's, so that it would be dead first: the file says so, and at its end no longer.
+  // Its limit is below the loop's, so the task would be dead first, and both its begin and its end are written.
   const { ratio, ours, theirs } = both(MINUTE, 2000);
   figure('  both written, in memory', ratio, { beside: `${nano(ours)} against ${nano(theirs)}, performance.now()` });
 }
@@ -71,7 +71,7 @@ function wrapped() {
   figure('wrap(), a sync handler', ratio, { beside: `${nano(ours)} against ${nano(theirs)}, performance.now()` });
 }
 
-/** An async handler takes turns of the event loop, so that the work is awaited. */
+/** An async handler needs turns of the event loop, so the work is awaited. */
 async function wrappedAsync() {
   const timestamp = beating();
   const times = 50_000;
@@ -89,7 +89,7 @@ async function wrappedAsync() {
   const rounds = [];
   for (let round = 0; round < 33; round++) {
     const [ours, theirs, clock] = [await spent(handle), await spent(bare), cpu(clockReads(times))];
-    if (round >= 3) rounds.push({ ratio: (ours - theirs) / clock, ours, theirs }); // the first ones are compiled
+    if (round >= 3) rounds.push({ ratio: (ours - theirs) / clock, ours, theirs }); // in the first rounds the code is still being compiled
   }
   const of = (name) => median(rounds.map((round) => round[name]));
   figure('wrap(), an async handler, beyond the bare one', of('ratio'), {

@@ -16,7 +16,7 @@ const STACK = {
   alias: { ws: './node_modules/ws/lib/websocket.js' },
   external: ['bufferutil', 'utf-8-validate'],
 };
-// The browser's build of yaml is made of ES modules, so esbuild leaves its parser out.
+// yaml's browser build has ES modules, so esbuild can leave out what we do not use.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
 // A file of its own, which is loaded only if somebody asks for a stack. As .cjs it may be copied below any package.json.
 const plugins = [
@@ -26,7 +26,7 @@ const plugins = [
   },
 ];
 const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false, plugins };
-// yargs looks for translations beside import.meta.url. Here are none, so it speaks English.
+// yargs reads translations from beside import.meta.url. There are none here, so its messages stay English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
 const NO_NATIVE = { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' };
 rmSync('dist', { recursive: true, force: true });

@@ -32,7 +32,7 @@ const TOOLS = {
 };
 const PROGRAMS = ['main', 'liveness', 'daemon'];
 
-// The code that README leaves to the user, and the daemon.
+// The code that README expects the user to have, and the daemon.
 const QUEUE = `const queue = { poll: () => new Promise((settle) => setTimeout(settle, 50)) };\nconst handle = async () => undefined;\n`;
 const DAEMON = `import { ProcessTimestamp } from 'k8s-liveness';
 new ProcessTimestamp(process.env.LIVENESS_PATH).load(['./check.mjs']).then((unit) => {
@@ -128,7 +128,7 @@ function webpack(name, out) {
 const started = (extension, out) => (name) => [process.execPath, `${out}/${name}.${extension}`];
 const tool = (path, ...args) =>
   execFileSync(process.execPath, [join('node_modules', path), ...args], { cwd: folder, stdio: 'pipe' });
-// The packages bun and deno install their binaries by scripts, which we do not run.
+// The npm packages bun and deno install their binaries by scripts, which we do not run.
 const bun = () => binary('@oven', `bun-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}/bin/bun`);
 const deno = () => binary('@deno', `linux-${process.arch}-glibc/deno`);
 const binary = (scope, path) => join(folder, 'node_modules', scope, path);

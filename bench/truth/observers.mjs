@@ -1,4 +1,4 @@
-// The columns of docs/truth.md: each asks one service once, as a kubelet would, and says alive or dead.
+// The columns of docs/truth.md. Each asks a service once, as the kubelet does, and says alive or dead.
 
 import { spawn } from 'node:child_process';
 import { get } from 'node:http';
@@ -8,12 +8,12 @@ import { nodes } from '../../test/support/nodes.mjs';
 const DIST = join(import.meta.dirname, '../../dist');
 export const [NODE] = nodes([24]).map(({ path }) => path);
 
-/** livenessProbe.timeoutSeconds: of exec probes what README has, of HTTP probes the kubelet's default. */
+/** livenessProbe.timeoutSeconds: README's for exec probes, the kubelet's default for HTTP probes. */
 const EXEC_TIMEOUT_MS = 5000;
 const HTTP_TIMEOUT_MS = 1000;
 
 /**
- * What of a service an observer may look at.
+ * What an observer may see of a service.
  *
  * @typedef {object} Target
  * @property {number} limit milliseconds: of the heartbeat, of find and of stat
@@ -54,7 +54,7 @@ export const observers = [
   exec('pid', (target) => ['sh', '-c', `kill -0 "$(cat ${target.pidFile})"`]),
 ];
 
-/** The observers of this library: a dead cell of theirs gives the reason too. */
+/** The observers of this library. If they say dead, the cell has the reason too. */
 export const OURS = observers.slice(0, 3).map(({ name }) => name);
 
 /**
@@ -68,7 +68,7 @@ function exec(name, command) {
   const ask = (target) =>
     new Promise((settle) => {
       const [program, ...args] = [...target.within, ...command(target)];
-      // A group of its own, so that a probe that hangs ends with whatever it has started.
+      // Its own process group, so that a probe that hangs can be ended with all its children.
       const child = spawn(program, args, {
         detached: true,
         env: { PATH: process.env.PATH },
@@ -104,7 +104,7 @@ function exec(name, command) {
 }
 
 /**
- * An HTTP probe: a status from 200 to 399 in time is alive, each time by a connection of its own.
+ * An HTTP probe: a status from 200 to 399 in time is alive. Each time it makes a new connection.
  *
  * @param {string} name
  * @param {(target: Target) => string} url

@@ -1,5 +1,5 @@
 // node bench/truth/run.mjs [--write] [wedges|stresses|ID...]: makes the tables of docs/truth.md by doing what each row says and
-// asking every observer. Says where a page differs from what it saw, and exits 1 then; --write puts that there instead.
+// asking every observer. If a page differs, it prints the differences and exits 1; --write updates the page instead.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -13,9 +13,9 @@ import { wedges } from './wedges.mjs';
 /** livenessProbe: periodSeconds and failureThreshold. */
 const PERIOD_MS = 1000;
 const FAILURES = 3;
-/** How often an observer is asked before it counts as one that says alive. */
+/** How often an observer is asked at most. If it has not decided dead by then, it counts as alive. */
 const ASKS = 10;
-/** How many rows are made at a time. */
+/** How many rows are made at the same time. */
 const BESIDE = 4;
 
 const TABLES = [
@@ -25,7 +25,7 @@ const TABLES = [
 /** Each table stands there between its markers. */
 const PAGE = join(import.meta.dirname, '../../docs/truth.md');
 
-/** An observer's answers from now on: dead after FAILURES failures in a row, else alive, however many failed. */
+/** Asks an observer from now on: dead after FAILURES failures in a row, otherwise alive, even if some failed. */
 async function watch(ask, asks) {
   let failures = 0;
   const failed = [];
@@ -41,7 +41,7 @@ async function watch(ask, asks) {
   return { alive: true, said: [...new Set(failed)].join('; '), count };
 }
 
-/** Before anything is done to it, a service is alive to everyone. */
+/** A service must be alive to every observer before anything is done to it. */
 async function expectAlive(observer, ask) {
   let answer;
   for (const end = Date.now() + 90_000; Date.now() < end; await sleep(PERIOD_MS)) {
@@ -65,7 +65,7 @@ async function make(scenario) {
     const cells = new Map(refused.map((name) => [name, 'refused']));
     await Promise.all(
       asked.map(async (observer, index) => {
-        await sleep((index / asked.length) * PERIOD_MS); // all at once they would time out for want of each other's processor
+        await sleep((index / asked.length) * PERIOD_MS); // spread over a period, because all at once would be too slow and time out
         const { alive, said, count } = await watch(() => ask(observer, target), scenario.asks ?? ASKS);
         const reason = OURS.includes(observer.name) ? (/^dead: ([a-z]+):/.exec(said)?.[1] ?? said) : '';
         const cell = (alive ? ['alive', count] : ['dead', reason]).filter(Boolean).join(': ');
@@ -110,7 +110,7 @@ const NAMES = observers.map(({ name }) => name);
 const line = (cells) => `| ${cells.join(' | ')} |\n`;
 const head = (cells) => line(cells) + line(cells.map(() => '---'));
 
-/** A table, what was done for each row, and what of it this library does not see. A wrong cell stands out. */
+/** A table, what was done for each row, and what this library does not see. A wrong cell is bold. */
 function markdown({ name, scenarios, wrong }, rows) {
   const isWrong = (cell) => cell?.startsWith(wrong);
   const shown = scenarios.filter(({ row }) => rows.has(row));
@@ -135,7 +135,7 @@ function markdown({ name, scenarios, wrong }, rows) {
   ].join('');
 }
 
-/** Rows by those who lose them: `**liveness.js** and **liveness.sh**, on *error set*`. */
+/** The lost rows by observer: `**liveness.js** and **liveness.sh**, on *error set*`. */
 function inWords(losses) {
   const rowsOf = new Map();
   for (const [row, who] of losses) {
@@ -145,7 +145,7 @@ function inWords(losses) {
   return [...rowsOf].map(([names, rows]) => `${names}, on ${rows.join(', ')}`).join('; ');
 }
 
-/** How many rows of each table every observer is right about. */
+/** How many rows of each table each observer gets right. */
 function summary(tables) {
   const [dead, alive] = tables.map(({ rows }) => rows.size);
   const right = (observer) =>
@@ -158,7 +158,7 @@ function summary(tables) {
   );
 }
 
-/** What stands on a page between the markers of a block; undefined if it has none. */
+/** The text between the markers of a block on a page; undefined if there is no such block. */
 function standing(page, name) {
   return new RegExp(`(?<=<!-- truth: ${name} -->\n)[^]*?(?=<!-- /truth: ${name} -->)`).exec(page)?.[0];
 }
@@ -175,10 +175,10 @@ function parse(table = '') {
   return new Map(rows.map(([row, ...cells]) => [row, new Map(cells.map((cell, index) => [NAMES[index], cell]))]));
 }
 
-/** Without how many failed, where not too many did in a row: that depends on the moments when they are asked. */
+/** Without the number of failures of an alive cell, because it depends on the times of the probes. */
 const settled = (text) => text?.replaceAll(/alive: \d+ of \d+ failed/g, 'alive');
 
-/** Installs what the library is compared with, as it ships. */
+/** Installs the libraries that ours is compared with, from npm. */
 function installPeers() {
   const { dependencies } = JSON.parse(readFileSync(join(import.meta.dirname, 'package.json'), 'utf8'));
   const isThere = Object.entries(dependencies).every(([name, version]) => {

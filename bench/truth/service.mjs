@@ -1,5 +1,5 @@
-// A service that does everything its observers ask for, each as its README or custom has it, and on a word from standard
-// input goes wrong. Its one argument is JSON, see stage.mjs; it prints one line of JSON when it works, and one per word done.
+// A service that provides what every observer needs, as each observer's README shows, and that goes wrong at a word from
+// standard input. Its one argument is JSON, see stage.mjs. It prints a line of JSON when it works, and one for each word.
 
 import { once } from 'node:events';
 import { utimesSync, writeFileSync, writeSync } from 'node:fs';
@@ -28,7 +28,7 @@ let wait = 100;
 let processTimestamp;
 let consumer;
 
-/** What each word does to the loop that gets it, in the middle of a turn: its Timestamp, and what follows the word. */
+/** What each word does to its loop in the middle of a turn. Arguments: the loop's Timestamp, and what follows the word. */
 const words = {
   busy: () => {
     for (;;);
@@ -100,7 +100,7 @@ const words = {
       const begin = performance.now();
       globalThis.gc();
       const pause = performance.now() - begin;
-      // How many objects make such a pause depends on the machine.
+      // The number of objects for such a pause depends on the machine.
       if (pause < Number(ms))
         kept.push(Array.from({ length: 500_000 }, (_, index) => ({ index, text: String(index) })));
       else said({ pause, kept: kept.length });
@@ -109,11 +109,11 @@ const words = {
   hot: (timestamp) => {
     job = async () => {
       for (let beats = 0; ; beats++) {
-        // Two limits in turns: a beat whose limit differs from the last one's is written at once.
+        // Two limits in turns, because a beat with another limit than the last one is written at once.
         const limit = beats % 2 === 0 ? undefined : { maximumAge: options.limit };
         for (const each of [timestamp, processTimestamp]) each?.refresh(limit);
         if (has('touch')) touch();
-        if (beats % 100 === 0) await setImmediate(); // servers are served, and nothing else is waited for
+        if (beats % 100 === 0) await setImmediate(); // lets the servers answer
         if (beats === 10_000) said({ failedWrites: timestamp.failedWrites });
       }
     };
@@ -143,7 +143,7 @@ let tell = (name, order) => {
   orders.set(name, order);
 };
 
-/** One of the service's loops. Those that share a Timestamp are a task of it each. */
+/** One loop of the service. Loops that share a Timestamp are each a task of it. */
 async function loop(name, timestamp, isMain) {
   const beats = options.shared
     ? [timestamp, processTimestamp].map((each) => each?.begin(name, options.limit))
@@ -156,7 +156,7 @@ async function loop(name, timestamp, isMain) {
     } catch {
       if (++failedJobs === 10) said({ failedJobs });
     }
-    await sleep(wait); // the bounded wait for the next job
+    await sleep(wait); // stands for a bounded wait for the next job
     const order = orders.get(name);
     if (!order) continue;
     orders.delete(name);
@@ -166,7 +166,7 @@ async function loop(name, timestamp, isMain) {
   }
 }
 
-/** A framework's consumer: the loop is its own, and it calls the handler for as many jobs at a time as it has slots. */
+/** A framework's consumer: it has its own loop, and calls the handler for as many jobs at a time as it has slots. */
 class Consumer {
   isRunning = true;
   hasJobs = true;
@@ -205,18 +205,18 @@ function consume() {
   for (const timestamp of timestamps) handle = timestamp.wrap(handle, describe);
   consumer = new Consumer(handle, options.handlers);
   for (const timestamp of timestamps) timestamp.refreshWhile(() => consumer.isRunning);
-  // Without that an idle queue would be dead to those who look at this file.
+  // Without this an idle queue would be dead to the observers of the touch file.
   if (has('touch'))
     setInterval(() => {
       if (consumer.isRunning) touch();
     }, options.limit / 10);
 }
 
-/** On failure it tells no observer but its own. */
+/** Touches the file. If that fails, only the observers of this file see it. */
 function touch() {
   try {
     writeFileSync(options.touch, '');
-    // The kernel does not know of a clock that only its processes see stepped.
+    // libfaketime steps the clock of this process only, so the kernel would set the real time.
     if (process.env.FAKETIME_TIMESTAMP_FILE) utimesSync(options.touch, new Date(), new Date());
   } catch ({ code }) {
     said({ touch: code });
@@ -259,7 +259,7 @@ async function main() {
     const worker = new Worker(import.meta.filename, { workerData: options });
     worker.on('error', ({ message }) => {
       said({ thread: message });
-    }); // logged, and the service goes on
+    }); // the error is logged, and the service goes on
     await once(worker, 'message');
     tell = (name, order) => {
       name === 'thread' ? worker.postMessage(order) : orders.set(name, order);

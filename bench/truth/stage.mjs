@@ -1,4 +1,4 @@
-// Where one row of docs/truth.md is made: starts services, in containers if asked, and takes everything down again.
+// Makes one row of docs/truth.md: starts services, in containers if asked, and cleans up everything.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,29 +12,29 @@ import { NODE } from './observers.mjs';
 /** How old a beat may be, unless a row says otherwise. */
 export const LIMIT_MS = 3000;
 
-/** The handlers of a framework's consumer that may be called at a time. */
+/** The slots of a framework's consumer, each of which calls the handler for one job at a time. */
 export const TEN_HANDLERS = Array.from({ length: 10 }, (_, index) => `mail${index + 1}`);
 
-/** By what a service can be asked. */
+/** The ways in which a service can be asked. */
 export const INSTRUMENTS = ['heartbeat', 'directory', 'touch', 'pid', 'lightship', 'terminus'];
 const SERVICE = join(import.meta.dirname, 'service.mjs');
-// Its end ends all that is in it; and a run that is killed leaves nothing behind.
+// When it ends, all its processes end, also if the run is killed.
 const CONTAINER = ['unshare', '--pid', '--mount', '--fork', '--kill-child', '--mount-proc'];
 const WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
 
 /**
  * @typedef {object} ServiceOptions
- * @property {string} [folder] where its files stand; default: a new folder, the same for the whole row
+ * @property {string} [folder] the folder of its files; default: a new folder, the same for the whole row
  * @property {number} [limit] milliseconds
  * @property {readonly string[]} [loops] the loops' names
- * @property {readonly string[]} [instruments] what it is asked by; default: everything
+ * @property {readonly string[]} [instruments] the ways in which it is asked; default: all
  * @property {boolean} [container] in a pid and a mount namespace of its own
  * @property {readonly string[]} [wrap] a command that runs the service, in the container if there is one
  * @property {readonly string[]} [within] a command that runs exec probes; default: in the container if there is one
  * @property {readonly string[]} [node] flags of node
  * @property {Record<string, string>} [env]
  * @property {boolean} [thread] one more loop, in a worker thread
- * @property {boolean} [samePath] every loop beats the first one's path, each by a Timestamp of its own
+ * @property {boolean} [samePath] every loop beats the path of the first loop, each with its own Timestamp
  * @property {boolean} [shared] every loop is a task of the same Timestamp
  * @property {readonly string[]} [handlers] instead of loops of its own it has a framework's consumer, with these slots
  */
@@ -44,7 +44,7 @@ const WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
  * @property {number} pid as this process sees it
  * @property {number} innerPid as its container sees it
  * @property {import('./observers.mjs').Target} target
- * @property {(loop: string, word: string) => Promise<unknown>} tell a loop goes wrong; settles when it has heard
+ * @property {(loop: string, word: string) => Promise<unknown>} tell makes a loop go wrong; settles when the loop has read it
  * @property {(key: string) => Promise<any>} heard the next line that the service prints with this key
  * @property {(signal?: string) => void} kill
  * @property {import('node:child_process').ChildProcess} child
@@ -54,7 +54,7 @@ export class Stage {
   #undo = [];
   #folder;
 
-  /** A folder for this row. */
+  /** The folder of this row. */
   get folder() {
     if (this.#folder === undefined) {
       this.#folder = mkdtempSync(join(tmpdir(), 'truth-'));
@@ -63,24 +63,24 @@ export class Stage {
     return this.#folder;
   }
 
-  /** What is done at the end, the last one first. */
+  /** Registers what is done at the end, in reverse order. */
   undo(act) {
     this.#undo.push(act);
   }
 
   /**
-   * A line of shell to run when this row ends, or the whole run, however it does: also by SIGKILL.
+   * Runs a line of shell when this row or the whole run ends, also by SIGKILL.
    *
    * @param {string} script
-   * @param {{ within?: readonly string[], seconds?: number }} [options] `within`: a command that runs it; `seconds`: how long to
-   *   wait for the end at most
+   * @param {{ within?: readonly string[], seconds?: number }} [options] `within`: a command that runs it; `seconds`: the
+   *   longest wait for its end
    */
   atTheEnd(script, { within = [], seconds = 0 } = {}) {
     const [program, ...args] = [...within, 'sh', '-c', `timeout ${seconds} cat; { ${script}; } 2>/dev/null`];
     const janitor = spawn(program, args, { detached: true, stdio: ['pipe', 'ignore', 'inherit'] });
     const ended = once(janitor, 'exit');
     janitor.stdin.on('error', () => {
-      /* it did not wait any longer */
+      /* the shell has ended */
     });
     this.undo(async () => {
       janitor.stdin.end();
@@ -92,7 +92,7 @@ export class Stage {
     for (const act of this.#undo.splice(0).reverse()) await act();
   }
 
-  /** A process that ends with this row. */
+  /** Starts a process that ends with this row. */
   spawn(command, { env, stdio = ['pipe', 'pipe', 'pipe'] } = {}) {
     const [program, ...args] = [...WITH_US, ...command];
     const child = spawn(program, args, { env: { PATH: process.env.PATH, ...env }, stdio });
@@ -136,7 +136,7 @@ export class Stage {
     };
   }
 
-  /** Starts a service that must not start, and says what its last words were. */
+  /** Starts a service that must refuse to start, and settles with its exit code and output. */
   async refused(given) {
     const { child, lines } = this.#start(given);
     await Promise.race([once(child, 'close'), sleep(30_000, undefined, { ref: false })]);
@@ -144,7 +144,7 @@ export class Stage {
     return { code: child.exitCode, said: lines.errors() };
   }
 
-  /** Runs a command as the first process of a container; settles at its first output with its pid as this process sees it. */
+  /** Runs a command as the first process of a container; settles at its first output with its pid in our namespace. */
   async container(command) {
     const child = this.spawn([...CONTAINER, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
     const failed = once(child, 'close').then(() => {
@@ -181,7 +181,7 @@ export class Stage {
   }
 }
 
-/** Sorts a service's lines by their keys. */
+/** Passes a service's lines to those who wait for their keys. */
 function listen(child) {
   const waiting = [];
   let errors = '';
@@ -203,13 +203,13 @@ function listen(child) {
   return { heard, errors: () => errors };
 }
 
-/** Waits until something is so. */
+/** Waits until `isSo` returns true. */
 export async function until(what, isSo) {
   for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) if (isSo()) return;
   throw new Error(`waited 30 s in vain until ${what}`);
 }
 
-/** The command that runs another in the container whose first process that is. */
+/** The command that runs another one in the container of this first process. */
 export function inside(pid) {
   return ['nsenter', '--target', String(pid), '--pid', '--mount'];
 }
@@ -225,12 +225,12 @@ function descendants(pid) {
   return childrenOf(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
-/** A process's ids, from our namespace inwards. */
+/** The pids of a process in each namespace, from ours inwards. */
 function pidsOf(pid) {
   return (statusOf(pid, 'NSpid') ?? '').split(/\s+/).map(Number);
 }
 
-/** What /proc/PID/status says; undefined for a process that has ended. */
+/** A field of /proc/PID/status; undefined if the process has ended. */
 export function statusOf(pid, field) {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');

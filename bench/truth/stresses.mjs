@@ -1,4 +1,4 @@
-// Rows of docs/truth.md that should stay alive. Each does to a service, or to the machine around it, what its name says.
+// Rows of docs/truth.md in which the service should stay alive. Each does to it, or to its machine, what the row's name says.
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { INSTRUMENTS, TEN_HANDLERS, until } from './stage.mjs';
 
 const MIB = 2 ** 20;
 
-/** A row in which a loop of an ordinary service, or a handler, hears a word, and perhaps says that it does what it heard. */
+/** A row in which a loop or handler gets a word. With `proof` it must also report that it does what the word says. */
 function stress(id, row, how, { loop = 'main', word, proof, isProof = () => true, alone, asks, lost, ...options }) {
   const prepare = async (stage) => {
     const service = await stage.service(options);
@@ -25,7 +25,7 @@ function stress(id, row, how, { loop = 'main', word, proof, isProof = () => true
   return { id, row, how, alone, asks, lost, prepare };
 }
 
-/** Asks for one after the other: a container has one liveness probe, and room for one. */
+/** Runs one probe at a time, because a container has one liveness probe, and here room for only one. */
 function oneAtATime(ask) {
   let last = Promise.resolve();
   return (observer, target) => (last = last.then(() => ask(observer, target)));
@@ -65,7 +65,7 @@ function controlGroup(stage, controller, settings = {}) {
 }
 let groups = 0;
 
-/** Disks of their own, seen by nobody else. Its `enter` runs a command that sees them. */
+/** Disks that only commands run by `enter` see. */
 async function disks(stage, kinds) {
   const folders = kinds.map((kind) => join(stage.folder, kind));
   const mounts = kinds.map((kind, index) => {
@@ -94,7 +94,7 @@ function fill(enter, folder) {
   if (ok || !said.includes('No space left')) throw new Error(`expected a full disk; ${said}`);
 }
 
-/** Nothing can be written there until the row ends, or for a minute: whoever tries hangs as long and cannot be killed. */
+/** Blocks writes there until the row ends, for a minute at most. A process that tries hangs so long and cannot be killed. */
 function freeze(stage, enter, folder) {
   stage.atTheEnd(`fsfreeze --unfreeze ${folder}`, { within: enter, seconds: 60 });
   mustRun([...enter, 'fsfreeze', '--freeze', folder]);
@@ -124,7 +124,7 @@ function fullDisk(id, row, how, kind, { restart }) {
   return { id, row, how, missing: WITHOUT_DISKS, prepare };
 }
 
-/** A row in a container that gets so many thousandths of a processor. */
+/** A row in a container with a limit of so many thousandths of a processor. */
 function cpuLimit(thousandths) {
   const prepare = async (stage) => {
     const group = controlGroup(stage, 'cpu', { 'cpu.cfs_period_us': 100_000, 'cpu.cfs_quota_us': thousandths * 100 });
@@ -143,7 +143,7 @@ function cpuLimit(thousandths) {
   };
 }
 
-/** A row in which little is left of a resource at the moment when a probe starts. A service that this kills starts anew. */
+/** A row in which little of a resource is left when a probe starts. If this kills the service, it is started again. */
 function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}, proof = () => {}, lost }) {
   const prepare = async (stage) => {
     const group = controlGroup(stage, controller);
@@ -154,7 +154,7 @@ function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}
     const ask = oneAtATime(async (observer) => {
       if (isTight) squeeze(group);
       const answer = await observer.ask(target);
-      await sleep(20); // what is killed has died by then
+      await sleep(20); // gives killed processes time to end
       loosen(group);
       if (service.child.exitCode === null && service.child.signalCode === null) return answer;
       service = await stage.service(options);
@@ -190,7 +190,7 @@ const memory = (mib, lost) =>
       },
       settle: (group) => {
         group.set('memory.force_empty', 0);
-      }, // what could be reclaimed would count as room
+      }, // because memory that can be reclaimed counts as room
       lost,
     },
   );
@@ -226,8 +226,8 @@ const anHourAgo = run(['env', `LD_PRELOAD=${LIBFAKETIME}`, 'FAKETIME=-1h', 'date
 const WITHOUT_FAKETIME = Number(anHourAgo) < Date.now() / 1000 - 3000 ? undefined : 'libfaketime';
 
 /**
- * A row in which the service and its probes see another clock than the kernel. The loop waits as long as README's, to scale:
- * a quarter of the limit.
+ * A row in which the service and its probes see another clock than the kernel. The loop waits for a quarter of the limit, as
+ * README's does.
  *
  * @param {object} plan
  * @param {Record<string, string>} [plan.env]

@@ -1,4 +1,4 @@
-// Rows of docs/truth.md that should be dead. Each starts a service that is well, and then does to it what its name says.
+// Rows of docs/truth.md in which the service should be dead. Each starts a healthy service, and does to it what the row's name says.
 
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -7,16 +7,16 @@ import { NODE, observers } from './observers.mjs';
 import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './stage.mjs';
 
 /**
- * A row. `prepare` starts what must be alive for every observer; `act`, called when it is, does what the row is about, and
- * may return another target to look at from then on.
+ * A row. `prepare` starts a service that must be alive for every observer. Then `act` does what the row is about; it may
+ * return another target to ask from then on.
  *
  * @typedef {object} Scenario
  * @property {string} id
  * @property {string} row its name in the table
  * @property {string} how what is done, in one line
- * @property {string} [missing] what this machine lacks for it; the row is left out then, and that is said
- * @property {Record<string, string>} [lost] why, for the observers of this library that give the wrong answer
- * @property {boolean} [alone] it would disturb others that run beside it
+ * @property {string} [missing] what this machine lacks for it; then the row is left out with a message
+ * @property {Record<string, string>} [lost] why observers of this library give the wrong answer
+ * @property {boolean} [alone] runs alone, because it would disturb other rows
  * @property {number} [asks] how often each observer is asked; default: see run.mjs
  * @property {(stage: import('./stage.mjs').Stage) => Promise<Prepared>} prepare
  */
@@ -26,8 +26,8 @@ import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './stage.mjs'
  * @property {import('./observers.mjs').Target} target
  * @property {() => Promise<import('./observers.mjs').Target | void>} act
  * @property {(observer: import('./observers.mjs').Observer, target: any) => Promise<import('./observers.mjs').Answer>} [ask]
- *   how an observer is asked, if there is more to it
- * @property {readonly string[]} [refused] observers of whom it was seen that their service does not even start
+ *   how an observer is asked, if not simply by `ask`
+ * @property {readonly string[]} [refused] observers whose service refused to start
  */
 
 const HEARTBEATS = ['liveness.js', 'liveness.sh'];
@@ -46,7 +46,7 @@ const ONE_DIRECTORY = {
 const each = (names, reason) => Object.fromEntries(names.map((name) => [name, reason]));
 const WITHOUT_ROOT = process.geteuid() === 0 ? undefined : 'root';
 
-/** A row in which loops of an ordinary service, or handlers, hear a word. */
+/** A row in which loops or handlers get a word. */
 function wedge(id, row, how, { loop = 'main', word, orders = [[loop, word]], lost = NO_LIMIT, proof, ...options }) {
   const prepare = async (stage) => {
     const service = await stage.service(options);
@@ -60,16 +60,16 @@ function wedge(id, row, how, { loop = 'main', word, orders = [[loop, word]], los
   return { id, row, how, lost, prepare };
 }
 
-/** A row in which handlers that a framework calls hear words. */
+/** A row in which handlers that a framework calls get words. */
 function handlers(id, row, how, orders, { lost } = {}) {
   return wedge(id, row, how, { handlers: TEN_HANDLERS, orders, lost: lost ?? {} });
 }
 
-// A container's first process. A shell's background job would else read from /dev/null, and the service ends with its input.
+// A container's first process. It passes its input on, because a background job reads /dev/null, and the service ends with its input.
 const REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & wait $!; exec sleep 1000000', 'sh'];
 const NOT_REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & exec sleep 1000000', 'sh'];
 
-/** A row in which the process is killed, and something may be done after that. */
+/** A row in which the process is killed; `then` may do more. */
 function killed(id, row, how, { init, lost, then }) {
   const prepare = async (stage) => {
     const service = await stage.service({ container: true, wrap: init });
@@ -82,7 +82,7 @@ function killed(id, row, how, { init, lost, then }) {
   return { id, row, how, missing: WITHOUT_ROOT, lost, prepare };
 }
 
-/** A row in which a container ends, and another one over the same files hangs before it beats or listens. */
+/** A row in which a container ends, and a new one with the same files hangs before it beats or listens. */
 function restarted(id, row, how, { setup = () => [], says }) {
   const prepare = async (stage) => {
     const before = await stage.service({ container: true, limit: 60_000 });
@@ -103,7 +103,7 @@ function restarted(id, row, how, { setup = () => [], says }) {
   return { id, row, how, missing: WITHOUT_ROOT, prepare };
 }
 
-/** It is seen for the reason that the row is about. */
+/** Expects liveness.sh to give the reason that the row is about. */
 async function expectSaid(target, words) {
   const { said } = await observers.find(({ name }) => name === 'liveness.sh').ask(target);
   if (!said.includes(words)) throw new Error(`liveness.sh was to say "${words}", and said "${said}"`);
@@ -122,7 +122,7 @@ function reuse({ target, innerPid }) {
   throw new Error(`pid ${innerPid} was to be used again`);
 }
 
-/** Another boot: what the kernel says of it is another file. */
+/** Imitates another boot by a file over the kernel's boot id. */
 function otherBoot(folder) {
   const file = join(folder, 'boot_id');
   writeFileSync(file, '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0\n');
