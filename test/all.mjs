@@ -1,10 +1,10 @@
-// npm run test:all: every test with nothing left out, test/faults, test/frameworks, and what may differ between Nodes on each other Node.
+// npm run test:all: every test and every row, test/faults, test/frameworks, and on each other Node the tests that may differ there.
 
 import { chosen, nodes } from './support/nodes.mjs';
 import { runAll, suite } from './support/suite.mjs';
 
 const WIDE = ['--config', 'test/wide/jest.config.js'];
-// These take long and say nothing about a Node.
+// These take long and do not depend on the Node version.
 const ELSEWHERE = [
   ...WIDE,
   '--testPathIgnorePatterns',

@@ -1,4 +1,4 @@
-// The kubelet's arithmetic against its simulation. What both rest on is read in the kubelet's source; a real one: test/kubelet.
+// Compares the kubelet's arithmetic with its simulation. Both follow the kubelet's source; test/kubelet runs a real one.
 
 import fc from 'fast-check';
 import {
@@ -18,7 +18,7 @@ import {
   type Scenario,
 } from '../src/kubelet';
 
-/** Times are whole numbers, so that the nearest that a run can come to a bound is 1. */
+/** Times are whole numbers, so a run can come within 1 of a bound, but no nearer. */
 const TICK = 1;
 
 const probe = (A: { P: number; T: number; F: number }): ProbeTiming => ({
@@ -51,7 +51,7 @@ const orderly = setting.map(({ limit, timing, delays }) => {
   };
 });
 
-/** An endless row of numbers from 0 to 1. */
+/** An endless series of numbers from 0 to 1. */
 const chances = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 40 }).map((row) => {
   let index = 0;
   return {
@@ -75,7 +75,7 @@ function anyExec(
   };
 }
 
-/** The answer of a heartbeat whose loop beats at every moment but in these stalls. */
+/** The answer of a heartbeat whose loop beats at every moment except in these stalls. */
 function heartbeat(
   limit: number,
   stalls: readonly { readonly from: number; readonly to: number }[],
@@ -140,7 +140,7 @@ describe('a wedge', () => {
         const events = simulate(
           { livenessProbe: timing },
           {
-            answer: wedgedAt(0, limit), // a probe looks when the beat is just young enough
+            answer: wedgedAt(0, limit), // one probe looks when the beat is just young enough
             exec: (_, at) => (at <= limit ? {} : { start: delays.start, end: timing.timeoutSeconds }),
             jitter: () => limit % timing.periodSeconds,
             act: () => delays.act,
@@ -158,7 +158,7 @@ describe('a wedge', () => {
         orderly.filter(({ limit, timing, delays }) => limit > timing.timeoutSeconds + delays.start),
         ({ limit, timing, delays }) => {
           const { earliest, latest } = decision(limit, timing, delays);
-          // One failure needs one probe only; for more, the first looks as late as it may.
+          // With a threshold of 1 one probe decides; with more, the first probe looks as late as possible.
           const late = timing.failureThreshold === 1 ? 0 : delays.start + timing.timeoutSeconds;
           const first = limit + TICK - late;
           const events = simulate(
@@ -231,7 +231,7 @@ describe('a wedge', () => {
     expect(Math.max(...decisions)).toBeCloseTo(16, 1);
   });
 
-  test('is simulated on a clock that is passed in: actions of one time come in the order in which they were asked for', () => {
+  test('is simulated on a clock that is passed in: actions at the same time run in the order in which they were scheduled', () => {
     const clock = new VirtualClock();
     const order: string[] = [];
     clock.at(2, () => order.push('b'));
@@ -244,7 +244,7 @@ describe('a wedge', () => {
   });
 });
 
-/** All rows of so many halves from 0 to `most`. */
+/** All series of `length` numbers from 0 to `most`, in steps of a half. */
 function* rows(most: number, length: number): Generator<number[]> {
   if (length === 0) yield [];
   else
@@ -257,7 +257,7 @@ describe('stalls', () => {
     maxLength: 40,
   });
 
-  test('of at most the earliest bound never restart, one after the other, if a probe sees every beat and none times out', () => {
+  test('of at most the earliest bound never restart, even in a series, if a probe sees every beat and none times out', () => {
     fc.assert(
       fc.property(setting, chances, fc.nat(30), apart, (setting, chance, jitter, row) => {
         const { timing, delays } = setting;
@@ -460,7 +460,7 @@ describe('the kubelet', () => {
     expect(began).toHaveLength(994);
   });
 
-  test('throws away the result of a command that cannot start: it never restarts', () => {
+  test('ignores the result of a command that cannot start, and never restarts', () => {
     const events = simulate(
       { livenessProbe: timing, startupProbe: timing },
       { ...dead, exec: (kind) => ({ error: kind === 'liveness' }), answer: (kind) => kind === 'startup', until: 1000 },
@@ -469,7 +469,7 @@ describe('the kubelet', () => {
     expect(probes(events, 'liveness')).toHaveLength(100);
   });
 
-  test('counts failures in a row: a success between begins anew, an error does not', () => {
+  test('counts failures in a row: a success resets the count, an error does not', () => {
     const decided = (...results: ('+' | '-' | '?')[]): number => {
       let index = -1;
       return firstDecision(
@@ -483,7 +483,7 @@ describe('the kubelet', () => {
     expect(decided('-', '?', '?', '-')).toBe(30);
   });
 
-  test('asks about a container after its initial delay only', () => {
+  test('probes a container only after its initial delay', () => {
     const [first, second] = probes(
       simulate(
         { livenessProbe: { ...timing, initialDelaySeconds: 25 } },
@@ -535,11 +535,11 @@ describe('the kubelet', () => {
     ]);
   });
 
-  test('stops liveness at deletion since 1.25, before that it asks on and does nothing; readiness goes on', () => {
+  test('stops liveness probes at deletion since 1.25; before, their failures do nothing; readiness goes on', () => {
     const pod: PodTiming = { livenessProbe: timing, readinessProbe: timing, terminationGracePeriodSeconds: 30 };
     for (const minor of [34, 25, 24, 20]) {
       const events = simulate(pod, { ...dead, answer: (_, at) => at < 15, deleteAt: 15, minor, until: 100 });
-      expect(probes(events, 'liveness')).toEqual(minor >= 25 ? [0, 10] : [0, 10, 20, 30]); // two failures: it waits for a new container
+      expect(probes(events, 'liveness')).toEqual(minor >= 25 ? [0, 10] : [0, 10, 20, 30]); // after two failures it waits for a new container
       expect(probes(events, 'readiness')).toEqual([0, 10, 20, 30, 40]);
       expect(history(events).filter((line) => !line.endsWith('ready'))).toEqual(['0 started', '15 deleted', '45 gone']);
     }

@@ -26,7 +26,7 @@ describe('the package', () => {
     expect(manifest.engines).toEqual({ node: '^20.19.0 || ^22.12.0 || >=24' });
   });
 
-  test('holds what it should, in less than 0.6 MB, and needs no other package', () => {
+  test('holds only these files, in less than 0.6 MB, and needs no other package', () => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' });
     const [{ files, unpackedSize }] = JSON.parse(stdout) as [{ files: { path: string }[]; unpackedSize: number }];
     expect(files.map(({ path }) => path).sort()).toEqual(
@@ -49,7 +49,7 @@ describe('the package', () => {
     expect([dependencies, peerDependencies, optionalDependencies]).toEqual([undefined, undefined, undefined]);
   });
 
-  test('dist/NOTICES has the licence of every package that is bundled', async () => {
+  test('dist/NOTICES has the licence of every bundled package', async () => {
     const define = { VERSION: '""', 'import.meta.url': '""' };
     const entryPoints = ['src/index.ts', 'src/liveness.ts', 'src/cli/index.ts'];
     const { metafile } = await build({
@@ -75,7 +75,7 @@ describe('the package', () => {
     for (const part of parts) expect(part).toMatch(/\((?:MIT|ISC)\)\n\n(?:.*\n){0,6}.*Copyright/);
   });
 
-  test('lets require.resolve find the probes, from wherever it is installed', () => {
+  test('lets require.resolve find the probes', () => {
     const script =
       "for (const name of ['liveness.js', 'liveness.sh']) console.log(require.resolve(`k8s-liveness/dist/${name}`))";
     const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: projectOf(), encoding: 'utf8' });
@@ -115,7 +115,7 @@ describe('the package', () => {
     expect(readFileSync('package-lock.json', 'utf8')).not.toContain('"resolved"');
   });
 
-  test('its top level is this and no more', () => {
+  test('the top level of the repository holds only these', () => {
     const made = ['coverage', 'dist', 'node_modules'];
     const top = readdirSync('.').filter(
       (name) => !name.startsWith('.') && !name.endsWith('.tgz') && !made.includes(name),
@@ -144,7 +144,7 @@ describe('the package', () => {
   });
 });
 
-/** An empty project in which this package is installed, and nothing else. */
+/** Makes a project in which only this package is installed. */
 function projectOf(): string {
   const folder = scratch();
   mkdirSync(join(folder, 'node_modules'));
@@ -153,7 +153,7 @@ function projectOf(): string {
 }
 
 describe('as an ES module', () => {
-  test('no string goes on in the next line, where a bundler that indents would change it', () => {
+  test('no string continues on the next line, because a bundler that indents would change it', () => {
     for (const file of ['index.js', 'liveness.js', 'cli.js']) {
       expect(readFileSync(`dist/${file}`, 'utf8').match(/\\\n.*/g)).toBeNull();
     }
@@ -166,7 +166,7 @@ describe('as an ES module', () => {
     return [status, stdout, stderr];
   }
 
-  test('the import of a health check is left to Node by webpack, rspack and ncc, as its comment asks', () => {
+  test('a comment tells webpack, rspack and ncc to leave the import of a health check to Node', () => {
     expect(readFileSync('dist/index.js', 'utf8')).toMatch(/\bimport\(\s*\/\* webpackIgnore: true \*\/\s*found\s*\)/);
   });
 
@@ -176,7 +176,7 @@ describe('as an ES module', () => {
     const probe = join(folder, 'liveness.js');
     copyFileSync('dist/liveness.js', probe);
     expect(run(probe, fileOf(record()))).toEqual(alive);
-    // Each option and each default loads one more module of Node's.
+    // Each option and each default loads another module of Node, and each must load there.
     expect(run(probe, '--process', '--maximum-age', '1h', fileOf(record()))).toEqual([
       1,
       expect.stringMatching(/^dead: missing: /),

@@ -1,4 +1,4 @@
-// probe(...) in a service's own liveness.js, and the two shipped probes, as the kubelet runs them: as processes.
+// probe(...) in a service's own liveness.js, and the two shipped probes, each run as a process, as the kubelet does.
 
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ const LIVENESS_JS = resolve('dist/liveness.js');
 const LIVENESS_SH = resolve('dist/liveness.sh');
 const INDEX_JS = resolve('dist/index.js');
 
-// Good for a day, whatever limit the class of a reader has: a step.
+// A step, so that its limit of a day counts, not the limit of the reader's class.
 const alive = fileOf(record({ kind: 'step' }));
 const stale = fileOf(aged(7000));
 const missing = join(scratch(), 'timestamp');
@@ -69,7 +69,7 @@ describe.each([
     expect(ask([alive, alive, alive])).toEqual([0, 'alive: 3 of 3\n', '']);
   });
 
-  test('names the first dead one, and how many of how many', () => {
+  test('names the first dead path, and says how many of all are dead', () => {
     expect(ask([alive, missing, stale])).toEqual([1, `dead: missing: no such file (${missing}); 2 of 3 dead\n`, '']);
   });
 
@@ -131,7 +131,7 @@ describe.each(shipped)('%s', (name, command) => {
     }
   });
 
-  test("--version is the package's", () => {
+  test('--version prints the version of the package', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(ask('--version')).toEqual([0, `${version}\n`, '']);
   });
@@ -167,11 +167,11 @@ describe.each(shipped)('%s', (name, command) => {
     },
   );
 
-  test('-- ends the options', () => {
+  test('takes what follows -- as paths', () => {
     expect(ask('--', '--help')[1]).toBe('dead: missing: no such file (--help)\n');
   });
 
-  test('--other-pid-namespace leaves pid and boot aside', () => {
+  test('--other-pid-namespace ignores pid and boot', () => {
     const foreign = fileOf(record({ pid: 999_999_999, boot: '0-0-0-0-1' }));
     expect(ask(foreign)[1]).toContain('dead: gone: beat in another boot');
     expect(ask('--other-pid-namespace', foreign)).toEqual([
@@ -197,12 +197,12 @@ describe.each(shipped)('%s', (name, command) => {
       expect(ask('--maximum-age', limit, stale)[1]).toContain('limit 1m (');
     });
 
-    test('--maximum-age leaves a plain file within it alive', () => {
+    test('a plain file within --maximum-age is alive', () => {
       expect(ask('--maximum-age', '1h', fileOf(''))[0]).toBe(0);
     });
 
     test.each(['', '0s', '5', '2 m', '-2m', '1.5h', 'PT', '30m1h', 'soon'])(
-      '--maximum-age %j is refused with what is accepted',
+      '--maximum-age %j is refused, and the line says what is accepted',
       (limit) => {
         expect(ask(`--maximum-age=${limit}`, alive)).toEqual([
           2,
@@ -223,7 +223,7 @@ describe.each(shipped)('%s', (name, command) => {
       }
     });
 
-    test('--maximum-age is refused with the probe that has it', () => {
+    test('--maximum-age is refused, and the line names the probe that has it', () => {
       expect(ask('--maximum-age', '2m', alive)[2]).toContain('expected liveness.js for --maximum-age');
     });
   }
@@ -241,7 +241,7 @@ describe('probe(...)', () => {
     },
   );
 
-  test('tells whatever went wrong on one line', () => {
+  test('prints any error on one line', () => {
     const body =
       "class Bad extends Timestamp { get maximumAge() { throw new Error('boom\\nline 2\\u001b[31m') } } probe(Bad.byRef())";
     expect(said(own(body))).toEqual([2, '', 'cannot ask: boom?line 2?[31m\n']);
@@ -267,7 +267,7 @@ describe('probe(...)', () => {
     expect(said(holding)[0]).toBe(1);
   });
 
-  test('keeps its answer whatever listens to the end', () => {
+  test('keeps its answer if a listener of "exit" changes the exit code', () => {
     const listening = own(
       `probe(Mine.byRef(${JSON.stringify(stale)}))`,
       "process.on('exit', () => { process.exitCode = 0; process.exit(0); });",
@@ -275,7 +275,7 @@ describe('probe(...)', () => {
     expect(said(listening)[0]).toBe(1);
   });
 
-  test('never beats itself, even by a class that beats in its constructor', () => {
+  test('never beats, even if the constructor of the class beats', () => {
     const path = join(scratch(), 'timestamp');
     const body = `class Eager extends Timestamp { maximumAge = 1000; constructor(...all) { super(...all); this.refresh(); } }
                   probe(Eager.byRef(${JSON.stringify(path)}))`;
@@ -283,7 +283,7 @@ describe('probe(...)', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("the origin's own shape: process.exit(byRef(path).alive ? 0 : 1)", () => {
+  test('process.exit(byRef(path).alive ? 0 : 1) works as a probe', () => {
     for (const [path, code] of [
       [alive, 0],
       [stale, 1],
@@ -339,7 +339,7 @@ describe('what a probe costs', () => {
     'read by ShellCheck',
     () => {
       test('liveness.sh is POSIX sh', () => {
-        // Left out: ulimit -t, which all three shells have; $LIVENESS_PATH in the help; splitting fields on purpose.
+        // Excluded: ulimit -t, which all three shells have; $LIVENESS_PATH in the help; fields that are split on purpose.
         const { stdout } = spawnSync('shellcheck', ['--shell=sh', '--exclude=SC3045,SC2016,SC2086', LIVENESS_SH], {
           encoding: 'utf8',
         });

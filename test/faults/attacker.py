@@ -1,10 +1,10 @@
-"""Another user, who swaps what stands at a path as fast as he can, until SIGTERM or his parent's end.
+"""Another user, who swaps a path or folder without a pause, until SIGTERM or until the parent ends.
 
-attacker.py path PATH READY TARGET KIND...   swaps PATH itself for each kind of thing; links lead to TARGET
-attacker.py folder FOLDER READY TARGET       swaps FOLDER, his own, for a symbolic link to TARGET
+attacker.py path PATH READY TARGET KIND...   swaps PATH for a file of each kind; links lead to TARGET
+attacker.py folder FOLDER READY TARGET       swaps the attacker's own FOLDER for a symbolic link to TARGET
 attacker.py made FOLDER READY TARGET         swaps FOLDER, as soon as the service has made it, for the folder TARGET beside it
 
-Prints a line when READY swaps are done, and how many it were at the end.
+Prints a line after READY swaps, and the number of swaps at the end.
 """
 
 import ctypes
@@ -39,7 +39,7 @@ def count():
 
 
 def exchange(a, b):
-    """Both names change places in one step: there is no moment without the one or the other."""
+    """Swaps both names in one step, so that each always exists."""
     done = renameat2(-100, a.encode(), -100, b.encode(), 2) == 0
     if done:
         count()
@@ -76,19 +76,19 @@ def swap_path():
             return
         clear(spare)
         if os.path.lexists(spare):
-            spare = f'{path}.{next(names)}'  # in a sticky folder he cannot take away again another's file that he has linked there
+            spare = f'{path}.{next(names)}'  # in a sticky folder the attacker cannot remove a link to another user's file
         try:
             make(kind, spare)
         except OSError:
             continue
-        # Something that bears a look and, many times over, what the look was to keep out.
+        # Shows in turns a file that passes the service's check and one that must not pass it.
         for _ in range(100):
             if stopping:
                 return
             if exchange(spare, path):
                 continue
             try:
-                make(also, path)  # whenever the service has let go of it
+                make(also, path)  # works whenever the service has removed its file
                 count()
             except OSError:
                 pass
@@ -99,7 +99,7 @@ def swap_folder():
     while not stopping and os.getppid() == parent:
         exchange(spare, path)
         try:
-            os.unlink(f'{path}/timestamp')  # so that the service makes it again; in the target he may not
+            os.unlink(f'{path}/timestamp')  # so that the service makes it again; in the target this fails
         except OSError:
             pass
 
@@ -107,7 +107,7 @@ def swap_folder():
 def swap_made():
     while not stopping and os.getppid() == parent:
         if exchange(target, path):
-            exchange(target, path)  # back
+            exchange(target, path)  # swaps back
             os.rename(path, f'{spare}.{next(names)}')
 
 

@@ -1,5 +1,5 @@
-// Clocks that step, are hidden, are faked or stand still: uptime judges where it is known, and where it is not, this shows
-// what a step does. The machine's own clock is never set.
+// Clocks that step, are hidden, are faked or stand still. If the uptime is known, it judges; if not, these tests show what a
+// step of the wall clock does. They never set the machine's clock.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ const STEPS = [
   ['ten years forward', YEARS],
 ] as const;
 
-/** Beats every 20 ms; SIGUSR2: states a step of an hour and beats no more. */
+/** Beats every 20 ms. On SIGUSR2 it states a step of an hour and stops beating. */
 const SERVICE = `
   const { Timestamp } = require(${JSON.stringify(resolve('dist/index.js'))});
   class T extends Timestamp { maximumAge = Number(process.env.LIMIT) }
@@ -46,12 +46,12 @@ async function service(limit: number, within: readonly string[]): Promise<Servic
 function recorded(path: string): HeartbeatRecord {
   for (let reads = 0; reads < 100_000; reads++) {
     const parsed = parse(readFileSync(path, 'latin1').trimEnd());
-    if (parsed.kind === 'record') return parsed.record; // else it was being written
+    if (parsed.kind === 'record') return parsed.record; // otherwise the record is torn
   }
   throw new Error(`expected a heartbeat at ${path}`);
 }
 
-/** Waits for a beat that is so. */
+/** Waits for a beat whose record `is` accepts. */
 async function beatThat(path: string, is: (record: HeartbeatRecord) => boolean): Promise<HeartbeatRecord> {
   for (;;) {
     const record = recorded(path);
@@ -83,7 +83,7 @@ const LIBFAKETIME = ['/usr/lib', '/usr/lib64', ...readdirSync('/usr/lib').map((n
   .map((folder) => `${folder}/faketime/libfaketime.so.1`)
   .find((path) => existsSync(path));
 
-/** A wall clock of its own for the command that follows, which can be set while that runs; uptime and monotonic stay real. */
+/** A wall clock for one command, which can be set while the command runs. Uptime and monotonic time stay real. */
 class WallClock {
   readonly #file = join(open(scratch()), 'step');
   readonly within: readonly string[];
@@ -101,7 +101,7 @@ class WallClock {
 }
 
 const claim = 'that a step of the wall clock changes no verdict is not verified';
-// libfaketime leaves these behind where a process is killed.
+// libfaketime leaves these files behind if a process is killed.
 afterAll(() => {
   const sweep =
     'for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done';
@@ -145,7 +145,7 @@ faketime('the wall clock is set', () => {
       expect(await verdictOn(path)).toBe('alive');
     });
 
-    test('while the loop is wedged: stale, as soon as without', async () => {
+    test('while the loop is wedged: stale, as without the step', async () => {
       const clock = new WallClock();
       const { pid, path } = await service(500, clock.within);
       clock.set(seconds);
@@ -162,8 +162,8 @@ faketime('the wall clock is set', () => {
 });
 
 /**
- * A reader on a machine whose clock has been set by so many seconds since: the kernel moves `btime` of /proc/stat, by which a
- * shell knows the time, with it.
+ * A reader on a machine whose clock has been set by `seconds` since the beat. The kernel then changes `btime` of /proc/stat too,
+ * from which a shell computes the time.
  */
 function stepped(seconds: number, { masked = false } = {}): Asking {
   const clock = new WallClock();
@@ -186,21 +186,21 @@ const canStepAll = canMount && LIBFAKETIME !== undefined;
 
 describeIf(
   canStepAll,
-  'root, to mount, and libfaketime: what a step does where only the wall clock is known is not verified',
+  'root, to mount, and libfaketime: what a step does if only the wall clock is known is not verified',
 )('only the wall clock is known', () => {
   const limit = 6000;
 
   test.each([
-    ['not at all, after a beat: alive', 0, 0, 'alive'],
-    ['not at all, 2 minutes after the last beat: stale', 120, 0, 'stale'],
+    ['by 0 s, after a beat: alive', 0, 0, 'alive'],
+    ['by 0 s, 2 minutes after the last beat: stale', 120, 0, 'stale'],
     ['an hour back, until the next beat: future', 0, -HOUR, 'future'],
     ['an hour forward, until the next beat: stale', 0, HOUR, 'stale'],
     ['ten years back, until the next beat: future', 0, -YEARS, 'future'],
     ['ten years forward, until the next beat: stale', 0, YEARS, 'stale'],
     ['an hour back while the loop is wedged for 2 minutes: future, which is dead too', 120, -HOUR, 'future'],
-    // The limit that README and docs/heartbeat-file.md state.
+    // README and docs/heartbeat-file.md state this weakness.
     [
-      '2 minutes back while the loop is wedged for 2 minutes: alive, NOT DETECTED until another limit is over',
+      '2 minutes back while the loop is wedged for 2 minutes: alive, NOT DETECTED until another limit has passed',
       120,
       -120,
       'alive',
@@ -218,7 +218,7 @@ describeIf(
     },
   );
 
-  test('a service whose /proc/uptime is masked states its uptime all the same, so that a step changes nothing', async () => {
+  test('a service whose /proc/uptime is masked still states its uptime, so that a step changes nothing', async () => {
     const clock = new WallClock();
     const { pid, path } = await service(60_000, [...mounted('mount --bind /dev/null /proc/uptime'), ...clock.within]);
     expect(recorded(path).uptime).toBeGreaterThan(0);
@@ -247,7 +247,7 @@ describeIf(canMount, 'root, to mount: what a masked or faked /proc/uptime and a 
       },
     );
 
-    /** As lxcfs does, and as a suspend would: a file of our own in its place, for the service and for probes in its container. */
+    /** Puts a file over /proc/uptime for the service and its probes, as lxcfs does. With `set` it jumps, as after a suspend. */
     async function withUptime(
       limit: number,
       seconds: number,
@@ -261,7 +261,7 @@ describeIf(canMount, 'root, to mount: what a masked or faked /proc/uptime and a 
       return { pid, path, set, inside: { within: ['nsenter', `--target=${pid}`, '--mount'] } };
     }
 
-    test('of lxcfs, the same for service and probes: alive, and stale by that clock alone', async () => {
+    test('of lxcfs is the same for service and probes: alive, and stale by that clock alone', async () => {
       const { pid, path, inside, set } = await withUptime(60_000, 0.5);
       expect(await verdictOn(path, inside)).toBe('alive');
       set(30);
@@ -272,15 +272,15 @@ describeIf(canMount, 'root, to mount: what a masked or faked /proc/uptime and a 
       expect(await verdictOn(path, inside)).toBe('stale');
     });
 
-    test('that jumps by an hour while monotonic time does not, as at a resume: stale until the next beat, then alive', async () => {
+    test('that jumps by an hour, as after a suspend, while monotonic time does not: stale until the next beat, then alive', async () => {
       const { pid, path, inside, set } = await withUptime(60_000, 1000);
       expect(await verdictOn(path, inside)).toBe('alive');
-      process.kill(pid, 'SIGSTOP'); // what a suspend does to everyone
+      process.kill(pid, 'SIGSTOP'); // a suspend stops every process
       set(1000 + HOUR);
-      const first = await verdictOn(path, inside); // a kubelet that probes before the loop has turned
+      const first = await verdictOn(path, inside); // as if the kubelet probes before the loop has beaten
       process.kill(pid, 'SIGCONT');
       await nextBeat(path);
-      // With failureThreshold 2 the kubelet's count is 1, and 0 again: no restart.
+      // One failure and then a success: with failureThreshold 2 the kubelet does not restart.
       expect([first, await verdictOn(path, inside), await verdictOn(path, inside)]).toEqual([
         'stale',
         'alive',
@@ -297,7 +297,7 @@ const canShift = Number.parseFloat(shifted) > Number.parseFloat(readFileSync('/p
 describeIf(canShift, 'root and time namespaces (util-linux): what unshare --time does is not verified')(
   'a time namespace',
   () => {
-    test('around service and probes: alive while it beats, stale when it is wedged', async () => {
+    test('around service and probes: alive while the service beats, stale when it is wedged', async () => {
       const { pid, path } = await service(3000, SHIFT);
       const inside = { within: ['nsenter', `--target=${pid}`, '--time'] };
       expect(await verdictOn(path, inside)).toBe('alive');
@@ -305,7 +305,7 @@ describeIf(canShift, 'root and time namespaces (util-linux): what unshare --time
       await becomes(path, 'stale', inside);
     });
 
-    test('around the service alone: it is gone to probes outside, which see another start; by wall clock it is alive', async () => {
+    test('around the service alone: gone to probes outside, which see another start time, but alive by wall clock', async () => {
       const { path } = await service(60_000, SHIFT);
       expect(await verdictOn(path)).toBe('gone');
       expect(await verdictOn(path, { otherPidNamespace: true })).toBe('alive');

@@ -1,4 +1,4 @@
-/** The verdict in real containers, locked down as a careful pod is: Node as PID 1, and probes that die in the middle. */
+/** The verdict in real containers, locked down like a careful pod, with Node as PID 1 and probes that are killed. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -25,21 +25,21 @@ const PROBES = [
 ] as const;
 const EVERY_PROBE = PROBES.map(([, command]) => command);
 
-/** A shell is done with one path before anybody could kill it in the middle. */
+/** Gives a shell many paths, because it would have judged one path before it could be killed. */
 const long = (probe: readonly string[]): readonly string[] => {
   return probe === NODE ? NODE : [...probe, ...Array<string>(50).fill(HEARTBEAT)];
 };
 
 interface Outcome {
-  /** Of probes that were not killed, or had ended before. */
+  /** From probes that were not killed, or that had ended before. */
   readonly answers: Run[];
   readonly killed: Run[];
 }
 
-/** Runs probes until `total` are done, a third of them killed at a random moment of their lives. */
+/** Runs `total` probes, and kills a third of them at a random time. */
 async function run(container: Container, probe: readonly string[], total: number, atOnce = 1): Promise<Outcome> {
   const outcome: Outcome = { answers: [], killed: [] };
-  // From the runtime's start on; the shortest, as a stall would have most of them killed too late.
+  // The shortest of three runs, because after a slow one most kills would come too late.
   const lives: number[] = [];
   for (let one = 0; one < 3; one++) lives.push((await container.exec(long(probe)).ended).milliseconds);
   const life = Math.min(...lives);
@@ -59,7 +59,7 @@ async function run(container: Container, probe: readonly string[], total: number
   return outcome;
 }
 
-/** Every probe that was not killed says that, and no killed one has said anything else before. */
+/** Expects this verdict from every probe that was not killed, and no other output from a killed one. */
 function expectNoFalseVerdict({ answers, killed }: Outcome, verdict: 'alive: ' | 'dead: stale: '): void {
   const code = verdict === 'alive: ' ? 0 : 1;
   expect(answers.filter((answer) => answer.code !== code || !answer.output.startsWith(verdict))).toEqual([]);
@@ -75,7 +75,7 @@ async function expectNothingLeft(container: Container): Promise<void> {
 describeIf(
   missing.length === 0,
   `${missing.join(', ')} (apt-get install runc podman busybox-static dash util-linux), so not verified: in containers, probes ` +
-    'that are killed leave no zombie, none gives a false verdict, and a container that is started anew is gone until it beats',
+    'that are killed leave no zombie, none gives a false verdict, and a new container is gone until it beats',
 )('in containers', () => {
   let sandbox: Sandbox;
   beforeAll(async () => {
@@ -131,7 +131,7 @@ describeIf(
       },
     );
 
-    test('what a probe of somebody else leaves behind is seen here', async () => {
+    test('the check for zombies sees what a bad probe leaves behind', async () => {
       for (let run = 0; run < 3; run++)
         await container.exec(['busybox', 'sh', '-c', 'busybox sleep 0.05 & exit 0']).ended;
       await until(() => container.others().every(({ state }) => state === 'Z'));
@@ -139,13 +139,13 @@ describeIf(
     });
   });
 
-  test('a few dozen of each, a third killed, are right with a processor limit of 100m and of 50m too', async () => {
-    // Four probes at a time take the processor from the service for longer than the other containers' limit of 10 s.
+  test('a few dozen of each, a third killed, are also right with a processor limit of 100m and of 50m', async () => {
+    // Four probes at a time can keep the service from the processor for more than 10 s, the limit in the other containers.
     const LIMIT = '60000';
     const limits = [
       { cpu: 100, probes: 24, env: { LIMIT } },
       { cpu: 50, probes: 12, env: { LIMIT } },
-      { cpu: 50, probes: 3, env: { LIMIT, BUSY: '20', TURN: '1' } }, // it takes all that it gets
+      { cpu: 50, probes: 3, env: { LIMIT, BUSY: '20', TURN: '1' } }, // a service that uses all its processor time
     ];
     await Promise.all(
       limits.map(async ({ probes, ...limit }) => {
@@ -192,7 +192,7 @@ describeIf(
       await first.kill();
 
       const second = await sandbox[runtime]({ ...locked, volume, env: { LIMIT: '600000', WAITS: 'yes' } });
-      expect(second.heartbeat).toMatch(/ 60000 +own +100 1 /); // fresh, and of a PID 1
+      expect(second.heartbeat).toMatch(/ 60000 +own +100 1 /); // a fresh record of PID 1
       for (const probe of EVERY_PROBE) {
         expect(await second.exec(probe).ended).toMatchObject({
           code: 1,
@@ -205,20 +205,20 @@ describeIf(
     },
   );
 
-  test('a sidecar sees another container by its age alone, with --other-pid-namespace', async () => {
+  test('a sidecar judges another container by the age alone, with --other-pid-namespace', async () => {
     const volume = newVolume(sandbox, 'sidecar');
     const sidecar = await sandbox.runc({ ...locked, volume, command: ['busybox', 'sleep', '600'] });
     const other = (probe: readonly string[]): string[] => [...probe, '--other-pid-namespace'];
     const service = await sandbox.runc({ ...locked, volume, env: { LIMIT: '5000' } });
     for (const probe of EVERY_PROBE) {
       await sidecar.says(0, other(probe));
-      // Without the option it looks for the writer among its own processes.
+      // Without the option the probe looks for the writer among the processes of the sidecar.
       expect(await sidecar.exec(probe).ended).toMatchObject({
         code: 1,
         output: expect.stringMatching(/^dead: gone: /) as string,
       });
     }
-    // It cannot tell that the other container has ended until the beat is too old.
+    // The probe cannot see that the other container has ended, so it says alive until the beat is too old.
     await service.kill();
     expect(await sidecar.exec(other(BUSYBOX)).ended).toMatchObject({ code: 0 });
     for (const probe of EVERY_PROBE) expect((await sidecar.says(1, other(probe))).output).toMatch(/^dead: stale: /);
@@ -230,7 +230,7 @@ describeIf(
     await Promise.all([sidecar.kill(), anew.kill()]);
   });
 
-  test('killed in the middle of its work, leaves nothing', async () => {
+  test('leaves nothing behind if it is killed at work', async () => {
     const folder = scratch();
     const esbuild = resolve('node_modules/.bin/esbuild');
     const library = join(folder, 'containers.js');
@@ -267,7 +267,7 @@ function newVolume(sandbox: Sandbox, name: string): string {
   return volume;
 }
 
-/** Its processes, mounts, cgroups and files. */
+/** The processes, mounts, cgroups and files that the sandbox left. */
 function tracesOf(folder: string): string[] {
   const name = basename(folder);
   const processes = readdirSync('/proc')

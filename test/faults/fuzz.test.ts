@@ -15,7 +15,7 @@ function fuzz(...args: string[]): { status: number | null; said: string } {
   return { status, said: stdout + stderr };
 }
 
-/** The shipped script with a mistake in it. */
+/** A copy of the shipped script with one mistake. */
 function spoiled(right: string, wrong: string): string {
   const script = readFileSync('dist/liveness.sh', 'utf8');
   expect(script).toContain(right);
@@ -28,7 +28,7 @@ function spoiled(right: string, wrong: string): string {
 }
 
 describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one answer with Node')('the fuzzer', () => {
-  test('finds one answer from node, dash, busybox and bash in 100,000 cases, and the one that was written', () => {
+  test('gets the expected answer from node, dash, busybox and bash in 100,000 cases', () => {
     const { status, said } = fuzz('--cases', '100000');
     console.log(said);
     expect(said).toMatch(/^seed \d+, 100000 cases\n/);
@@ -44,7 +44,7 @@ describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one ans
       /expected malformed\n {2}node: "dead: malformed/,
     ],
     [
-      'computes at once',
+      'computes with a word that is no number',
       "'' | *[!0-9]* | 0?* | ????????????????*) return 1 ;;",
       "'') return 1 ;;",
       /executed: 0 pwned/,
@@ -53,7 +53,7 @@ describeIf(SHELLS.length === 3, 'dash, busybox and bash, to hold them to one ans
     ['forgets that a task may be overdue', 'task:*) k_reason=overdue ;;', 'x:*) ;;', /expected overdue\n/],
     ['takes any number for a count of tasks', 'k_number "$k_in_hand" && ', '', /in hand since/],
     [
-      'has a slip in its words',
+      'has a wrong word in its line',
       "k_detail='holds no pid'",
       "k_detail='has no pid'",
       /dash: "dead: malformed: pid file: has no/,

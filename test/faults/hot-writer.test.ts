@@ -25,11 +25,11 @@ const WRITER = `
 
 /** Loops that beat and do nothing else. */
 const WRITERS = {
-  // Each beat's limit differs from the one before, so that each is written.
+  // Each beat has another limit than the one before, so each is written.
   'writes every beat': `${WRITER} for (const t = begin(); ;) { t.refresh({ maximumAge: 600000 }); t.refresh() }`,
-  // A clock a thousand times as fast: a write every 0.6 ms, and beats that are left unwritten in between.
+  // The clock is a thousand times as fast: a write every 0.6 ms, with unwritten beats between them.
   'writes what its window lets it': `${WRITER} for (const t = begin({ clock }); ;) t.refresh()`,
-  // Each beginning is nearer to its deadline than the loop, so that it is written; and so is each end of what is recorded.
+  // Each new task is nearer to its deadline than the loop, so its begin is written, and its end too.
   'begins, refreshes and ends tasks': `${WRITER}
     const t = begin();
     const inHand = [];
@@ -52,7 +52,7 @@ const NODE_READER = `
   }
   console.log(wrong + ' wrong of ' + READS);`;
 
-// The script itself, in a child of its own for each read.
+// Runs the shipped script in a new subshell for each read.
 const SHELL_READER = `
   LC_ALL=C
   wrong=0 reads=0
@@ -73,12 +73,12 @@ for (const [where, folder, present] of [
 ] as const) {
   const what = `dash, busybox, bash and a folder ${where}, to read a heartbeat there beside a writer that never pauses`;
   describeIf(present && SHELLS.length === 3, what)(where, () => {
-    test.each(Object.entries(WRITERS))('a loop that %s is never anything but alive', async (name, script) => {
+    test.each(Object.entries(WRITERS))('a loop that %s is always alive', async (name, script) => {
       const path = join(folder, name.replaceAll(' ', '-'));
       const writer = start(process.execPath, ['-e', script, path]);
       await ready(writer);
       const first = beatsOf(path);
-      const share = Object.keys(WRITERS).length * 2; // in two places
+      const share = Object.keys(WRITERS).length * 2; // in memory and on disk
       const reads = [
         Math.ceil(NODE_READS / share),
         ...SHELLS.map(() => Math.ceil(SHELL_READS / share / SHELLS.length)),
@@ -92,7 +92,7 @@ for (const [where, folder, present] of [
       const beats = beatsOf(path) - first;
       console.log(`${where}, ${name}: node, dash, busybox and bash: ${said.join(', ')}; ${beats} beats meanwhile`);
       expect(said).toEqual(reads.map((count) => `0 wrong of ${count}`));
-      expect(beats).toBeGreaterThan(10_000); // it was hot
+      expect(beats).toBeGreaterThan(10_000); // the loop really ran without a pause
     });
   });
 }
@@ -110,7 +110,7 @@ function output([command = '', ...args]: readonly string[], path: string, reads:
   );
 }
 
-/** Beats that the record counts. A torn read of it does not hurt a minimum. */
+/** The record's count of beats. A torn read can only lower it, and the test needs a minimum. */
 function beatsOf(path: string): number {
   return Number(readFileSync(path, 'latin1').split(/ +/)[1]);
 }

@@ -14,7 +14,7 @@ const PRELUDE = `
   class T extends Timestamp { maximumAge = 60000 }
   const path = process.argv[1];
   const ready = () => {
-    require('node:os').setPriority(19); // who kills it needs the processor too
+    require('node:os').setPriority(19); // leaves the processor to the test, which must kill in time
     require('node:fs').writeSync(1, '.');
   };`;
 
@@ -22,13 +22,13 @@ interface Writer {
   readonly name: string;
   readonly script: string;
   readonly isDirectory?: boolean;
-  /** Killed while it starts or soon after. */
+  /** Is killed while it starts or soon after. */
   readonly early?: boolean;
-  /** What it may be after its first beat. */
+  /** Verdicts that are allowed after its first beat. */
   readonly then: readonly string[];
-  /** What it may be once it is killed. */
+  /** Verdicts that are allowed after the kill. */
   readonly after: readonly string[];
-  /** Temporary files it may leave behind, all its kills together. */
+  /** How many temporary files may be there at once. */
   readonly litter: number;
 }
 
@@ -71,7 +71,7 @@ const WRITERS: Writer[] = [
 
 const what = 'Linux with /proc, to judge what a writer leaves that is killed at a random moment';
 describeIf(existsSync('/proc/self/stat'), what)('killed at a random moment', () => {
-  // Side by side, as each is mostly Node starting.
+  // Concurrent, because most of the time Node starts.
   test.concurrent.each(WRITERS)('$name never leaves a malformed heartbeat', async (writer) => {
     let path = join(scratch(), 'unit');
     const judge = (): string => {
@@ -82,7 +82,7 @@ describeIf(existsSync('/proc/self/stat'), what)('killed at a random moment', () 
     let mostLitter = 0;
     let startup = 0;
     for (let kill = 0; kill < KILLS / WRITERS.length; kill++) {
-      if (writer.early && kill % 2 === 0) path = join(scratch(), 'unit'); // else over what the one before has left
+      if (writer.early && kill % 2 === 0) path = join(scratch(), 'unit'); // otherwise the writer starts over the leftover
       const began = Date.now();
       const child = start(process.execPath, ['-e', `${PRELUDE} ${writer.script}`, path]);
       const closed = once(child, 'close');

@@ -1,4 +1,4 @@
-// Another user who may write where the heartbeat stands, and content that wants to be a command: SECURITY.md says what holds.
+// Attacks by another user who may write to the heartbeat's folder, and by content that looks like a command. See SECURITY.md.
 
 import { spawnSync, type ChildProcess } from 'node:child_process';
 import {
@@ -27,7 +27,7 @@ const LIBRARY = JSON.stringify(resolve('dist/index.js'));
 
 const SYSCTLS = ['protected_symlinks', 'protected_hardlinks', 'protected_regular', 'protected_fifos'];
 
-/** A service that writes every beat and now and then begins anew, until SIGTERM; then it says what it has seen. */
+/** A service that writes every beat, and sometimes deletes the file and starts again. On SIGTERM it prints its counts. */
 const SERVICE = `
   const { Timestamp } = require(${LIBRARY});
   process.setgid(+process.env.USER_ID); process.setuid(+process.env.USER_ID);
@@ -35,7 +35,7 @@ const SERVICE = `
   const timestamp = new T(process.env.HEARTBEAT).refresh();
   let [recorded, later, threwLater, restarts, ready] = [true, 0, 0, 0, false];
   const parent = process.ppid;
-  // Only a first beat may throw: one after new, or after a delete() that has let go of the file.
+  // Only a first beat may throw: after new, or after a delete() that removed the file.
   const beat = (options) => {
     if (recorded) later++;
     try { timestamp.refresh(options); recorded = true } catch { if (recorded) threwLater++ }
@@ -56,13 +56,13 @@ const SERVICE = `
   some();`;
 
 interface Told {
-  /** Beats that were not a first one, and how many of them threw. */
+  /** How many beats were not first beats; threwLater: how many of them threw. */
   readonly later: number;
   readonly threwLater: number;
   readonly line: string;
 }
 
-/** Settles with everything it printed when a line of it matches, or at its end. */
+/** Settles with all output when a line matches, or when the child ends. */
 function said(child: ChildProcess, line: RegExp): Promise<string> {
   let text = '';
   return new Promise((settle) => {
@@ -76,7 +76,7 @@ function said(child: ChildProcess, line: RegExp): Promise<string> {
   });
 }
 
-/** Where another user may write: as an emptyDir, or as /tmp. */
+/** A folder in which another user may write, like an emptyDir or like /tmp. */
 function shared(mode: number): string {
   const folder = join(scratch({ memory: true }), 'shared');
   chmodSync(join(folder, '..'), 0o755);
@@ -85,7 +85,7 @@ function shared(mode: number): string {
   return folder;
 }
 
-/** A file that would be taken for a leftover of the service: regular, its own, of the right size. */
+/** A file that looks like a leftover of the service: a regular file of its user and of the right size. */
 function victim(folder: string, owner: number, mode: number): string {
   mkdirSync(folder, { recursive: true });
   chmodSync(folder, 0o755);
@@ -97,7 +97,7 @@ function victim(folder: string, owner: number, mode: number): string {
   return path;
 }
 
-/** All of it that a write would change. */
+/** Everything about the file that a write would change. */
 function state(path: string): unknown {
   const { mode, uid, gid, size, mtimeMs, ino } = lstatSync(path);
   return {
@@ -159,10 +159,10 @@ describeIf(
   );
 
   describe.each(PLACES)('%s, in %s', (_, __, user, mode) => {
-    test('no victim of a swap of the path is written, and the loop goes on', async () => {
+    test('a swap of the path gets no other file written, and the loop goes on', async () => {
       const folder = shared(mode);
       const path = join(folder, 'timestamp');
-      // He may link to a file by another name only if he may write it, under fs.protected_hardlinks.
+      // Writable for the attacker, who may otherwise not make a hard link to it under fs.protected_hardlinks.
       const mine = victim(join(folder, '..', 'mine'), user, 0o666);
       const before = state(mine);
       const { told, swaps } = await attack({ path, user }, [
@@ -180,13 +180,13 @@ describeIf(
       expect(swaps).toBeGreaterThanOrEqual(Number(SWAPS));
       expect(told.later).toBeGreaterThan(100);
       expect(told.threwLater).toBe(0);
-      expect(told.line).toMatch(/^alive/); // as soon as the attacker lets it
+      expect(told.line).toMatch(/^alive/); // the attack is over
     });
 
     test.each([
       ['its folder', ''],
-      ['the folder above that', 'below'],
-    ])('no victim of a swap of %s is written', async (_, below) => {
+      ['the folder above its folder', 'below'],
+    ])('a swap of %s gets no other file written', async (_, below) => {
       const folder = shared(mode);
       spawnSync('sh', [
         '-c',
@@ -206,7 +206,7 @@ describeIf(
     });
   });
 
-  test('nothing is swept away from a folder that is swapped in while a process directory is loaded', async () => {
+  test('load() removes nothing from a folder that is swapped in', async () => {
     const folder = shared(0o777);
     const his = join(folder, 'his');
     spawnSync('sh', ['-c', 'mkdir -m 777 "$1" && chown 65534:65534 "$1"', 'sh', his]);
@@ -237,7 +237,7 @@ describeIf(
   });
 
   test.each(USERS)(
-    '%s opens to nobody a folder of its own that comes into the place of one it has just made',
+    '%s does not change the mode of its own folder that is swapped for one that it has just made',
     async (_, user) => {
       const folder = shared(0o777);
       const mine = join(folder, 'mine');
@@ -265,18 +265,18 @@ describeIf(
   );
 
   test.each(USERS)(
-    '%s never follows a symbolic link that comes between the look at the path and its opening',
+    '%s never follows a symbolic link that is swapped in between the check of the path and its opening',
     async (_, user) => {
       const path = join(shared(0o777), 'timestamp');
       const mine = victim(join(path, '../../mine'), user, 0o644);
       const before = state(mine);
-      // Nothing else: each exchange shows the service's own file, or the link.
+      // Only links, so that each swap shows either the service's own file or the link.
       await attack({ path, user }, ['path', path, '150000', mine, 'symlink']);
       expect(state(mine)).toEqual(before);
     },
   );
 
-  test('a Node reader is never led to another file, and never held up', async () => {
+  test('a Node reader never reads another file, and never hangs', async () => {
     const path = join(shared(0o777), 'timestamp');
     const alive = fileOf(record());
     open(alive);
@@ -341,8 +341,8 @@ const EVIL = [
 const shells = SHELLS.map((shell) => [shell.join(' '), [...shell, LIVENESS_SH]] as const);
 const PROBES = [['node', [process.execPath, LIVENESS_JS]], ...shells] as const;
 
-describe.each(PROBES)('%s: what it is given is never a command', (name, probe) => {
-  /** Runs the probe where a command that slipped through would leave its mark. */
+describe.each(PROBES)('%s: no input is run as a command', (name, probe) => {
+  /** Runs the probe in a folder in which a command that ran would leave a file. */
   function asked(
     args: readonly string[],
     env: NodeJS.ProcessEnv = {},
@@ -360,7 +360,7 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
   }
   const LINE = /^[ -~]{1,300}\n$/;
 
-  // No shell is in a Node probe's way: a few will do.
+  // A Node probe uses no shell, so a few inputs are enough.
   test.each(EVIL.filter((_, at) => name !== 'node' || at % 4 === 0))(
     '%j as a path, a variable, a heartbeat, a pid, an error',
     (evil) => {
@@ -381,7 +381,7 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
         expect({ left, line }).toEqual({ left: [], line: expect.stringMatching(LINE) as string });
         expect([1, 2]).toContain(exit);
       }
-      // Whatever LOG_LEVEL is, a dead one is dead, and says so.
+      // With any LOG_LEVEL a dead heartbeat is dead, and the probe says so.
       expect(asked(['missing'], { LOG_LEVEL: evil })).toEqual({
         exit: 1,
         line: 'dead: missing: no such file (missing)\n',
@@ -427,15 +427,15 @@ describe.each(PROBES)('%s: what it is given is never a command', (name, probe) =
     expect(answer(stale)).toEqual([1, 'dead: stale:', ['canary.sh']]);
   });
 
-  // Out of the threat model, and so that nobody takes it for more: whoever sets the environment of a program commands it.
-  test('is at the mercy of what its own interpreter obeys in the environment', () => {
+  // Outside the threat model, and tested so that nobody relies on it: the environment can control a program.
+  test('cannot protect itself from variables that control its own interpreter', () => {
     if (name === 'node') {
       expect(asked(['missing'], { NODE_OPTIONS: '--require ./nothing' }).line).toContain('./nothing');
     } else if (name === 'bash') {
       expect(asked(['missing'], { BASH_ENV: fileOf('touch canary') }).left).toEqual(['canary']);
-      expect(asked(['missing'], { SHELLOPTS: 'noexec' }).exit).toBe(0); // bash runs nothing of any script then
+      expect(asked(['missing'], { SHELLOPTS: 'noexec' }).exit).toBe(0); // with this, bash runs no command of a script
     } else {
-      if (name === 'dash') expect(asked([fileOf(record())], { OPTIND: 'x' }).exit).toBe(2); // a dash dies of it, whatever its script
+      if (name === 'dash') expect(asked([fileOf(record())], { OPTIND: 'x' }).exit).toBe(2); // with this, dash ends for any script
       expect(asked(['missing'], { BASH_ENV: fileOf('touch canary'), SHELLOPTS: 'noexec' })).toMatchObject({
         exit: 1,
         left: [],
@@ -465,7 +465,7 @@ describe('the package', () => {
       .filter((file) => lstatSync(file).isFile())
       .map((file) => [file, readFileSync(file, 'latin1')] as const);
     expect(texts.length).toBeGreaterThan(10);
-    // What a build may leave: a page may well speak of /app.
+    // Looks for this machine's own paths, because a page may mention /app.
     const machine = [resolve('.'), homedir()].filter((path) => path !== '/').map((path) => `${path}/`);
     const left = texts
       .filter(([file]) => file.includes('/package/dist/'))

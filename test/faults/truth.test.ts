@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 
-/** Makes a table of docs/truth.md again; what differs from the page. */
+/** Makes a table of docs/truth.md again, and settles with its differences from the page. */
 async function differences(table: string): Promise<string[]> {
-  const timeout = 1_800_000; // asked to end, it cleans up
+  const timeout = 1_800_000; // ends it by SIGTERM, so that it cleans up
   const run = spawn(process.execPath, [resolve('bench/truth/run.mjs'), table], {
     stdio: ['ignore', 'ignore', 'pipe'],
     timeout,

@@ -20,11 +20,11 @@ FIELDS = {  # between the version and the sum: width and shape
     "start": (12, f"{NUMBER}|-"), "boot": (36, f"{BOOT}|-"), "wall_ms": (15, NUMBER),
     "gap_cs": (12, f"{NUMBER}|-"), "task_cs": (12, f"{NUMBER}|-"), "writer": (21, f"{GROUP}-{GROUP}"),
 }
-PROC_IS_THERE = os.path.lexists("/proc/self")  # whomever it shows
+PROC_IS_THERE = os.path.lexists("/proc/self")  # even if it shows another process
 
 
 def checksum(texts):
-    """Of the fields between the version and the sum, as they stand in the line."""
+    """The sum of the fields between the version and the sum, as they are in the line."""
     total = 1
     for name, text in zip([*FIELDS, *["later"] * len(texts)], texts):
         text = {"-": "0", "own": "0", "step": "1", "task": "2"}.get(text, text)
@@ -81,7 +81,7 @@ def proc_shows_all():
 
 
 def stat_fields(who):
-    """Of a process, from field 3 on: [0] is its state, [17] its threads, [19] its start."""
+    """The fields of /proc/PID/stat from field 3 on: [0] is the state, [17] the threads, [19] the start."""
     return proc(f"{who}/stat").rpartition(")")[2].split()
 
 
@@ -142,14 +142,14 @@ def read_line(path):
             line = first_line(file)
     except (FileNotFoundError, NotADirectoryError):
         return "missing", None, None
-    except OSError as error:  # no file is behind too long a path, nor below a loop of symlinks
+    except OSError as error:  # too long a path, or a loop of symlinks, counts as a missing file
         hidden = isinstance(error, PermissionError) or os.path.lexists(path)
         return "unreadable" if hidden else "missing", None, None
     return None if line is not None else "malformed", line, None if about.st_size else about.st_mtime_ns
 
 
 def read_record(path):
-    """The same, and the record if the line is one. A torn line is read again."""
+    """The same, and the record if the line is one. Reads a torn line again."""
     for _ in range(40):
         reason, line, touched = read_line(path)
         rec = None if reason else parse(line)
@@ -212,7 +212,7 @@ def writer_lives(rec):
 
 
 def make_folders(path):
-    """Makes what is missing, and refuses a symlink that a stranger could lead elsewhere."""
+    """Makes missing folders, and refuses a symlink that another user could change."""
     for folder in reversed(Path(path).absolute().parents):
         if not os.path.lexists(folder):
             folder.mkdir()
@@ -223,7 +223,7 @@ def make_folders(path):
 
 
 def assert_replaceable(path):
-    """Before the first beat: our own user's file that is no heartbeat is somebody's data."""
+    """Before the first beat: a file of our own user that is no heartbeat is somebody's data."""
     try:
         about = os.lstat(path)
         if not ours(about):
@@ -253,7 +253,7 @@ def let_all_read(file):
 
 
 class Writer:
-    """Refuses by an OSError what a living writer beats. Its window_cs is 0, for it writes every beat."""
+    """Raises an OSError if a living writer beats the file. Its window_cs is 0, because it writes every beat."""
 
     def __init__(self, path):
         self.path, self.file, self.said = path, None, set()
@@ -299,7 +299,7 @@ class Writer:
             self.replace(line)
 
     def overwritable(self):
-        """Whether the file held open is what the path names, and ours to overwrite."""
+        """Whether the open file is the one at the path, and ours to overwrite."""
         try:
             held, named = os.fstat(self.file.fileno()), os.lstat(self.path)
         except (AttributeError, OSError):
@@ -335,7 +335,7 @@ class Writer:
                 raise
 
     def fill_in_place(self, line):
-        """Where no other file can come into its place: a full disk, a file mounted by itself."""
+        """For a file that cannot be replaced, because the disk is full or the file is a mount point."""
         try:
             self.file = open(self.path, "r+b", 0, opener=safely)
             if not ours(os.fstat(self.file.fileno())) or os.pwrite(self.file.fileno(), line, 0) != SIZE:
@@ -347,7 +347,7 @@ class Writer:
 
 
 def run_write(path, limit_cs, beats):
-    """Beats once a second until SIGTERM; or so many times, and then leaves the record as a crash would."""
+    """Beats once a second until SIGTERM; or so many times, and then leaves the record behind as after a crash."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     writer = Writer(path)
     while True:
@@ -363,7 +363,7 @@ def run_write(path, limit_cs, beats):
             if writer.beaten_by() == writer.name:
                 try:
                     os.unlink(path)
-                except OSError:  # a file mounted by itself
+                except OSError:  # the file is a mount point
                     os.pwrite(writer.file.fileno(), b"\n", 0)
                     os.ftruncate(writer.file.fileno(), 1)
             return

@@ -2,14 +2,14 @@ import type { DeathReason } from '../../src/verdict';
 import { WIDE } from './need';
 import { ask, PYTHON, SHELLS, type Asking } from './readers';
 
-/** One row of the table: what stands somewhere, who asks, and the answer that every reader must give. */
+/** One row of the table: a path, who asks about it, and the answer that every reader must give. */
 export interface Case extends Asking {
   readonly name: string;
   readonly expect: 'alive' | DeathReason;
   readonly path: () => string | Promise<string>;
-  /** What the line says, where that is told apart. */
+  /** A part of the line. */
   readonly says?: string;
-  /** A shell may be ended by its own limit on processor time instead: a failure too. */
+  /** A shell may end by its own limit on processor time instead, which the kubelet takes as a failure too. */
   readonly mayBeKilled?: true;
 }
 
@@ -17,7 +17,7 @@ let turn = 0;
 
 export async function expectOneAnswer(the: Case): Promise<void> {
   const path = await the.path();
-  // Such a row takes each shell seconds of processor time: `npm test` asks the shells in turns, `npm run test:all` each.
+  // Such a row takes a shell seconds of processor time, so `npm test` asks one shell per row, `npm run test:all` every shell.
   const shell = the.mayBeKilled && !WIDE ? SHELLS[turn++ % SHELLS.length]?.[0] : undefined;
   const answers = await ask(path, { python: true, shell, ...the });
   const asked = answers.filter((answer) => !(the.mayBeKilled && answer.verdict === 'killed'));
@@ -25,7 +25,7 @@ export async function expectOneAnswer(the: Case): Promise<void> {
   expect(asked.map(({ reader, verdict, exit }) => ({ reader, verdict, exit }))).toEqual(
     asked.map(({ reader }) => ({ reader, verdict: the.expect, exit })),
   );
-  // To the letter, and short enough for the kubelet to fold its events.
+  // The same line from every reader, and short enough for one event of the kubelet.
   const lines = asked.filter(({ reader }) => reader !== 'heartbeat.py').map(({ line }) => line);
   expect(lines).toEqual(lines.map(() => lines[0]));
   for (const line of lines) {

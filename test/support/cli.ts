@@ -6,8 +6,8 @@ import { constants, Script } from 'node:vm';
 import type { Context } from '../../src/cli/context';
 import { systemClock, type Clock } from '../../src/proc';
 
-// dist/cli.js itself, from outside of jest, which cannot import the ES modules that it does.
-// With a file name, as else Node takes what is imported for its main module, which it would run.
+// Imports dist/cli.js outside of jest, which cannot import ES modules. The file name is needed, because without it
+// dist/cli.js would be the main module and run.
 const importOutside = new Script('(url) => import(url)', {
   filename: __filename,
   importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
@@ -17,15 +17,15 @@ const importOutside = new Script('(url) => import(url)', {
 
 export interface World {
   readonly clock?: Clock;
-  /** Of the terminal; without it, the output is a pipe. */
+  /** The width of the terminal; without it, the output is a pipe. */
   readonly columns?: number;
   readonly rows?: number;
   readonly env?: Record<string, string>;
   readonly signals?: EventEmitter;
   readonly isInForeground?: boolean;
-  /** What became of the terminal, as a write to it says. */
+  /** The error of a write to the terminal, if it is gone. */
   readonly failure?: () => Error | undefined;
-  /** Sees each piece of output as it comes. */
+  /** Is called with each piece of output. */
   readonly onOutput?: (text: string) => void;
 }
 

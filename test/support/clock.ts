@@ -1,6 +1,6 @@
 import { systemClock, type Clock } from '../../src/proc';
 
-/** A clock that stands still until it is told to move. It starts at the real uptime, so that real probes can judge. */
+/** A clock that moves only by advance(). It starts at the real uptime, so that real probes can judge. */
 export interface ManualClock extends Clock {
   readonly advance: (ms: number) => void;
 }

@@ -1,4 +1,4 @@
-// The service and its probes in containers: by runc, as in examples/redis-probe, and by podman.
+// The service and its probes in containers of runc, as in examples/redis-probe, and of podman.
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,7 +21,7 @@ export const DASH = ['dash', '/app/dist/liveness.sh'];
 export const HEARTBEAT = '/run/liveness/timestamp';
 export const MIB = 2 ** 20;
 
-/** The container's PID 1. SIGHUP: goes on to its first beat. SIGUSR2: waits for what never comes, timers and all. */
+/** The container's PID 1. SIGHUP lets it make its first beat. SIGUSR2 blocks it for ever, with its timers. */
 const SERVICE = `
 const { Timestamp } = require('/app/dist/index.js');
 const { LIMIT = '10000', TURN = '100', BUSY = '0', WAITS } = process.env;
@@ -49,10 +49,10 @@ export interface Spec {
   readonly env?: Readonly<Record<string, string>>;
   /** In bytes. */
   readonly memory?: number;
-  /** In thousandths of a processor: 50 is what a pod calls 50m. */
+  /** In thousandths of a processor: 50 is 50m in a pod. */
   readonly cpu?: number;
   readonly pids?: number;
-  /** A folder of this machine that stands where the heartbeat is; else memory of the container's own. */
+  /** A folder of this machine for the heartbeat. Default: a tmpfs of the container. */
   readonly volume?: string;
   /** Podman's restart policy. */
   readonly restart?: string;
@@ -68,11 +68,11 @@ export class Sandbox extends RuncSandbox {
     fillImage(sandbox.image, node);
     writeFileSync(join(sandbox.folder, 'containers.conf'), CONTAINERS_CONF);
     writeFileSync(join(sandbox.folder, 'storage.conf'), STORAGE_CONF);
-    await once(sandbox.spawn(['sh', '-c', 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm']), 'close'); // podman's
+    await once(sandbox.spawn(['sh', '-c', 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /dev/shm']), 'close'); // for podman
     return sandbox;
   }
 
-  /** Has the image read from the disk again, on the account of the container that reads it first. */
+  /** Empties the page cache of the image, so that the container that reads it next is charged for it. */
   forgetImage(): void {
     const script = `find "$1" -type f -exec sync {} + -exec dd if={} iflag=nocache count=0 status=none ';'`;
     spawnSync('sh', ['-c', script, 'sh', this.image]);
@@ -104,7 +104,7 @@ export class Sandbox extends RuncSandbox {
     });
   }
 
-  /** Starts one with podman, which adds its own: the seccomp filter, masked paths. */
+  /** Starts one with podman, which adds a seccomp filter and masked paths. */
   podman(spec: Spec = {}): Promise<Container> {
     const env = Object.entries({ ...ENVIRONMENT, ...spec.env });
     return new PodmanContainer(this).podman([
@@ -133,7 +133,7 @@ export class Container extends RuncContainer {
     });
   }
 
-  /** What stands in its heartbeat file, seen without a process of its own. */
+  /** The content of its heartbeat file, read without a process in the container. */
   get heartbeat(): string {
     return textOf(this.path(HEARTBEAT));
   }
@@ -143,7 +143,7 @@ export class Container extends RuncContainer {
     return readFileSync(this.#file(file), 'latin1').trim();
   }
 
-  /** Limits it to what it uses now, and so much more: bytes that it cannot give back, threads. */
+  /** Limits it to what it uses now plus so much memory and so many threads. Memory that it can give back does not count. */
   leave({ memory, threads }: { memory?: number; threads?: number }): void {
     if (memory !== undefined) {
       this.write('memory/memory.force_empty', 0);
@@ -156,7 +156,7 @@ export class Container extends RuncContainer {
     writeFileSync(this.#file(file), String(content));
   }
 
-  /** How often the kernel has killed in it for want of memory. */
+  /** How often the kernel has killed a process in it because memory ran out. */
   get outOfMemory(): number {
     return Number(/^oom_kill (\d+)$/m.exec(this.read('memory/memory.oom_control'))?.[1]);
   }
@@ -177,7 +177,7 @@ class PodmanContainer extends Container {
     return this.launch([...this.runtime, 'run', '--name', this.id, '--cgroup-parent', `/${super.group}`, ...args]);
   }
 
-  /** One of podman's own in the group that it is given. */
+  /** podman makes a group of its own inside the given group. */
   protected override get group(): string {
     const parent = join('/sys/fs/cgroup/pids', super.group);
     const groups = existsSync(parent) ? readdirSync(parent) : [];
@@ -185,7 +185,7 @@ class PodmanContainer extends Container {
   }
 }
 
-/** Debian's defaults want systemd, a network and limits that root has not got everywhere. */
+/** Replaces Debian's defaults, which need systemd, a network and limits that root may not have. */
 const CONTAINERS_CONF = `[containers]
 default_ulimits = ["nofile=20000:20000", "nproc=32768:32768"]
 [engine]
@@ -205,7 +205,7 @@ function fillImage(root: string, node: string): void {
   for (const folder of ['proc', 'dev', 'tmp', 'sys/fs/cgroup', 'etc', 'usr/bin', 'run/liveness', 'app']) {
     mkdirSync(join(root, folder), { recursive: true });
   }
-  chmodSync(join(root, 'run/liveness'), 0o1777); // podman gives a tmpfs the mode of what it covers
+  chmodSync(join(root, 'run/liveness'), 0o1777); // podman gives a tmpfs the mode of the folder that it covers
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/:/bin/sh\nservice:x:1000:1000::/app:/bin/sh\n');
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\nservice:x:1000:\n');
   writeFileSync(join(root, 'app/service.js'), SERVICE);

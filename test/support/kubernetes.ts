@@ -4,12 +4,12 @@ import ts from 'typescript';
 /** The API's types, parsed once for all the programs that `typeErrors` compiles. */
 const sources = new Map<string, ts.SourceFile>();
 
-/** What `tsc --strict` says of the object, written out as a literal of that type: `Deployment` of `apps/v1`. */
+/** The errors of `tsc --strict` for the object as a literal of that type, for example `Deployment` of `apps/v1`. */
 export function typeErrors(object: unknown, type: string, group: string): string[] {
   const literal =
     `import type { ${type.replace('[]', '')} } from 'kubernetes-types/${group}';\n` +
     `export const object: ${type} = ${JSON.stringify(object, null, 2)};\n`;
-  // A file in memory only, at a place from where node_modules is found.
+  // A file in memory only, below this folder, so that node_modules is found.
   const file = join(__dirname, 'rendered.ts');
   const options: ts.CompilerOptions = { strict: true, noEmit: true, types: [], module: ts.ModuleKind.NodeNext };
   const host = ts.createCompilerHost(options);
@@ -26,7 +26,7 @@ export function typeErrors(object: unknown, type: string, group: string): string
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 }
 
-/** What the API's schema says against a kubernetes-models object; undefined if nothing. */
+/** What is wrong with a kubernetes-models object by the API's schema; undefined if nothing is. */
 export function schemaError(model: { validate(): void }): string | undefined {
   try {
     model.validate();

@@ -1,6 +1,6 @@
-// The judge that liveness.js is built from, asked as many.sh asks liveness.sh. Its library is $LIBRARY.
+// Asks the judge of liveness.js, from the library $LIBRARY, as many.sh asks liveness.sh.
 
-Atomics.wait = () => 'timed-out'; // nobody writes here, so it need not wait before it looks again
+Atomics.wait = () => 'timed-out'; // does not wait between two reads, because nobody writes these files
 const { formatVerdict, Timestamp } = require(process.env.LIBRARY);
 const lines = require('node:fs').readFileSync(0).toString().split('\n');
 

@@ -6,7 +6,7 @@ import { PATIENCE } from './until';
 
 export const canMount = process.geteuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
 
-/** For `within`: a small disk in memory, and a script that fills it and says how that ended. */
+/** For `within`: a small disk in memory, and a script that fills it and prints the error that ended this. */
 export const TMPFS = 'mount -t tmpfs -o size=64k tmpfs @';
 export const FILL = `try { for (;;) fs.appendFileSync(folder + '/fill', Buffer.alloc(4096)) } catch (error) { console.log(error.code) }`;
 

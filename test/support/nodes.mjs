@@ -10,7 +10,7 @@ const CACHE = join(import.meta.dirname, '../../node_modules/.cache/nodes');
 /** @typedef {{ major: number, version: string, path: string }} Node */
 
 /**
- * Binaries of these majors, downloaded where they are not there yet.
+ * Binaries of these majors, downloaded if they are not there yet.
  *
  * @param {readonly number[]} majors
  * @returns {Node[]}
@@ -20,7 +20,7 @@ export function nodes(majors = MAJORS) {
 }
 
 /**
- * The majors that `--only 22,24` and `--except 20` leave of all, and the arguments that remain.
+ * The majors that `--only 22,24` or `--except 20` selects, and the other arguments.
  *
  * @param {readonly string[]} argv
  * @returns {{ majors: number[], rest: string[] }}
@@ -55,10 +55,10 @@ function present(major) {
  */
 function install(major) {
   const wanted = `${packageName()}@${major}`;
-  const folder = join(CACHE, String(major)); // of its own: an install prunes whatever else it finds
+  const folder = join(CACHE, String(major)); // one for each, because an install removes other packages
   rmSync(folder, { recursive: true, force: true });
   const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const hasty = process.env.CI ? [] : ['--fetch-retries=1']; // without a network, npm would try for minutes
+  const hasty = process.env.CI ? [] : ['--fetch-retries=1']; // without a network npm would retry for minutes
   try {
     execFileSync('npm', ['install', '--prefix', folder, ...quiet, ...hasty, wanted], {
       encoding: 'utf8',

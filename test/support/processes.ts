@@ -6,7 +6,7 @@ import { until } from './until';
 const children: ChildProcess[] = [];
 beforeRemoval.push(async () => {
   for (const child of children) child.kill('SIGKILL');
-  // On a busy machine that takes a while, and jest gives its worker half a second to end.
+  // Waits for their end, because jest would end this process sooner than a busy machine ends them.
   await until(() => children.every(({ exitCode, signalCode }) => (exitCode ?? signalCode) !== null));
 });
 
@@ -36,7 +36,7 @@ export function ended(): number {
   return spawnSync('true').pid;
 }
 
-/** A process that has ended and whose parent never asks for it. */
+/** A process that has ended and whose parent never waits for it. */
 export async function zombie(): Promise<number> {
   const parent = start('sh', ['-c', 'sleep 600 & echo $!; exec sleep 600']);
   const pid = await new Promise<number>((settle) =>
@@ -44,14 +44,14 @@ export async function zombie(): Promise<number> {
       settle(Number(data));
     }),
   );
-  // As long as it is a shell, it does ask.
+  // While the parent is still a shell, it does wait for its children.
   while (readFileSync(`/proc/${parent.pid ?? 0}/comm`, 'latin1') !== 'sleep\n') await new Promise(setImmediate);
   process.kill(pid, 'SIGKILL');
   while (!readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ')) await new Promise(setImmediate);
   return pid;
 }
 
-/** A process whose first thread has ended while another works: shown as Z, and no zombie. */
+/** A process whose first thread has ended while another works: its state is Z, but it is no zombie. */
 export async function headless(): Promise<number> {
   const script = `import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(600,)).start()
@@ -62,7 +62,7 @@ ctypes.CDLL(None).pthread_exit(None)`;
   return pid;
 }
 
-/** A thread of this process that is not its first. */
+/** A thread of this process that is not its first thread. */
 export function threadOfOurs(): { pid: number; start: number } {
   const pid = Number(readdirSync('/proc/self/task').find((id) => Number(id) !== process.pid));
   return { pid, start: startOf(`/proc/self/task/${pid}/stat`) };

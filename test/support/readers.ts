@@ -8,7 +8,7 @@ import { formatVerdict } from '../../src/verdict';
 import { scratch } from './records';
 import { PATIENCE } from './until';
 
-/** What a reader said: `alive`, a reason, `cannot ask`, or `killed` by its own limit on processor time. */
+/** `alive`, a reason, `cannot ask`, or `killed` if its own limit on processor time ended it. */
 export interface Answer {
   readonly reader: string;
   readonly verdict: string;
@@ -17,7 +17,7 @@ export interface Answer {
   readonly line: string;
 }
 
-// A copy that every user can read, wherever the checkout stands.
+// A copy that every user can read, because the checkout may be in a private folder.
 const shipped = scratch();
 chmodSync(shipped, 0o755);
 for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'test/python/heartbeat.py']) {
@@ -25,7 +25,7 @@ for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'te
   chmodSync(join(shipped, basename(file)), 0o644);
 }
 
-// As a file: `node -e` wants to read the working directory, which another user may not.
+// A file, because `node -e` reads the working directory, which another user may not be allowed to.
 const TIMESTAMP_JS = join(shipped, 'timestamp.js');
 writeFileSync(
   TIMESTAMP_JS,
@@ -38,13 +38,13 @@ chmodSync(TIMESTAMP_JS, 0o644);
 
 const PROBES = JSON.parse(readFileSync('test/support/probes.json', 'utf8')) as Record<string, string[]>;
 
-/** The shells that this machine has, of those we promise. */
+/** The shells that we support and that this machine has. */
 export const SHELLS: readonly (readonly string[])[] = Object.values(PROBES)
   .filter((command) => command.at(-1) === 'liveness.sh')
   .map((command) => command.slice(0, -1))
   .filter(([shell = '', ...rest]) => spawnSync(shell, [...rest, '-c', ':']).status === 0);
 
-/** The shipped probes, in that folder, as far as this machine can run them: names and commands. */
+/** The names and commands of the probes in that folder that this machine can run. */
 export function probesIn(folder: string, node = process.execPath): [string, string[]][] {
   return Object.entries(PROBES)
     .filter(([, [program]]) => program === 'node' || SHELLS.some(([shell]) => shell === program))
@@ -54,7 +54,7 @@ export function probesIn(folder: string, node = process.execPath): [string, stri
     ]);
 }
 
-/** The system's Python before one in somebody's home, which another user cannot start; undefined without any. */
+/** The system's Python first, because another user cannot start one in somebody's home; undefined if there is none. */
 export const PYTHON = ['/usr/bin/python3', 'python3'].find((python) => spawnSync(python, ['-c', '']).status === 0);
 
 export const LIVENESS_JS = join(shipped, 'liveness.js');
@@ -63,18 +63,18 @@ export const LIVENESS_SH = join(shipped, 'liveness.sh');
 export const HEARTBEAT_PY = [PYTHON ?? 'python3', '-I', join(shipped, 'heartbeat.py')] as const;
 
 export interface Asking {
-  /** A command that runs the reader in other circumstances: as another user, in another mount namespace. */
+  /** A command that runs the reader, for example as another user or in another mount namespace. */
   readonly within?: readonly string[];
-  /** The reader's own limit for plain files, in milliseconds: a subclass, or `--maximum-age`. Shells have none. */
+  /** The reader's own limit in milliseconds, of a subclass or by `--maximum-age`. Shells have none and are not asked. */
   readonly limit?: number;
   readonly cwd?: string;
   readonly ignoreError?: boolean;
   readonly otherPidNamespace?: boolean;
-  /** Asks heartbeat.py too, which says no more than the word. */
+  /** Asks heartbeat.py too, which prints the verdict's word only. */
   readonly python?: boolean;
-  /** Asks ProcessTimestamp too: the path is a process directory's. */
+  /** The path is a process directory, so ProcessTimestamp is asked too. */
   readonly directory?: boolean;
-  /** Asks liveness.sh under this shell alone. Default: under each. */
+  /** Asks liveness.sh under this shell only. Default: under every shell. */
   readonly shell?: string | undefined;
 }
 
@@ -122,8 +122,8 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
 }
 
 /**
- * Asks about many paths at once, by one process of each reader: the judge of liveness.js, and the script that is shipped
- * under each shell. Settles with the answers about each path.
+ * Asks about many paths by one process of each reader: the judge of liveness.js, and the shipped script under each shell.
+ * Settles with the answers about each path.
  */
 export async function askMany(paths: readonly string[], cwd: string): Promise<Answer[][]> {
   const support = resolve('test/support');
@@ -174,7 +174,7 @@ function askTimestamp(
   };
 }
 
-/** Runs one probe and says what it said. */
+/** Runs one probe and settles with its answer. */
 export function run(reader: string, [command = '', ...args]: readonly string[], cwd?: string): Promise<Answer> {
   const env = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
   return new Promise((settle) => {
@@ -186,14 +186,14 @@ export function run(reader: string, [command = '', ...args]: readonly string[], 
   });
 }
 
-/** Its word: `alive`, a reason, `cannot ask`. */
+/** The first word of the line: `alive`, a reason, `cannot ask`. */
 function verdictOf(line: string): string {
   return /^(?:dead: (?=[a-z]+:))?(alive|cannot ask|[a-z]+):/.exec(line)?.[1] ?? line;
 }
 
 let copy: string | undefined;
 
-/** This very Node, where another user can start it. */
+/** This Node, or a copy of it if another user cannot start it. */
 export function anyonesNode(): string {
   if (copy !== undefined) return copy;
   const asNobody = spawnSync('setpriv', [
@@ -216,5 +216,5 @@ export function mounted(setup: string, flags: readonly string[] = []): readonly 
   return ['unshare', '--mount', ...flags, 'sh', '-c', `${setup} && exec "$@"`, 'sh'];
 }
 
-/** As a user who owns nothing here. */
+/** A command that runs another as a user who owns nothing here. */
 export const AS_NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];

@@ -5,7 +5,7 @@ import { self, systemClock } from '../../src/proc';
 import { serialise, type HeartbeatRecord } from '../../src/record';
 
 const folders: string[] = [];
-/** What is done before the folders are removed: ending whatever still writes into them. */
+/** Called before the folders are removed, to end the processes that still write into them. */
 export const beforeRemoval: (() => unknown)[] = [];
 afterAll(async () => {
   for (const act of beforeRemoval) await act();
@@ -15,7 +15,7 @@ afterAll(async () => {
 /**
  * A new empty folder, removed when the test file has run.
  *
- * @param memory in memory if possible: a truncation on a busy disk takes as long as the disk likes.
+ * @param memory in memory if possible, because a truncation on a busy disk can take long.
  */
 export function scratch({ memory = false } = {}): string {
   const folder = mkdtempSync(join(memory && existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'k8s-liveness-test-'));
@@ -28,7 +28,7 @@ export function uptime(): number {
   return Math.floor((systemClock.uptime() ?? 0) / 10);
 }
 
-/** The record of a beat that this process makes now, with a limit of a day: no run of the tests is so slow. */
+/** The record of a beat of this process now, with a limit of a day, so that no slow run makes it stale. */
 export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
   const { pid, start } = self();
   return {
@@ -48,7 +48,7 @@ export function record(changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord 
   };
 }
 
-/** A beat with a limit of one minute that this process has made `cs` ago by both clocks. */
+/** The record of a beat of this process `cs` ago by both clocks, with a limit of a minute. */
 export function aged(cs: number, changes: Partial<HeartbeatRecord> = {}): HeartbeatRecord {
   const now = record();
   const uptime = (now.uptime ?? 0) - cs;
@@ -63,7 +63,7 @@ export function fileOf(content: HeartbeatRecord | string | Buffer): string {
   return path;
 }
 
-/** What a writer has left from before there were tasks: 192 bytes. */
+/** A leftover of 192 bytes, from a writer from before there were tasks. */
 export const OLD =
   'k8s-liveness/1 42              1234567      12000           own  100 7          98765        ' +
   '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0 1795167792250   3050         7-89abcdef            695144704 \n';
@@ -74,14 +74,14 @@ export function startOf(stat: string): number {
   return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
 }
 
-/** What a process directory holds; what is left out is not there. */
+/** The files of a process directory; a file that is not named does not exist. */
 export interface Holding {
   readonly pid?: string | number;
   readonly error?: string | number;
   readonly timestamp?: HeartbeatRecord | string;
 }
 
-/** A new process directory, byte for byte as the protocol's other writers write it: `str(pid)`, no newline. */
+/** Makes a process directory as the protocol's other writers do: `str(pid)`, no newline. */
 export function directoryOf({ pid, error, timestamp }: Holding): string {
   const directory = scratch();
   if (pid !== undefined) writeFileSync(join(directory, 'pid'), String(pid));
@@ -92,7 +92,7 @@ export function directoryOf({ pid, error, timestamp }: Holding): string {
   return directory;
 }
 
-/** Lets others into the scratch folder itself. */
+/** Lets other users into the scratch folder of this path. */
 export function open(path: string): string {
   const [name = ''] = relative(tmpdir(), path).split('/');
   chmodSync(join(tmpdir(), name), 0o755);

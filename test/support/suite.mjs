@@ -1,4 +1,4 @@
-// Runs jest on a given Node, and sums up what came of several runs, as `.ci/run` reads it.
+// Runs jest on a given Node, and adds up the counts of several runs for `.ci/run`.
 
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -17,10 +17,10 @@ const ROOT = join(import.meta.dirname, '../..');
 export function suite(node, jestArguments) {
   const scratch = mkdtempSync(join(tmpdir(), 'liveness-suite-'));
   const report = join(scratch, 'report.json');
-  // `node` by name must be this one too, in whatever a test starts.
+  // A test that starts `node` by name must get this Node too.
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}`, FORCE_COLOR: '0' };
   const jest = [join(ROOT, 'node_modules/jest/bin/jest.js'), '--json', `--outputFile=${report}`, ...jestArguments];
-  // Jest's report goes to stderr; its --json to stdout as well, which nobody reads.
+  // Jest's report goes to stderr. --json also writes to stdout, which is ignored.
   const { status } = spawnSync(node, jest, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 'inherit'] });
   try {
     const result = JSON.parse(readFileSync(report, 'utf8'));
@@ -29,7 +29,7 @@ export function suite(node, jestArguments) {
       failed: result.numFailedTests + result.numRuntimeErrorTestSuites,
       skipped: result.numPendingTests + result.numTodoTests,
     };
-    // A threshold missed, an open handle: jest may fail without a failing test.
+    // Jest may fail without a failing test, for example by an open handle.
     if (status !== 0 && counts.failed === 0) counts.failed = 1;
     return counts;
   } catch {
@@ -40,7 +40,7 @@ export function suite(node, jestArguments) {
 }
 
 /**
- * Runs them one after the other. Prints a line for each and one for all, and sets the exit code.
+ * Runs the runs one after the other. Prints a line for each and one for all, and sets the exit code.
  *
  * @param {readonly { name: string, run: () => Counts }[]} runs
  */
@@ -57,7 +57,7 @@ export function runAll(runs) {
   process.exitCode = total.failed === 0 && runs.length > 0 ? 0 : 1;
 }
 
-/** What cannot even be run has failed. @param {() => Counts} run */
+/** A run that throws counts as failed. @param {() => Counts} run */
 function attempted(run) {
   try {
     return run();

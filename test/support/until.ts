@@ -1,2 +1,2 @@
-// There, because an example must not need the tests.
+// The example has the code, because an example must not need the tests.
 export { PATIENCE, until } from '../../examples/redis-probe/until';

@@ -1,5 +1,5 @@
 /**
- * The chart in examples/chart, rendered by text/template and Sprig (chart/render.go) and held against
+ * Renders the chart in examples/chart by text/template and Sprig (chart/render.go), and checks it by
  * the Kubernetes API's types.
  *
  * Of helm this rendering does not cover: `helm lint`, values.schema.json, kubeVersion's constraint,
@@ -60,7 +60,7 @@ describeIf(
   }
   const render = (values?: object): Deployment => parse(text(values)) as Deployment;
 
-  /** Every branch of the templates. */
+  /** Values for every branch of the templates. */
   const variants = {
     'its own values': {},
     'another limit': { maximumAgeSeconds: 20 },
@@ -73,11 +73,11 @@ describeIf(
   };
 
   describe.each(Object.entries(variants))('with %s', (_, values) => {
-    test('is a Deployment to the compiler', () => {
+    test('is a Deployment by its type', () => {
       expect(typed(render(values))).toEqual([]);
     });
 
-    test('is a Deployment to the schema', () => {
+    test('is a Deployment by its schema', () => {
       expect(validate(render(values))).toBeUndefined();
     });
 
@@ -86,7 +86,7 @@ describeIf(
       expect([findings, containers]).toEqual([[], 1]);
     });
 
-    test('beats in memory, where both probes look', () => {
+    test('beats to a file in memory, which both probes read', () => {
       const { pod, worker, startup, liveness } = parts(render(values));
       const path = worker.env?.find(({ name }) => name === 'LIVENESS_PATH')?.value ?? '';
       const mount = worker.volumeMounts?.find(({ mountPath }) => mountPath === dirname(path));
@@ -100,7 +100,7 @@ describeIf(
       expect(worker.workingDir).toBe('/app');
     });
 
-    test('mounts the spool where the worker looks, and nothing by a name that no volume has', () => {
+    test('mounts the spool at the path that the worker reads, and mounts only volumes that exist', () => {
       const { pod, worker } = parts(render(values));
       const spool = worker.env?.find(({ name }) => name === 'SPOOL')?.value;
       expect(worker.volumeMounts?.map(({ mountPath }) => mountPath)).toContain(spool);
@@ -122,7 +122,7 @@ describeIf(
       });
     });
 
-    test('survives one stale verdict and gives Node the time to start', () => {
+    test('survives one stale verdict, and gives Node enough time to start', () => {
       const { startup, liveness } = parts(render(values));
       expect(liveness.failureThreshold).toBeGreaterThanOrEqual(2);
       expect(liveness.timeoutSeconds).toBeGreaterThanOrEqual(5);
@@ -138,12 +138,12 @@ describeIf(
   });
 
   describe('the template of `k8s-liveness manifest --format helm`', () => {
-    test("is the example's", async () => {
+    test("is the same as the example's", async () => {
       const { out } = await cli(['manifest', '--maximum-age', '2m', '--format', 'helm']);
       expect(readFileSync(join(CHART, 'templates/_liveness.tpl'), 'utf8')).toBe(out);
     });
 
-    /** A chart with nothing in it but the template and what its own comment says to write. */
+    /** Makes a chart that has only the template and what the template's comment tells to write. */
     async function chartOf(options: readonly string[]): Promise<string> {
       const chart = scratch();
       const { out, err } = await cli(['manifest', '--maximum-age', '2m', '--format', 'helm', ...options]);
@@ -191,7 +191,7 @@ describeIf(
       for (const limit of LIMITS) {
         const pod = await cli(['manifest', '--maximum-age', `${limit}s`, ...all]);
         const helm = run({ maximumAgeSeconds: limit }, chart);
-        // Where a fixed period or timeout does not fit the limit, both refuse.
+        // If a fixed period or timeout does not fit the limit, both refuse it.
         expect([limit, helm.status === 0]).toEqual([limit, pod.code === 0]);
         if (pod.code !== 0) {
           expect(helm.stderr).toMatch(
@@ -306,7 +306,7 @@ describeIf(
   });
 });
 
-/** What the compiler and the API's schema say of it. */
+/** Checks the deployment by the compiler, and below by the API's schema. */
 const typed = (deployment: Deployment): string[] => typeErrors(deployment, 'Deployment', 'apps/v1');
 const validate = (deployment: Deployment): string | undefined =>
   schemaError(new Model(deployment as unknown as ConstructorParameters<typeof Model>[0]));

@@ -1,4 +1,4 @@
-// The command line as a user has it: the packed tarball, installed into an empty project, run as a process.
+// The command line from the packed tarball, installed into an empty project and run as a process.
 
 import { execFileSync, spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { describeIf } from '../support/need';
 import { aged, directoryOf, fileOf, record, scratch } from '../support/records';
 import { PATIENCE, until } from '../support/until';
 
-// Beside the scratch folders, which are there only while tests run.
+// Not a scratch folder, because those exist only while tests run.
 const project = mkdtempSync(join(tmpdir(), 'k8s-liveness-installed-'));
 const bin = join(project, 'node_modules', '.bin');
 afterAll(() => {
@@ -34,7 +34,7 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): SpawnSyncRet
   return spawnSync('k8s-liveness', args, { encoding: 'utf8', timeout: PATIENCE, env: { ...environment(), ...env } });
 }
 
-/** With this very Node for the bin's `env node`. */
+/** An environment in which `env node`, as in the bin, is this Node. */
 function environment(): NodeJS.ProcessEnv {
   return { ...process.env, NODE_OPTIONS: '', PATH: `${bin}:${join(process.execPath, '..')}:${process.env.PATH ?? ''}` };
 }
@@ -57,7 +57,7 @@ describe('each command, installed', () => {
     ]);
   });
 
-  test('check without a path, and --process, ask about what the probes ask about', () => {
+  test('check uses the same default paths as the probes, with and without --process', () => {
     const directory = directoryOf({ pid: process.pid, error: 0 });
     const env = {
       LIVENESS_PATH: fileOf(record()),
@@ -78,13 +78,13 @@ describe('each command, installed', () => {
     ).toEqual([env.LIVENESS_PATH]);
   });
 
-  test('touch makes a shell loop probe-able: alive while it turns, gone when it has ended', () => {
+  test('touch lets probes judge a shell loop: alive while it turns, gone when it has ended', () => {
     const folder = scratch();
     const loop =
       blocksOf(readFileSync('docs/cli.md', 'utf8'))
         .find(({ code }) => code.startsWith('# jobs.sh'))
         ?.code.replaceAll('/run/liveness', folder) ?? '';
-    // No job at first, then one, which is the last.
+    // The first turn has no job, the second has the last one.
     const yours = `turn=0; handle() { LOG_LEVEL= sh dist/liveness.sh ${folder}/jobs; touch ${folder}/stop; }
       next_job() { [ -e ${folder}/idle ] && echo 1 || { touch ${folder}/idle; return 1; }; }\n`;
     const { stdout, stderr } = bash(yours + loop);
@@ -144,7 +144,7 @@ describe('each command, installed', () => {
 });
 
 describe('the environment of a container', () => {
-  test('service links change nothing', () => {
+  test('variables of service links change nothing', () => {
     const links = {
       K8S_LIVENESS_SERVICE_HOST: '10.0.0.1',
       K8S_LIVENESS_SERVICE_PORT: '80',
@@ -182,7 +182,7 @@ describe('the environment of a container', () => {
     }
   });
 
-  test('a reader that has seen enough does not make it crash', () => {
+  test('does not crash if the reader of its output ends early', () => {
     const paths = '$(seq -f "/no/such/heartbeat/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx/%g" 2000)';
     for (const [command, code] of [
       ['check', 1],
@@ -195,32 +195,32 @@ describe('the environment of a container', () => {
     expect(bash('k8s-liveness --help | head -1; echo "${PIPESTATUS[0]}"').stdout).toBe('k8s-liveness COMMAND\n0\n');
   });
 
-  test('output larger than a pipe takes at once arrives whole', () => {
+  test('output that is larger than the buffer of a pipe is complete', () => {
     const paths = Array.from({ length: 2000 }, (_, at) => `/no/such/heartbeat/${'x'.repeat(40)}/${at}`);
     const { stdout } = run(['check', '--json', ...paths]);
     expect(stdout.length).toBeGreaterThan(200_000);
     expect((JSON.parse(stdout) as { heartbeats: unknown[] }).heartbeats).toHaveLength(2000);
   });
 
-  test('closed standard streams do not make it crash', () => {
+  test('does not crash if its standard streams are closed', () => {
     expect(bash(`k8s-liveness check ${fileOf(record())} >&- 2>&- <&-; echo $?`).stdout).toBe('0\n');
   });
 
-  test('a full disk behind standard output changes no answer', () => {
+  test('gives the same exit code if standard output is on a full disk', () => {
     expect(
       bash(`k8s-liveness check ${fileOf(record())} >/dev/full; echo $?; k8s-liveness status x >/dev/full; echo $?`)
         .stdout,
     ).toBe('0\n0\n');
   });
 
-  test('answers in a working directory that is gone', () => {
+  test('answers if its working directory is gone', () => {
     const { stdout, stderr } = bash(
       `mkdir ${project}/gone; cd ${project}/gone; rmdir ${project}/gone; k8s-liveness check ${fileOf(record())}; k8s-liveness run --maximum-age 1h --directory ${scratch()} -- true; echo $?`,
     );
     expect([stderr, stdout]).toEqual(['', expect.stringMatching(/^alive: .*\n0\n$/)]);
   });
 
-  test('needs nothing beside it', () => {
+  test('needs no other file', () => {
     const alone = join(scratch(), 'cli.js');
     copyFileSync('dist/cli.js', alone);
     const { status, stdout, stderr } = spawnSync(process.execPath, [alone, 'status', fileOf(record())], {
@@ -245,7 +245,7 @@ describe("docs/cli.md's manifest", () => {
     }).not.toThrow();
   });
 
-  test('its command runs the job, and its probe finds it alive meanwhile', () => {
+  test('runs the job by its command, and is alive to its probe while the job runs', () => {
     const [command = '', ...args] = container?.command ?? [];
     const [probe = '', ...probeArgs] = container?.livenessProbe?.exec?.command ?? [];
     const env = { ...environment(), LIVENESS_RUNDIR: scratch() };
@@ -260,7 +260,7 @@ describe("docs/cli.md's manifest", () => {
 describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)')(
   'status --watch in a real terminal',
   () => {
-    let server = 0; // one a test, because the last one may still be ending
+    let server = 0; // each test has its own, because the one before may still be ending
     const tmux = (...args: string[]): string =>
       execFileSync('tmux', ['-L', `k8s-liveness-${process.pid}-${server}`, '-f', '/dev/null', ...args], {
         encoding: 'utf8',
@@ -297,7 +297,7 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
       tmux('send-keys', 'C-c');
       const after = await untilShown((screen) => screen.includes('ended with'));
       expect(after).toContain('ended with 0');
-      expect(after).toContain(' alive'); // the last picture stays
+      expect(after).toContain(' alive'); // the last picture stays on the screen
     });
 
     test('goes on after it was suspended', async () => {
@@ -317,7 +317,7 @@ describeIf(spawnSync('tmux', ['-V']).status === 0, 'tmux (apt-get install tmux)'
       await untilShown((screen) => screen.includes('ended with 0'));
     });
 
-    test('run: the command gets one Ctrl-C as one', async () => {
+    test('run: the command gets one signal for one Ctrl-C', async () => {
       const script = join(scratch(), 'script');
       writeFileSync(
         script,

@@ -1,4 +1,4 @@
-/** The page shows examples/frameworks' recipes. test/frameworks wedges them for real. */
+/** The page shows the recipes of examples/frameworks. test/frameworks runs and wedges them. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

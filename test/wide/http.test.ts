@@ -1,4 +1,4 @@
-/** examples/http as its users run it: the verdict is asked for over HTTP while the main loop turns, is blocked, and is stopped. */
+/** examples/http, run as a process and asked over HTTP while its main loop turns, is blocked, and is stopped. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -29,7 +29,7 @@ beforeRemoval.push(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-test('answers 200 while the loop turns, and knows no other path', async () => {
+test('answers 200 while the loop turns, and 404 for other paths', async () => {
   const service = await start(3600);
   expect(await ask(service)).toEqual({
     status: 200,
@@ -52,7 +52,7 @@ test.each([
   });
   expect(line).toMatch(/^dead: stale: last beat .*Z, limit 1s \(/);
   expect(line).toBe(execProbe(service));
-  expect(await ask(service)).toEqual({ status: 503, line }); // the same from probe to probe
+  expect(await ask(service)).toEqual({ status: 503, line }); // the line stays the same
   await until(() => service.log().includes(line));
 });
 
@@ -71,7 +71,7 @@ test('ends the service if its port is taken', async () => {
   expect(log()).toContain(`EADDRINUSE: address already in use :::${port}`);
 });
 
-test('the pod is one that the API server would take, and asks for the path and port that the thread has', () => {
+test('the API server would accept the pod, and its probes ask for the path and port of the thread', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );

@@ -1,4 +1,4 @@
-/** examples/loops as its users run it: as processes and threads, over HTTP. Takes about 45 s, a third of it the story. */
+/** examples/loops, run as processes and threads, over HTTP. Takes about 45 s, a third of it for the story. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -26,10 +26,10 @@ import { PATIENCE, until } from '../support/until';
 const EXAMPLE = resolve('examples/loops');
 const README = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
 
-/** What README shows: a build, which these tests have behind them and others are using, a compilation, and the run. */
+/** The commands that README shows. The tests do not build again, because other tests use dist. */
 const [, build, compile = '', tell = ''] = /```sh\n(npm run build) && (.*?) && (.*)\n```/.exec(README) ?? [];
 
-/** Files, more than a loop takes in one turn. */
+/** More files than a loop takes in one turn. */
 const BACKLOG = 120;
 
 let folder: string;
@@ -55,7 +55,7 @@ afterEach(() => {
 });
 
 describe('the collector', () => {
-  test('takes events, packs, ships and cleans up, and on SIGTERM finishes what is on its way', async () => {
+  test('takes events, packs, ships and cleans up, and on SIGTERM finishes the events in hand', async () => {
     const archive = join(folder, 'data', 'archive');
     mkdirSync(archive, { recursive: true });
     const now = Date.now();
@@ -102,14 +102,14 @@ describe('the collector', () => {
     expect(new Set(events()).size).toBe(BACKLOG);
   });
 
-  test('kills a thread that spins, and the one in its place takes over its file and what it had in hand', async () => {
+  test('kills a thread that spins, and the new thread takes over its file and its work in hand', async () => {
     const service = await start();
     const before = beat('pack-1');
     trouble('pack-1', 'spin');
     await until(() => service.said.stdout.includes('pack-1 does not beat: killed'));
     await until(() => service.said.stdout.includes('pack-1 ended'));
     await become({ ...all('alive'), 'pack-1': 'stale' });
-    const now = Date.now(); // not so old that it is cleaned up at once
+    const now = Date.now(); // a recent time, so that the file is not cleaned up
     writeFileSync(join(folder, 'data', 'pack-1', `${now}-in-hand.ndjson`), '"in hand"\n');
     calm('pack-1');
     await until(
@@ -120,7 +120,7 @@ describe('the collector', () => {
     expect(after.writer).not.toBe(before.writer);
   });
 
-  test('frozen for longer than any limit, and thawed, kills nobody', async () => {
+  test('kills no thread or process after it was frozen for longer than any limit', async () => {
     const service = await start();
     signalGroup(service.child, 'SIGSTOP');
     await become(all('stale'));
@@ -131,11 +131,11 @@ describe('the collector', () => {
     expect(service.said.stdout).not.toContain('killed');
   });
 
-  test('whose primary is killed: its workers end too, and another one goes on over what is left', async () => {
+  test('ends its workers if its primary is killed, and a new one continues with the leftovers', async () => {
     const service = await start();
     expect(await post(service, 'before')).toBe(204);
     service.child.kill('SIGKILL');
-    await ended(service); // nobody holds its output any more
+    await ended(service); // all its processes have closed its output
     await become(all('gone'));
     const next = await start();
     expect(await post(next, 'after')).toBe(204);
@@ -143,7 +143,7 @@ describe('the collector', () => {
     expect(events().sort()).toEqual(['after', 'before']);
   });
 
-  test('does not start on the heartbeats of another', async () => {
+  test('does not start on the heartbeats of another service', async () => {
     const first = await start();
     const { code, stdout, stderr } = await ended(run(process.execPath, ['dist/main.js']));
     expect(code).toBe(1);
@@ -152,7 +152,7 @@ describe('the collector', () => {
     await become(all('alive'));
   });
 
-  test('is stopped in spite of a client that does not finish its request, and of a thread that does not stop', async () => {
+  test('stops although a client does not finish its request and a thread does not stop', async () => {
     const service = await start({ MAXIMUM_AGE_SECONDS: '60' });
     trouble('pack-1', 'hang');
     const client = connect(Number(service.address().split(':')[1]), '127.0.0.1');
@@ -168,7 +168,7 @@ describe('the collector', () => {
 });
 
 describe('the story', () => {
-  test('ends well, as README shows it, and leaves nothing behind', async () => {
+  test('ends with exit 0, prints what README shows, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await ended(story());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('Every answer was as expected');
@@ -196,7 +196,7 @@ describe('the story', () => {
     expectNothingLeft();
   });
 
-  test('ends badly when one probe says something else, and leaves nothing behind', async () => {
+  test('fails if one probe gives another answer, and leaves nothing behind', async () => {
     const bin = join(folder, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'dash'), '#!/bin/sh\necho "alive: as always"\n');
@@ -209,7 +209,7 @@ describe('the story', () => {
     expectNothingLeft();
   });
 
-  test('stopped by Ctrl-C, leaves nothing behind', async () => {
+  test('leaves nothing behind if it is stopped by Ctrl-C', async () => {
     const telling = story();
     await until(() => telling.said.stdout.includes('dead: missing: '));
     telling.child.kill('SIGINT');
@@ -227,13 +227,13 @@ describe('the story', () => {
     expect(readdirSync(join(folder, 'tmp'))).toEqual([]);
   }
 
-  /** The reason, the loop's name, and how many are dead. */
+  /** The reason, the loop's name, and how many loops are dead. */
   function gist(line: string): string {
     return line.replace(/^(dead: \w+): .*\/([\w-]+)\)/, '$1: $2');
   }
 });
 
-test('the pod is one that the API server would take, and its two probes name every loop', () => {
+test('the API server would accept the pod, and its two probes name every loop', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );
@@ -253,7 +253,7 @@ test('the pod is one that the API server would take, and its two probes name eve
 interface Running {
   readonly child: ChildProcess;
   readonly said: { stdout: string; stderr: string };
-  /** Once nobody holds its output any more: a process that was left behind would, and be noticed. */
+  /** Settles when its output is closed, which a process that was left behind would prevent. */
   readonly closed: Promise<unknown>;
 }
 
@@ -261,7 +261,7 @@ interface Service extends Running {
   readonly address: () => string;
 }
 
-/** The service, once all its loops are alive. */
+/** Starts the service, and settles when all its loops are alive. */
 async function start(env: NodeJS.ProcessEnv = {}): Promise<Service> {
   const service = run(process.execPath, ['dist/main.js'], env);
   const address = (): string => /^listening on (.*)/m.exec(service.said.stdout)?.[1] ?? '';
@@ -278,7 +278,7 @@ function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}, cwd =
     cwd,
     env: { ...environment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // a group of its own, so that its workers are ended with it
+    detached: true, // its own process group, so that its workers can be ended with it
   });
   groups.add(child);
   const said = { stdout: '', stderr: '' };
@@ -305,7 +305,7 @@ function signalGroup({ pid = 0 }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal);
   } catch {
-    // All of them have ended.
+    // All processes of the group have ended.
   }
 }
 
@@ -324,7 +324,7 @@ function calm(name: LoopName): void {
 
 // Its events
 
-/** The answer's status; undefined for a connection that was refused or cut. */
+/** The status of the answer; undefined if the connection was refused or cut. */
 async function post(service: Service, body: string | ReadableStream): Promise<number | undefined> {
   try {
     const { status } = await fetch(`http://${service.address()}`, {
@@ -339,7 +339,7 @@ async function post(service: Service, body: string | ReadableStream): Promise<nu
   }
 }
 
-/** What a put() has left whose process was killed then. */
+/** Makes the temporary file of a put() whose process was killed `secondsAgo`. */
 function temporary(name: string, secondsAgo: number): void {
   const path = join(folder, 'data', name, 'before.tmp');
   mkdirSync(dirname(path), { recursive: true });
@@ -347,7 +347,7 @@ function temporary(name: string, secondsAgo: number): void {
   utimesSync(path, new Date(), Date.now() / 1000 - secondsAgo);
 }
 
-/** What has come into the archive, without what a test has put there itself. */
+/** The events in the archive, without the files that a test has made. */
 function events(): string[] {
   const archive = join(folder, 'data', 'archive');
   const names = readdirSync(archive).filter((name) => !name.endsWith('.tmp') && !name.includes('before'));
@@ -393,7 +393,7 @@ function ask(by: 'node' | 'sh'): { exit: number | null; line: string } {
 }
 
 function beat(name: LoopName): HeartbeatRecord {
-  // Torn at the most while it is being written.
+  // Reads again, because a record can be torn while it is written.
   for (let reads = 0; reads < 100_000; reads++) {
     const parsed = parse(readFileSync(pathOf(name), 'latin1').trimEnd());
     if (parsed.kind === 'record') return parsed.record;

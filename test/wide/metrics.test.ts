@@ -1,4 +1,4 @@
-/** examples/metrics as its users run it: a worker whose heartbeat is scraped, by prom-client and by OpenTelemetry. */
+/** examples/metrics: the worker is run, and its metrics are scraped from prom-client and from OpenTelemetry. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -49,27 +49,27 @@ describe.each(['prometheus', 'opentelemetry'])('by %s', (program) => {
     const is = (name: string, isIt: (value: number) => boolean) =>
       until(async () => isIt((await scrape()).get(name)?.value ?? NaN));
 
-    await is('heartbeat_longest_gap_seconds', (value) => value >= 0.99); // an idle turn waits for a second
+    await is('heartbeat_longest_gap_seconds', (value) => value >= 0.99); // an idle turn waits a second
     await is('heartbeat_tasks', (value) => value === 0);
     await is('heartbeat_failed_writes_total', (value) => value === 0);
     child.stdin.write('1000000\n1000000\n300\n');
-    await is('heartbeat_longest_task_seconds', (value) => value >= 0.299 && value < 1000); // of the one that has ended
+    await is('heartbeat_longest_task_seconds', (value) => value >= 0.299 && value < 1000); // the task that has ended took 0.3 s
     await is('heartbeat_tasks', (value) => value === 2);
 
     rmSync(path);
-    mkdirSync(path); // a directory stays, so that no beat can be written
+    mkdirSync(path); // a directory at the path makes writes fail
     await is('heartbeat_failed_writes_total', (value) => value > 0);
   });
 });
 
-test('the alerts use metrics that there are', () => {
+test('the alerts use existing metrics', () => {
   const [, yaml = ''] = /```yaml\n([^]*?)```/.exec(README) ?? [];
   const rules = parseYaml(yaml) as { alert: string; expr: string }[];
   expect(rules).toHaveLength(2);
   for (const { expr } of rules) expect(NAMES.some((name) => expr.includes(name))).toBe(true);
 });
 
-test('the pod is one that the API server would take, and is scraped at the port of the service', () => {
+test('the API server would accept the pod, which is scraped at the port of the service', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );
@@ -82,7 +82,7 @@ test('the pod is one that the API server would take, and is scraped at the port 
   }
 });
 
-/** At the versions of the lock file, with this library beside them. */
+/** Whether the packages are installed at the versions of the lock file, with this library beside them. */
 function isInstalled(): boolean {
   const modules = join(EXAMPLE, 'node_modules');
   const { dependencies } = JSON.parse(readFileSync(join(EXAMPLE, 'package.json'), 'utf8')) as {
@@ -97,7 +97,7 @@ function isInstalled(): boolean {
   );
 }
 
-/** What a scrape holds of ours, by name, in the order in which README has them. */
+/** Our metrics of a scrape by name, in README's order. */
 async function scraped(url: string): Promise<Map<string, { type: string; value: number }>> {
   const text = await (await fetch(url)).text();
   const found = [...text.matchAll(/^# TYPE (heartbeat_\w+) (\w+)\n\1(?:\{.*\})? (\S+)/gm)];

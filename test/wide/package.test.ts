@@ -1,4 +1,4 @@
-// The packed package under every compiler and every bundler that its users have. Needs npm's registry.
+// The packed package under several TypeScript versions and bundlers. Needs npm's registry.
 
 import { spawnSync } from 'node:child_process';
 

@@ -1,4 +1,4 @@
-/** examples/process as its users run it: as processes, with every probe asked at each step. */
+/** examples/process, run as processes. Every probe is asked at each step. */
 import { spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
@@ -23,7 +23,7 @@ beforeAll(() => {
 /** A peer in this process. */
 class Peer {
   readonly got: string[] = [];
-  /** How long it takes to answer. */
+  /** Milliseconds until it answers. */
   delay = 0;
   #server: Server | undefined;
   port = 0;
@@ -37,7 +37,7 @@ class Peer {
         if (line !== 'ping') this.got.push((JSON.parse(line) as { text: string }).text);
         setTimeout(() => socket.write('ok\n'), this.delay);
       });
-      lines.on('error', () => undefined); // of the socket, once more
+      lines.on('error', () => undefined); // readline repeats the socket's error
     });
     this.#server = server;
     await new Promise<void>((settle) => server.listen(this.port, '127.0.0.1', settle));
@@ -99,7 +99,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null
 
 /** Runs a program to its end. */
 async function outcome(program: string): Promise<{ status: number | null; stderr: string }> {
-  // Not by spawnSync: the peer is in this process.
+  // Not spawnSync, because the peer is in this process.
   const { exit, line } = await run(program, ['env', ...variables(), process.execPath, join(EXAMPLE, 'dist', program)]);
   return { status: exit, stderr: line };
 }
@@ -110,7 +110,7 @@ function variables(): string[] {
   );
 }
 
-/** What every probe says to both questions: the same to each, whoever is asked. */
+/** The answers to both questions. Every probe must give the same. */
 async function probes(): Promise<{ liveness: string; readiness: string }> {
   const shipped = (command: string[], ...options: string[]) => [...command, '--process', ...options];
   const shells = SHELLS.map((shell) => [...shell, 'dist/liveness.sh']);
@@ -132,7 +132,7 @@ async function probes(): Promise<{ liveness: string; readiness: string }> {
   return { liveness, readiness };
 }
 
-/** Waits, as a kubelet does, until the cheapest probe says so; then all must. */
+/** Waits until the cheapest probe says this about readiness; then all probes must say so. */
 async function untilSaid(readiness: string): Promise<void> {
   const command = ['env', ...variables(), 'sh', 'dist/liveness.sh', '--process'];
   await until(async () => (await run('sh', command)).verdict === readiness);
@@ -142,7 +142,7 @@ const ALIVE = { liveness: 'alive 0', readiness: 'alive 0' };
 const both = (reason: string): object => ({ liveness: `${reason} 1`, readiness: `${reason} 1` });
 
 describe('the daemon', () => {
-  test('is there, fails while its peer is away, recovers, and leaves: nothing is lost, all in order', async () => {
+  test('fails while its peer is away, recovers, and ends; no message is lost, and their order stays', async () => {
     expect(await probes()).toEqual(both('missing'));
     const daemon = start('daemon.js');
     await untilSaid('alive');
@@ -155,7 +155,7 @@ describe('the daemon', () => {
     deliver('3', '4');
     await untilSaid('failed');
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
-    await sleep(6000); // longer than its limit: it beats on
+    await sleep(6000); // longer than its limit, so it must still beat
     expect(await probes()).toEqual({ liveness: 'alive 0', readiness: 'failed 1' });
     expect(readdirSync(outbox)).toEqual(['3', '4']);
 
@@ -170,7 +170,7 @@ describe('the daemon', () => {
     expect(readdirSync(join(folder, 'unit'))).toEqual([]);
   });
 
-  test('fails and recovers with nothing to send: a ping tells whether the peer is there', async () => {
+  test('fails and recovers with nothing to send, because it pings the peer', async () => {
     const daemon = start('daemon.js');
     await untilSaid('alive');
     await peer.leave();
@@ -182,7 +182,7 @@ describe('the daemon', () => {
     await end(daemon, 'SIGTERM');
   });
 
-  test('stopped, is stale to both; killed, gone to both; started over the leftover, alive to both', async () => {
+  test('is stale to both questions if stopped, gone if killed, and alive when started over the leftover', async () => {
     const daemon = start('daemon.js');
     await untilSaid('alive');
     daemon.kill('SIGSTOP');
@@ -244,7 +244,7 @@ describe('the daemon', () => {
 });
 
 describe('the one-shot', () => {
-  test('is there while it runs, and gone without a trace after', async () => {
+  test('is alive while it runs, and leaves no file behind', async () => {
     const messages = ['1', '2', '3', '4', '5', '6'];
     deliver(...messages);
     peer.delay = 700;
@@ -257,7 +257,7 @@ describe('the one-shot', () => {
     expect(peer.got).toEqual(messages);
   });
 
-  test('that fails in the middle says why, exits 1, and leaves nothing behind', async () => {
+  test('says why it fails, exits 1, and leaves nothing behind', async () => {
     deliver('1', '2', '3');
     peer.delay = 200;
     const ended = outcome('once.js');
@@ -272,7 +272,7 @@ describe('the one-shot', () => {
   });
 });
 
-test('the pod is one that the API server would take: readiness with the error, liveness without', () => {
+test('the API server would accept the pod, whose readiness uses the error and whose liveness does not', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );
@@ -294,7 +294,7 @@ test('the commands in its README do what it says', async () => {
     .replace(/^npx tsc .*?&& /, '') // compiled already, and npx would ask a registry
     .replaceAll('/tmp/forwarder', folder)
     .replaceAll('7000', String(peer.port))
-    // Whoever types it can see that something is slow today.
+    // Waits for the port instead of a second, because this machine may be slow.
     .replace(/(listen.js (\d+) &) sleep 1/, '$1 until (: </dev/tcp/127.0.0.1/$2) 2>/dev/null; do sleep 0.1; done')
     .replace(/^sleep 2$/m, 'until node dist/readiness.js >/dev/null; do sleep 0.1; done')
     .replace(/(outbox\/1); sleep 1/, '$1; while [ -e $LIVENESS_RUNDIR/outbox/1 ]; do sleep 0.1; done')

@@ -1,4 +1,4 @@
-/** examples/redis-probe as its users run it: as a program, in real containers. */
+/** examples/redis-probe, run as a program in real containers. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -44,13 +44,13 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  // By SIGTERM, so that it takes its containers along.
+  // By SIGTERM, so that it ends its containers too.
   if (run?.child.kill()) await run.ended;
   run = undefined;
   rmSync(folder, { recursive: true });
 });
 
-/** The program that README's command runs in the end; it is compiled already. */
+/** Starts the program that README's command runs after the compilation. */
 function example(probes: number, environment: NodeJS.ProcessEnv = {}): Run {
   const [program = ''] = COMMAND.split(' && node ').slice(1);
   const env = {
@@ -77,7 +77,7 @@ function contained({ child }: Run): { pid: number; name: string }[] {
         const inside = readFileSync(`/proc/${pid}/cgroup`, 'latin1').includes(`/containers-${child.pid ?? 0}-`);
         return inside ? { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'latin1').trim() } : [];
       } catch {
-        return []; // it has just gone
+        return []; // the process has just ended
       }
     });
 }
@@ -100,7 +100,7 @@ const words = (text: string): string[][] =>
 describeIf(present, 'root, a runc that works, or a program (apt-get install runc redis-server tini busybox-static)')(
   'in real containers',
   () => {
-    test('counts what README shows, tells what Redis answers, and leaves nothing', async () => {
+    test('prints the counts that README shows and the answers of Redis, and leaves nothing behind', async () => {
       const running = example(5);
       await running.ended;
       expect(running).toMatchObject({ stderr: '', child: { exitCode: 0 } });
@@ -110,7 +110,7 @@ describeIf(present, 'root, a runc that works, or a program (apt-get install runc
       const [, zombiesThen, slow] =
         /^An empty .* with (\d+) zombies in (.*) s, and then there are 0\.$/.exec(saves) ?? [];
       expect(zombiesThen).toBe('5');
-      expect(Number(slow)).toBeGreaterThanOrEqual(0.5); // the sixth look, a tenth of a second apart
+      expect(Number(slow)).toBeGreaterThanOrEqual(0.5); // it looks every 0.1 s, and this was the sixth time
 
       expect(
         words(answers)
@@ -143,7 +143,7 @@ describeIf(present, 'root, a runc that works, or a program (apt-get install runc
       expectNothingLeft(running);
     });
 
-    test('says what went wrong, and leaves nothing', async () => {
+    test('says what went wrong, and leaves nothing behind', async () => {
       const running = example(5);
       const redis = (): number | undefined => contained(running).find(({ name }) => name === 'redis-server')?.pid;
       await until(() => redis() !== undefined);
@@ -164,7 +164,7 @@ test('says in one line what is missing, and exits 2', async () => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test('the pod is one that the API server would take: a liveness probe, nothing around it, and no other', () => {
+test('the API server would accept the pod, which has only a liveness probe without a wrapper', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );

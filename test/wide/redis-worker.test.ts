@@ -1,4 +1,4 @@
-/** examples/redis-worker as its users run it: as processes, over a real redis-server that is killed and frozen under them. */
+/** examples/redis-worker, run as processes with a real redis-server, which the tests kill and freeze. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
@@ -30,7 +30,7 @@ const children = new Set<ChildProcess>();
 let added: string[];
 /** The workers' maximumAge, in seconds. */
 let limit: number;
-/** With this one a worker takes over nothing within a test: it lives by what is in its own hands. */
+/** A limit in seconds so long that no worker takes over a job during a test. */
 const NO_TAKING_OVER = 60;
 
 beforeAll(() => {
@@ -54,7 +54,7 @@ afterEach(async () => {
 describeIfRedis('the worker', () => {
   beforeEach(startServer);
 
-  test('does each job once, also one that fails, and beats when there is none', async () => {
+  test('does each job once, also a job that fails, and beats if there is no job', async () => {
     const worker = start('a');
     await results(await add({ text: 'hello' }, { text: '' }, {}));
     expect(await values()).toEqual([
@@ -73,7 +73,7 @@ describeIfRedis('the worker', () => {
 
   test.each<[string, () => unknown, () => unknown, number]>([
     ['killed', () => server.kill(), () => server.start(), 4],
-    // Each attempt to reach it takes two seconds.
+    // Each attempt to reach this address takes two seconds.
     [
       'frozen',
       () => {
@@ -101,12 +101,12 @@ describeIfRedis('the worker', () => {
       await results([id]);
       expect(attempts(id)).toEqual([1]);
       expect(worker.exitCode).toBe(null);
-      expect(errors()).toHaveLength(1); // once an outage
+      expect(errors()).toHaveLength(1); // one line per outage
       await expectNothingLeft();
     },
   );
 
-  test('an outage longer than it takes to take over is no reason to: of two workers the one that has done it records', async () => {
+  test('no worker takes a job over because of a long outage: the worker that did the job records its result', async () => {
     limit = 1;
     for (const name of ['a', 'b']) start(name);
     for (let round = 0; round < 3; round++) {
@@ -121,20 +121,20 @@ describeIfRedis('the worker', () => {
     await expectNothingLeft();
   });
 
-  test('records once when Redis has recorded and its answer was lost', async () => {
+  test('records a result once if the answer of Redis was lost', async () => {
     start('a');
     const [id = ''] = await add({ text: 'x', ms: '200' });
     await begun(id);
     server.freeze();
     await until(() => errors().length > 0);
-    server.thaw(); // reads what it was sent, and nobody is there for the answer
+    server.thaw(); // handles what it was sent, but its answer is lost
     await until(() => said().includes(`${id} is in other hands, or recorded already`));
     expect(attempts(id)).toEqual([1]);
     expect(await values()).toEqual([['1', 'a', expect.any(String)]]);
     await expectNothingLeft();
   });
 
-  test('takes up a job that Redis has handed out to it in an answer that was lost', async () => {
+  test('does a job that Redis gave to it in an answer that was lost', async () => {
     limit = NO_TAKING_OVER;
     const relay = await Relay.to(server.port);
     start('a', { REDIS_URL: `redis://127.0.0.1:${relay.port}` });
@@ -150,11 +150,11 @@ describeIfRedis('the worker', () => {
     await expectNothingLeft();
   });
 
-  /** Milliseconds after a worker has begun the first of these jobs: in it, between two of them, after the last one. */
+  /** Milliseconds after a worker has begun the first job: during a job, between two jobs, and after the last. */
   const MOMENTS = [0, 4, 8, 12, 16, 20, 24, 28, 32, 40, 50, 60];
   const JOBS = [{ text: '1', ms: '15' }, { text: '2', ms: '15' }, { text: '3' }];
 
-  test('loses and doubles nothing when Redis is killed, at one moment after the other', async () => {
+  test('loses and repeats no job if Redis is killed at any of these moments', async () => {
     limit = NO_TAKING_OVER;
     start('a');
     start('b');
@@ -165,7 +165,7 @@ describeIfRedis('the worker', () => {
       await server.kill();
       await server.start();
       for (const { id, attempt } of await results(ids)) {
-        expect(attempts(id)).toEqual([attempt]); // an outage makes no job be handled again
+        expect(attempts(id)).toEqual([attempt]); // an outage does not repeat a job
       }
     }
     await expectNothingLeft();
@@ -190,7 +190,7 @@ describeIfRedis('the worker', () => {
       await ended(worker);
       worker = start('a');
       for (const { id, attempt } of await results(ids)) {
-        // Each time a higher number, and the last of them is the result's.
+        // Each attempt has a higher number, and the last one is the result's.
         expect(attempts(id)).toEqual([...new Set(attempts(id))].sort());
         expect(attempt).toBe(attempts(id).at(-1));
         if (attempts(id).length > 1) again++;
@@ -202,8 +202,8 @@ describeIfRedis('the worker', () => {
 
   test.each([
     ['another', 'b'],
-    ['a namesake on another node', 'a'], // a StatefulSet's pod that was deleted by force
-  ])('taken for dead by %s, which takes over its job, it brings nothing that counts', async (_, name) => {
+    ['a namesake on another node', 'a'], // like a StatefulSet's pod that was deleted by force
+  ])('its result does not count if %s has taken over its job', async (_, name) => {
     limit = 1;
     const first = start('a');
     const [id = ''] = await add({ text: 'x', ms: '1000' });
@@ -214,13 +214,13 @@ describeIfRedis('the worker', () => {
     first.kill('SIGCONT');
     await until(() => said().includes(`${id} is in other hands, or recorded already`));
     const [result] = await results([id]);
-    // The first one may have connected anew, and taken it back from its namesake.
+    // The first worker may have connected again, and have taken the job back from its namesake.
     expect(attempts(id)).toEqual(name === 'a' && result?.attempt === 3 ? [1, 2, 3] : [1, 2]);
     expect(await values()).toEqual([[String(attempts(id).at(-1)), name, expect.any(String)]]);
     await expectNothingLeft();
   });
 
-  test('wedged, is dead to every probe; restarted, finds the job in its own hands', async () => {
+  test('is dead to every probe if it is wedged, and finds its job again after a restart', async () => {
     limit = 2;
     const worker = start('a');
     const [id = ''] = await add({ text: 'WEDGE' });
@@ -237,7 +237,7 @@ describeIfRedis('the worker', () => {
     await expectNothingLeft();
   });
 
-  test('gives up a job that has ended three workers, also when Redis is killed each time', async () => {
+  test('gives up a job that has ended three workers, also if Redis is killed each time', async () => {
     const [id = ''] = await add({ text: 'x', ms: '60000' });
     for (const attempt of [1, 2, 3]) {
       const worker = start('a');
@@ -300,9 +300,9 @@ describeIfRedis('the story', () => {
   const readme = readFileSync(join(EXAMPLE, 'README.md'), 'utf8');
   const TOLD = [process.execPath, 'examples/redis-worker/dist/story'];
 
-  test('is told by the command in README; and over a Redis that is given, which it spares and leaves as it was', async () => {
+  test('runs by the command in README; it leaves a given Redis as it was', async () => {
     const [, command = ''] = /```sh\n(.*)\n```/.exec(readme) ?? [];
-    const compile = 'npm run build && npx tsc -p examples/redis-worker && '; // done already, and npx would ask a registry
+    const compile = 'npm run build && npx tsc -p examples/redis-worker && '; // left out: it is compiled already, and npx would ask a registry
     expect(command.slice(0, compile.length)).toBe(compile);
     const told = story(['bash', '-c', command.slice(compile.length)]);
 
@@ -325,7 +325,7 @@ describeIfRedis('the story', () => {
     await expectNothingRemains();
   });
 
-  test('stopped in the middle, leaves nothing', async () => {
+  test('leaves nothing behind if it is stopped', async () => {
     const { child, said, closed } = story(TOLD);
     await until(() => said().includes('alive: '));
     child.kill('SIGTERM');
@@ -350,7 +350,7 @@ describeIfRedis('the story', () => {
     await expectNothingRemains();
   });
 
-  /** Tells it, with a folder for temporary files of its own. */
+  /** Runs the story with its own folder for temporary files. */
   function story([command = '', ...args]: string[], env: NodeJS.ProcessEnv = {}) {
     const temporary = join(folder, 'tmp');
     mkdirSync(temporary, { recursive: true });
@@ -366,7 +366,7 @@ describeIfRedis('the story', () => {
     return { child, said: () => stdout, closed };
   }
 
-  /** No file, and soon no process: each has its story's TMPDIR. */
+  /** Expects no file, and waits until no process has the story's TMPDIR. */
   async function expectNothingRemains(): Promise<void> {
     const temporary = join(folder, 'tmp');
     expect(readdirSync(temporary)).toEqual([]);
@@ -377,7 +377,7 @@ describeIfRedis('the story', () => {
     try {
       return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0');
     } catch {
-      return []; // no process, one that has ended, or another user's
+      return []; // not a process, or it has ended, or it is another user's
     }
   }
 });
@@ -395,7 +395,7 @@ async function startServer(): Promise<void> {
 }
 
 function start(name: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
-  // Into files: what was said before a result was recorded can be read when the result can.
+  // Output goes to files, so that it can be read as soon as a result can be read.
   const output = ['stdout', 'stderr'].map((file) => openSync(join(folder, file), 'a'));
   const child = spawn(process.execPath, [join(EXAMPLE, 'dist', 'worker.js')], {
     env: { ...process.env, REDIS_URL: server.url, NODE_OPTIONS: '', ...environment(name), ...env },
@@ -406,7 +406,7 @@ function start(name: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
   return child;
 }
 
-/** What workers said, line by line. */
+/** The lines that the workers printed. */
 function said(): string[] {
   return readFileSync(join(folder, 'stdout'), 'utf8').split('\n').slice(0, -1);
 }
@@ -430,7 +430,7 @@ async function ended(child: ChildProcess): Promise<number | string | null> {
   return child.exitCode ?? child.signalCode;
 }
 
-/** Passes on between a worker and Redis, but for Redis's answers while it `drops` them. */
+/** Relays between a worker and Redis, without Redis's answers while `drops` is set. */
 class Relay {
   drops = false;
   readonly #sockets = new Set<Socket>();
@@ -519,7 +519,7 @@ async function values(): Promise<(string | undefined)[][]> {
   return (await recorded()).map(({ attempt, consumer, value }) => [attempt, consumer, value]);
 }
 
-/** Each job has one result, and nothing waits or is in anybody's hands. */
+/** Expects one result for each job, and no job that waits or is in hand. */
 async function expectNothingLeft(): Promise<void> {
   expect((await recorded()).map(({ id }) => id).sort()).toEqual([...added].sort());
   await redis(async (client) => {
@@ -530,7 +530,7 @@ async function expectNothingLeft(): Promise<void> {
 
 // Probes
 
-/** What every probe says to both questions: the same to each, whoever is asked. */
+/** The answers to both questions. Every probe must give the same. */
 async function probes(name: string): Promise<{ liveness: string; readiness: string }> {
   const shipped = [[process.execPath, 'dist/liveness.js'], ...SHELLS.map((shell) => [...shell, 'dist/liveness.sh'])];
   const asked = async (own: string, ...options: string[]): Promise<string> => {
@@ -551,12 +551,12 @@ function ask(name: string, command: string[]): Promise<Answer> {
   return run(command.join(' '), ['env', ...variables, ...command]);
 }
 
-/** Waits until the cheapest probe, asked for readiness, says so. */
+/** Waits until the cheapest probe says this about readiness. */
 async function untilSaid(name: string, verdict: string): Promise<void> {
   await until(async () => (await ask(name, ['sh', 'dist/liveness.sh', '--process'])).verdict === verdict);
 }
 
-test('the pod is one that the API server would take, and ends a worker that hangs before its job is taken over', () => {
+test('the API server would accept the pod, whose probe ends a worker that hangs before its job is taken over', () => {
   const pod = new Pod(
     parseYaml(readFileSync(join(EXAMPLE, 'pod.yaml'), 'utf8')) as ConstructorParameters<typeof Pod>[0],
   );

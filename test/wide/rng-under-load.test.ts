@@ -1,4 +1,4 @@
-/** examples/rng-under-load as its users run it: replicas, prober, balancer and ab in real time, about 40 seconds. */
+/** examples/rng-under-load: replicas, prober, balancer and ab run in real time, for about 40 seconds. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
@@ -19,18 +19,18 @@ const [, command = ''] = /```sh\n(.*)\n```/.exec(readme) ?? [];
 
 const hasAb = spawnSync('ab', ['-V']).status === 0;
 
-/** The command that README shows, with fewer requests. */
+/** The command of README, with fewer requests. */
 let whole: Running;
-/** With too few. */
+/** The same, with too few requests to break anything. */
 let small: Running;
 
 beforeAll(() => {
   const tsc = require.resolve('typescript/bin/tsc');
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', EXAMPLE], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`tsc: ${stdout}`);
-  const shown = command.replace(/^npm run build && npx tsc .*? && /, ''); // done already, and npx would ask a registry
+  const shown = command.replace(/^npm run build && npx tsc .*? && /, ''); // left out: it is compiled already, and npx would ask a registry
   if (!hasAb) return;
-  // Beside the other tests: they take their time, but no processor.
+  // Runs during the other tests, because it mostly waits.
   whole = experiment(['bash', '-c', `exec ${shown}`], { REQUESTS: '100' });
   small = experiment([process.execPath, EXPERIMENT, join(scratch(), 'load.svg')], { CLIENTS: '1', REQUESTS: '20' });
 });
@@ -60,7 +60,7 @@ describe('the service', () => {
       }).on('error', fail);
     });
 
-  test('takes 0.1 s for each request, one at a time, and / waits its turn', async () => {
+  test('takes 0.1 s for each request, one at a time, and a request for / waits in the same queue', async () => {
     const answered: string[] = [];
     const asked = async (url: string): Promise<void> => {
       const body = await ask(url);
@@ -74,7 +74,7 @@ describe('the service', () => {
     expect(answered).toEqual(['32', '32', '32', '32', '32', '32', 'rng is running\n']);
   });
 
-  test('on SIGTERM answers what waits, deletes its heartbeat and exits 0', async () => {
+  test('on SIGTERM answers the waiting requests, deletes its heartbeat and exits 0', async () => {
     const ended = once(child, 'exit');
     const answers = [1, 2, 3, 4].map((bytes) => ask(`/${bytes}`));
     await Promise.race(answers);
@@ -105,7 +105,7 @@ describe('the service', () => {
 });
 
 describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => {
-  test('without ab says what is left out, and does not succeed', async () => {
+  test('says what is left out without ab, and does not exit 0', async () => {
     const { code, stdout, stderr } = await ended(experiment([process.execPath, EXPERIMENT], { PATH: scratch() }));
     expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
     expect(stdout).toBe(
@@ -113,7 +113,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     );
   });
 
-  test('refuses a load that is none', async () => {
+  test('refuses a load of 0 clients', async () => {
     const { code, stderr } = await ended(experiment([process.execPath, EXPERIMENT], { CLIENTS: '0' }));
     expect({ code, stderr }).toEqual({
       code: 2,
@@ -121,7 +121,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     });
   });
 
-  test('does not succeed under a load that breaks nothing, and leaves nothing behind', async () => {
+  test('does not exit 0 if the load breaks nothing, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await ended(small);
     expect(code).toBe(1);
     expect(stderr).toBe('\nNot as README says: expected every replica of HTTP GET restarted; it was not so\n');
@@ -140,7 +140,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     expect(readdirSync(stopped.temporary)).toEqual([]);
   });
 
-  test('sees HTTP GET restart replicas until none is left, the heartbeat none but the wedged one', async () => {
+  test('shows that HTTP GET restarts replicas until none is left, and the heartbeat only the wedged one', async () => {
     const { code, stdout, stderr } = await ended(whole);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const value = (row: string): string[] =>
@@ -154,7 +154,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     expect(value('restarts under load')[1]).toBe('0');
     expect(Number(value('longest time with no replica')[0])).toBeGreaterThan(0);
     expect(value('longest time with no replica')[1]).toBe('0.0');
-    // Slower than the timeout which the other side fails by.
+    // Slower than the timeout by which the probes of the other side fail.
     expect(Number(value('slowest answer')[1])).toBeGreaterThan(1);
     expect(readdirSync(whole.temporary)).toEqual([]);
   });
@@ -178,7 +178,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
         expect(failures.map(({ what }) => what)).toEqual(
           [1, 2, 3].map((failure) => `fails its probe (${failure} of 3)`),
         );
-        // Begun two periods apart; told when over, of which a slow first one takes up to its timeout of 1 s (rounded: 0.9).
+        // They began two periods apart, but their times are those of their ends, and a slow first one ends up to 1 s (rounded: 0.9) late.
         expect((failures[2]?.at ?? NaN) - (failures[0]?.at ?? NaN)).toBeGreaterThan(0.85);
         const backOff = nth === 0 ? 0 : 10 * 2 ** (nth - 1);
         expect(end.rest).toContain(backOff === 0 ? 'started at once' : `started after a back-off of ${backOff} s`);
@@ -192,7 +192,7 @@ describeIf(hasAb, 'ab (apt-get install apache2-utils)')('the experiment', () => 
     expect(stdout).toMatch(/heartbeat \d fails its probe \(3 of 3\): dead: stale: last beat .*, limit 2s \(/);
   });
 
-  test('draws it: a picture that stands alone, with every lane, and the table in words', async () => {
+  test('draws a picture that needs no other file, with every lane and the table in words', async () => {
     const { stdout } = await ended(whole);
     const svg = readFileSync(join(EXAMPLE, 'dist', 'load.svg'), 'utf8');
     expectPicture(svg, 'load begins: 4 × ab -c 10 -n 100');
@@ -223,7 +223,7 @@ function expectPicture(svg: string, load: string): void {
   expect(svg.replace('http://www.w3.org/2000/svg', '')).not.toMatch(
     /href|url\(|https?:|<script|NaN|Infinity|undefined/,
   );
-  // Well-formed: what is opened is closed, in order.
+  // Well-formed: every tag is closed, in order.
   const open: string[] = [];
   for (const [, end, name = '', empty] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
     if (end) expect(open.pop()).toBe(name);
@@ -235,7 +235,7 @@ function expectPicture(svg: string, load: string): void {
 interface Running {
   readonly child: ChildProcess;
   readonly said: { stdout: string; stderr: string };
-  /** Once nobody holds its output any more: a replica that it left behind would, and be noticed. */
+  /** Settles when its output is closed, which a replica that was left behind would prevent. */
   readonly closed: Promise<unknown>;
   readonly temporary: string;
 }
@@ -250,9 +250,9 @@ function experiment([program = '', ...args]: string[], env: NodeJS.ProcessEnv = 
   });
   beforeRemoval.push(() => {
     try {
-      process.kill(-(child.pid ?? NaN), 'SIGKILL'); // its whole group: replicas and ab too
+      process.kill(-(child.pid ?? NaN), 'SIGKILL'); // its process group, with replicas and ab
     } catch {
-      // All of them have ended.
+      // All processes of the group have ended.
     }
   });
   const said = { stdout: '', stderr: '' };

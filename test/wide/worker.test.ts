@@ -1,4 +1,4 @@
-/** examples/worker as its users run it: as processes, over a spool directory. */
+/** examples/worker, run as processes with a spool directory. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -22,7 +22,7 @@ import { until } from '../support/until';
 
 const WORKER = resolve('examples/worker');
 
-/** Just above what main.ts calls a very large file; it does not compress, which takes about a second. */
+/** Just above the size of a very large file in main.ts. Random bytes take about a second, because they do not compress. */
 const LARGE = randomBytes(33 * 1024 * 1024);
 
 let folder: string;
@@ -46,13 +46,13 @@ beforeEach(() => {
 afterEach(() => {
   for (const { pid = 0 } of children) {
     try {
-      process.kill(-pid, 'SIGKILL'); // its whole group: a story's worker too
+      process.kill(-pid, 'SIGKILL'); // its process group, with a story's worker
     } catch {
-      // All of them have ended.
+      // All processes of the group have ended.
     }
   }
   children.clear();
-  // One that is being killed may still make a file.
+  // A worker that is being killed may still make a file.
   rmSync(folder, { recursive: true, maxRetries: 10 });
 });
 
@@ -98,7 +98,7 @@ describe('the worker', () => {
     expect(beat()).toMatchObject({ kind: 'own', limit: 12_000 });
   });
 
-  test('states a longer step for a very large file, in proportion to its size, and ends it', async () => {
+  test('states a longer step for a very large file, by its size, and ends the step', async () => {
     deliver({ large: LARGE });
     start();
     await until(() => beat()?.kind === 'step');
@@ -108,7 +108,7 @@ describe('the worker', () => {
     expect(results()).toEqual(contents({ large: LARGE }));
   });
 
-  test('takes another limit from its environment, and refuses one that is no number', async () => {
+  test('takes its limit from the environment, and refuses one that is no number', async () => {
     start({ MAXIMUM_AGE_SECONDS: '7' });
     await until(() => beat()?.limit === 700);
     const { code, stderr } = await ended(start({ MAXIMUM_AGE_SECONDS: '2m', LIVENESS_PATH: join(folder, 'another') }));
@@ -116,7 +116,7 @@ describe('the worker', () => {
     expect(stderr).toContain("code: 'ERR_MAXIMUM_AGE'");
   });
 
-  test('killed in the middle of a file, does it again after the restart, and lists it once', async () => {
+  test('does a file again after a restart if it was killed in the middle, and lists it once', async () => {
     deliver({ 'a small one': 'done before', large: LARGE });
     const first = start();
     await until(() => beat()?.kind === 'step' && existsSync(join(spool, 'done', 'large.gz.tmp')));
@@ -132,7 +132,7 @@ describe('the worker', () => {
     expect(readdirSync(join(spool, 'done'))).not.toContain('large.gz.tmp');
   });
 
-  // What a SIGKILL leaves between two of pack()'s last steps, made by hand.
+  // Makes by hand what a SIGKILL between two of pack()'s last steps leaves behind.
   test.each([
     ['the rename and the manifest', 'other\n'],
     ['the manifest and the removal', 'other\nfile\n'],
@@ -153,7 +153,7 @@ describe('the worker', () => {
   });
 
   test('on SIGTERM drains its spool, still beating, deletes its heartbeat and exits 0', async () => {
-    // Of two sizes: a step of another length is written at once, where an equal one may wait for a second.
+    // Two sizes, because a step with another limit is written at once, and one with the same limit may wait a second.
     const large = { 'large 1': LARGE, 'large 2': LARGE.subarray(1000) };
     const late = { late: 'appears after the worker has looked' };
     deliver(large);
@@ -171,7 +171,7 @@ describe('the worker', () => {
     expect(manifest()).toEqual(sums({ ...large, ...late }));
   });
 
-  test('does not start on the heartbeat of another', async () => {
+  test('does not start on the heartbeat of another worker', async () => {
     const first = start();
     await until(() => beat() !== undefined);
     const { code, stderr } = await ended(start({ SPOOL: join(folder, 'elsewhere') }));
@@ -202,7 +202,7 @@ describeIf(hasSha256sum, 'sha256sum (apt-get install coreutils)')('its manifest'
 });
 
 describe('the story of npm start', () => {
-  test('ends well, and leaves nothing behind', async () => {
+  test('ends with exit 0, and leaves nothing behind', async () => {
     const { code, stdout, stderr } = await ended(story());
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('Every verdict was as expected');
@@ -210,7 +210,7 @@ describe('the story of npm start', () => {
     expectNothingLeft();
   });
 
-  test('ends badly when one probe says something else, and leaves nothing behind', async () => {
+  test('fails if one probe gives another answer, and leaves nothing behind', async () => {
     const bin = join(folder, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'dash'), '#!/bin/sh\necho "alive: as always"\n');
@@ -224,7 +224,7 @@ describe('the story of npm start', () => {
     expectNothingLeft();
   });
 
-  test('says which shells are not there', async () => {
+  test('says which shells are not installed', async () => {
     const { said } = story({ PATH: folder });
     await until(() => said.stdout.includes('Left out: liveness.sh under sh, dash, busybox sh, bash: not on'));
   });
@@ -256,7 +256,7 @@ describe('the story of npm start', () => {
 interface Running {
   readonly child: ChildProcess;
   readonly said: { stdout: string; stderr: string };
-  /** Once nobody holds its output any more: a worker that a story left behind would, and be noticed. */
+  /** Settles when its output is closed, which a worker that was left behind would prevent. */
   readonly closed: Promise<unknown>;
 }
 
@@ -310,7 +310,7 @@ function sha256(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** What is in done/, by sums: the bytes of a large file make no readable failure. */
+/** The files in done/ by their checksums, because a failure with a large file's bytes cannot be read. */
 function results(): Record<string, string> {
   const names = readdirSync(join(spool, 'done')).filter((name) => name.endsWith('.gz'));
   const content = (name: string) => gunzipSync(readFileSync(join(spool, 'done', name)));
@@ -346,7 +346,7 @@ function beat(): HeartbeatRecord | undefined {
     const parsed = parse(readFileSync(path, 'latin1').trimEnd());
     return parsed.kind === 'record' ? parsed.record : undefined;
   } catch {
-    return undefined; // deleted in between
+    return undefined; // the file was just deleted
   }
 }
 

@@ -1,15 +1,15 @@
-// What stands at a path, and the verdict that must come: made from a seed and a number alone. Knows the format from
-// docs/heartbeat-file.md and docs/process.md and nothing of the library.
+// Makes from a seed and a number what is at a path, and the verdict that must follow. Uses nothing of the library, only
+// docs/heartbeat-file.md and docs/process.md.
 
 /**
  * @typedef {'alive' | 'missing' | 'unreadable' | 'malformed' | 'gone' | 'failed' | 'future' | 'overdue' | 'stale'} Expected
  * @typedef {{ kind: Kind, bytes?: Buffer, files?: Record<string, Standing>, mode?: number }} Standing
  * @typedef {'file' | 'missing' | 'below' | 'link' | 'dangling' | 'fifo' | 'socket' | 'directory' | 'linked'} Kind
  * @typedef {{ number: number, suffix: string, options: string[], standing: Standing, expected: Expected | undefined }} Case
- *   `expected` is undefined where only agreement is asked for
+ *   `expected` is undefined if the readers only have to agree
  * @typedef {{ uptime: number, wall: number, boot: string, living: Processes, gone: Processes, isRoot: boolean }} World
  *   centiseconds since boot, milliseconds since the epoch
- * @typedef {Map<number, number>} Processes with their starts
+ * @typedef {Map<number, number>} Processes their pids and start times
  */
 
 const PID = /^[1-9][0-9]{0,14}$/;
@@ -19,7 +19,7 @@ const LAST_WALL = 253_402_300_799_999;
 const LARGEST = 999_999_999_999_999;
 const WIDTHS = [14, 15, 12, 15, 4, 3, 10, 12, 36, 15, 12, 12, 21, 10];
 
-/** Words that a shell must never evaluate. Where they are, a file named 0 stands, so that a glob would be a number. */
+/** Words that a shell must never evaluate. Their folder has a file named 0, so that a glob would become a number. */
 const HOSTILE = [
   'a[$(touch${IFS}pwned)]',
   'k_sum[$(touch${IFS}pwned)0]',
@@ -57,7 +57,7 @@ const HOSTILE = [
   '(',
   ')',
 ];
-/** What is no number, or not as the format writes it. */
+/** Words that are no number, or not written as the format demands. */
 const NO_NUMBERS = [
   '+1',
   '-1',
@@ -134,7 +134,7 @@ const SNIPPETS = [
   .map((text) => Buffer.from(text))
   .concat([0x80, 0xc3, 0xff].map((byte) => Buffer.from([byte])));
 
-/** Names of paths, which may hold anything but a newline here: the readers are told one path a line. */
+/** Suffixes of paths. They have no newline, because the readers get one path a line. */
 const SUFFIXES = [...HOSTILE, ' ', '  x  ', '\t', 'é', '\x07', '\x7f', '$(>pwned)', 'x'.repeat(120), '.tmp', '='].map(
   (name) => name.replaceAll('/', '_'),
 );
@@ -189,7 +189,7 @@ function aFile(random, world, other) {
   const expected = beat && weigh(beat, world, { other });
   if (random.chance(0.94)) return { standing: { kind: 'file', bytes }, expected };
   const kind = random.pick(/** @type {const} */ (['missing', 'below', 'link', 'dangling', 'fifo', 'socket', 'file']));
-  // Only root may read what has no mode at all.
+  // Only root can read a file without permissions, so root's readers see its content.
   if (kind === 'file' && world.isRoot) return { standing: { kind, bytes, mode: 0 }, expected };
   return {
     standing: { kind, bytes, mode: 0 },
@@ -205,7 +205,7 @@ function aDirectory(random, world, { other, ignoreError }) {
   const pid = aNumber(random, random.pick([...world.living.keys(), ...world.living.keys(), ...world.gone.keys()]), PID);
   const error = aNumber(random, random.pick([0, 0, 0, 1, -1, 7, LARGEST, -LARGEST]), ERROR);
   if (pid.value !== undefined && !world.living.has(pid.value) && !world.gone.has(pid.value)) {
-    // Whose it is would change from one moment to the next: one beyond every pid instead.
+    // A real pid could be reused during the run, so this one is above every pid.
     Object.assign(pid, { standing: { kind: 'file', bytes: Buffer.from('99999999') }, value: 99_999_999 });
   }
   const timestamp = random.chance(0.7)
@@ -219,7 +219,7 @@ function aDirectory(random, world, { other, ignoreError }) {
     return { standing: { ...standing, mode: 0 }, expected: world.isRoot ? undefined : 'unreadable' };
   const looks = [obstacleTo(pid, world), ignoreError ? undefined : obstacleTo(error, world)];
   const beatObstacle = obstacleTo(timestamp, world);
-  // A beat is only needed where its writer cannot be seen.
+  // A beat is only needed if its writer cannot be seen.
   const hasBeat = beatObstacle !== 'missing';
   if (hasBeat || other) looks.push(beatObstacle);
   if (other && timestamp.beat && !timestamp.beat.isLimited) looks.push('malformed');
@@ -260,7 +260,7 @@ function aNumber(random, number, shape) {
   if (random.chance(0.15)) bytes = mutated(random, bytes);
   const [line = '', ...rest] = bytes.toString('latin1').replaceAll('\0', '').split('\n');
   const isWhole = rest.join('\n') === '';
-  // Readers look at an empty one for 250 ms each.
+  // Rarely, because each reader waits 250 ms for an empty file.
   if (line === '' && isWhole && !random.chance(0.005)) bytes = Buffer.from('x');
   const standing = /** @type {Standing} */ ({ kind: 'file', bytes });
   return isWhole && shape.test(line) ? { standing, value: Number(line) } : { standing };
@@ -309,7 +309,7 @@ function weigh(beat, world, { other, named, error }) {
 const MALFORMED = { isMalformed: true };
 
 /**
- * The bytes of a heartbeat file, and what they say; undefined where the format does not tell two contents apart.
+ * The bytes of a heartbeat file, and what they mean; undefined if the format cannot tell two contents apart.
  *
  * @param {Random} random @param {World} world @param {boolean} other @param {number} [named]
  * @returns {{ bytes: Buffer, beat: Beat | undefined }}
@@ -317,7 +317,7 @@ const MALFORMED = { isMalformed: true };
 function content(random, world, other, named) {
   const { words, beat } = aRecord(random, world, other, named);
   const which = random.below(100);
-  // Most of what is no record at all costs one read, what may be a torn one 25.
+  // Mostly contents that cannot be a torn record, because readers read a torn one 25 times.
   if (which < 34) return { bytes: lineOf(random, summed(words)), beat };
   if (which < 38) return { bytes: lineOf(random, spoiled(random, words), ''), beat: MALFORMED };
   if (which < 44) {
@@ -367,7 +367,7 @@ function aRecord(random, world, other, named) {
     ]),
     future: random.pick([world.wall + ahead * 10, LAST_WALL]),
   };
-  // The clock that does not count says anything.
+  // The other clock does not count, so it may say anything.
   const anything = random.pick([when, when, 'fresh', 'stale', 'future']);
   const words = [
     'k8s-liveness/1',
@@ -394,7 +394,7 @@ function summed(words) {
   return [...words, String(sumOf(words))];
 }
 
-/** The sum of what may be no record, as a writer would get it who does not look. @param {string[]} words */
+/** The sum that a writer without checks would compute for these words. @param {string[]} words */
 function sumOf(words) {
   let sum = 1;
   const fold = (/** @type {number} */ number) => {
@@ -417,7 +417,7 @@ function modulo(word, base) {
   return Number(BigInt((base === 16 ? '0x' : '') + digits) % BigInt(PRIME));
 }
 
-/** A record one of whose fields is wrong, though its sum is right. @param {Random} random @param {string[]} words */
+/** A record with one wrong field and a sum that fits. @param {Random} random @param {string[]} words */
 function spoiled(random, words) {
   const wrong = [
     [],
@@ -481,7 +481,7 @@ const NAMES = [
   ...HOSTILE,
 ];
 
-/** Words about the work in hand, or nearly. @param {Random} random */
+/** A second line, right or nearly right. @param {Random} random */
 function secondLine(random) {
   const count = random.chance(0.8)
     ? random.pick(['1', '3', '10000', String(LARGEST)])
@@ -494,8 +494,8 @@ function secondLine(random) {
 }
 
 /**
- * What mutated bytes say: as it was if the words are the same. The format lets a reader tell nothing else from it but what
- * the sum cannot see; all the rest is malformed.
+ * What mutated bytes mean: the same if the words are the same; undefined if the sum cannot see the change; otherwise they are
+ * malformed.
  *
  * @param {Buffer} bytes @param {string[]} words @param {Beat} beat
  * @returns {Beat | undefined}
@@ -508,7 +508,7 @@ function meaning(bytes, words, beat) {
   return visible(found) === visible(words) ? undefined : MALFORMED;
 }
 
-/** Words by what the sum sees of them: not whether 0 is -, not zeros before hex digits. @param {string[]} words */
+/** The words as the sum sees them: 0 and - are the same, and leading zeros of hex digits do not count. @param {string[]} words */
 function visible(words) {
   return words
     .map((word, index) =>
@@ -526,7 +526,7 @@ function visible(words) {
     .join(' ');
 }
 
-/** First words that are nearly the right one. */
+/** First words that are nearly right. */
 const MAGICS = [
   'k8s-liveness/2',
   'k8s-liveness/10',
@@ -545,7 +545,7 @@ const MAGICS = [
   'k8s-liveness\\/1',
   ...HOSTILE.map((word) => `k8s-liveness/${word}`),
 ];
-/** What is a time or nearly one, which states no limit. */
+/** Contents that are a time or nearly one. They state no limit. */
 const TIMES = [
   '0',
   '0.0',
@@ -632,7 +632,7 @@ function mutated(random, bytes) {
 }
 
 /**
- * What makes a line of so many bytes the longest there may be, give or take a few.
+ * Filler that brings a line of `length` bytes to the longest that is allowed, a few more or less.
  *
  * @param {Random} random @param {number} length
  */

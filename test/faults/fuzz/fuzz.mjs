@@ -1,5 +1,5 @@
 // npm run fuzz [-- --cases N] [--seed S] [--case NUMBER]: mutates heartbeats and process directories, and asks Node, dash,
-// busybox and bash. One exit code, one line, and the verdict that was written; or it prints the case and exits 1.
+// busybox and bash. All must give the expected verdict, with one exit code and one line; otherwise it prints the case and exits 1.
 
 import { spawn, spawnSync } from 'node:child_process';
 import {
@@ -27,7 +27,7 @@ import { askAll, askOne } from './readers.mjs';
 
 const DIST = resolve(import.meta.dirname, '../../../dist');
 const BATCH = 1000;
-/** Every so many cases one is also asked of real processes, one for each reader. */
+/** One of so many cases is also asked of a new process of each reader. */
 const SAMPLE = 500;
 const MOST_SHOWN = 5;
 
@@ -36,7 +36,7 @@ const { values } = parseArgs({
     cases: { type: 'string', default: '1000000' },
     seed: { type: 'string', default: String(Date.now() % 2 ** 31) },
     case: { type: 'string' },
-    // For the test of the fuzzer itself: a probe with a mistake in it.
+    // The test of the fuzzer passes a probe with a mistake here.
     script: { type: 'string', default: join(DIST, 'liveness.sh') },
   },
 });
@@ -52,9 +52,9 @@ const place = {
   probe: join(root, 'liveness.js'),
   script: join(root, 'liveness.sh'),
   node: process.execPath,
-  // What content makes a shell do, it does here.
+  // If content makes a shell run a command, the traces are here.
   cwd: join(root, 'cwd'),
-  // Root may read what nobody else may.
+  // Not as root, who may read every file.
   ...(process.geteuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}),
 };
 mkdirSync(place.cwd);
@@ -68,13 +68,13 @@ if (spawnSync(place.node, ['-e', ''], { uid: place.uid, gid: place.gid, cwd: '/'
   chmodSync(place.node, 0o755);
 }
 
-// To be linked to wherever a case wants one.
+// Cases that need a FIFO or a socket get a hard link to this one.
 const fifo = join(root, 'fifo');
 spawnSync('mkfifo', [fifo]);
 const socket = join(root, 'socket');
 const server = createServer().listen(socket);
 const parent = spawn('sh', ['-c', 'sleep .1 & echo $!; exec sleep 100000'], { stdio: ['ignore', 'pipe', 'ignore'] });
-// Sees the pipe close at our end, however we end.
+// Its standard input closes when we end for any reason, so it can clean up.
 spawn('sh', ['-c', 'cat; kill "$1"; rm -rf "$2" "$2".*', 'sh', String(parent.pid), root], {
   stdio: ['pipe', 'ignore', 'ignore'],
   detached: true,
@@ -122,7 +122,7 @@ console.log(`${differences} differences`);
 server.close();
 process.exit(differences > 0 ? 1 : 0);
 
-/** Who lives and who does not, for as long as this runs. */
+/** Processes that live, and pids that do not, for the whole run. */
 async function theWorld() {
   const zombie = Number(await new Promise((settle) => parent.stdout.once('data', settle)));
   while (!readFileSync(`/proc/${zombie}/stat`, 'latin1').includes(') Z '))
@@ -169,7 +169,7 @@ function make(from) {
 /** @param {ReturnType<typeof make>} batch */
 function remove(batch) {
   made.delete(batch);
-  // What nobody may enter nobody but root could remove.
+  // Only root could remove a folder that has no permissions.
   batch.cases.forEach(({ standing }, at) => {
     if (standing.files && standing.mode === 0) chmodSync(batch.questions[at]?.path ?? '', 0o755);
   });
@@ -198,7 +198,7 @@ async function check({ cases, questions }, answers) {
   for (const [at, the] of cases.entries()) {
     const each = [...answers].map(([reader, all]) => /** @type {const} */ ([reader, all[at] ?? 'no answer']));
     const [[, line] = ['', '']] = each;
-    // One line of printable ASCII and the exit code, and no complaint beside it.
+    // One line of printable ASCII and the exit code, and nothing else.
     // eslint-disable-next-line no-control-regex
     const [, alive, reason] = /^(?:(alive)|dead: ([a-z]+)): [ -~]{1,190}\n\x1e[01]$/.exec(line) ?? [];
     const verdict = alive ?? reason ?? 'no verdict';

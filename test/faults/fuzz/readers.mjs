@@ -1,4 +1,4 @@
-// Asks Node and the shells about many paths: one process each, which judges one path after the other.
+// Asks Node and the shells about many paths, by one process of each reader.
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 /** @param {string} name */
 const support = (name) => readFileSync(join(import.meta.dirname, '../../support', name), 'utf8');
 
-/** Far beyond what it takes: a reader that hangs. */
+/** A reader that takes longer hangs. */
 const LONGEST = 300_000;
 /** What a reader prints between two answers, before the exit code. */
 const END = '\x1e';
@@ -17,7 +17,7 @@ const END = '\x1e';
  * @typedef {{ options: string[], path: string }} Question
  */
 
-/** The shells under which liveness.sh is shipped, and before them Node. @type {readonly string[][]} */
+/** Node, then the shells that liveness.sh supports. @type {readonly string[][]} */
 const COMMANDS = Object.values(JSON.parse(support('probes.json'))).map((command) => command.slice(0, -1));
 
 /**
