@@ -1,5 +1,5 @@
-// The service: a loop over the lines of standard input. A line says how many milliseconds its job takes; `hang` never ends, and
-// `spin` never gives the event loop back, as a bug in your own job might.
+// The service: a loop over the lines of standard input. A line is a job: the milliseconds it takes; `hang`, which never ends; or
+// `spin`, which blocks the event loop for ever.
 
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -7,14 +7,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { WorkerTimestamp } from './timestamp';
 
-/** Bounded, so that an idle worker beats too. */
+/** A bounded wait, so that an idle worker beats too. */
 const POLL_MS = 200;
 
 const timestamp = new WorkerTimestamp();
 
 async function main(): Promise<void> {
-  timestamp.refresh(); // before the thread may be asked
-  // No listener for its errors: one that cannot listen, or ends by an error, ends the service.
+  timestamp.refresh(); // before the thread can be asked
+  // Without a listener for its errors, a thread that cannot listen, or that throws, ends the service.
   new Worker(`${__dirname}/verdict-thread.js`);
   const lines: string[] = [];
   const input = createInterface({ input: process.stdin }).on('line', (line) => lines.push(line));

@@ -1,5 +1,5 @@
-// A thread that answers HTTP with the verdict on the main thread's heartbeat. It has an event loop of its own, so it answers while
-// the main one is blocked; and it only reads the file, so it vouches for nothing itself.
+// A thread that answers HTTP with the verdict on the main thread's heartbeat. It has its own event loop, so it answers while the
+// main one is blocked. It only reads the file and never beats.
 
 import { writeSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -19,17 +19,17 @@ const server = createServer((request, response) => {
   const line = `${formatVerdict(verdict)}\n`;
   const { alive } = verdict;
   response.writeHead(alive ? 200 : 503, { 'content-type': 'text/plain' }).end(line);
-  // The kubelet's events say `statuscode: 503` and no more: the reason has to be in the log.
+  // The kubelet's events say only `statuscode: 503`, so the log must have the reason.
   if (alive !== wasAlive) log(line);
   wasAlive = alive;
 });
 
-// On all addresses: the kubelet asks the pod's own.
+// Listens on all addresses, because the kubelet asks the address of the pod.
 server.listen(Number(process.env.LIVENESS_PORT ?? 8086), () => {
   log(`liveness on port ${(server.address() as AddressInfo).port}\n`);
 });
 
-/** Not by console.log: what a thread prints goes through the main thread, which may be blocked. */
+/** Not console.log, because a thread's output goes through the main thread, which may be blocked. */
 function log(line: string): void {
   writeSync(2, line);
 }

@@ -1,4 +1,4 @@
-// The threads and processes of the service, and what keeps them there.
+// Starts the threads and processes of the service, and starts them again when they end.
 
 import cluster, { type Worker as Process } from 'node:cluster';
 import type { EventEmitter } from 'node:events';
@@ -6,20 +6,20 @@ import { join } from 'node:path';
 import { Worker as Thread } from 'node:worker_threads';
 import { LoopTimestamp, pathOf, type LoopName } from './loops';
 
-/** One that dies at its start must not take up a processor. */
+/** A pause, so that a member that dies at its start does not use up a processor. */
 const RESTART_MS = 1000;
 
-/** Web workers' and then packers' share of terminationGracePeriodSeconds, all of which is shorter than a packer's limit. */
+/** The share of the web workers, and then of the packers, in terminationGracePeriodSeconds. */
 const STOP_MS = 10_000;
 
-/** A failureThreshold: when a VM resumes or a container thaws, all look stale until their next beat that is written. */
+/** A failureThreshold, because all members look stale for a moment when a VM resumes or a container thaws. */
 const FAILURES = 8;
 
 interface Member {
   readonly events: EventEmitter;
-  /** Asks it to finish what it has in hand. */
+  /** Asks it to finish its work in hand. */
   stop(): void;
-  /** Ends it in the middle of `for (;;)` too; a thread's synchronous native call (gzipSync) comes to its own end first. */
+  /** Ends it even in `for (;;)`. In a thread, a synchronous native call (gzipSync) runs to its end first. */
   kill(): void;
 }
 
@@ -40,7 +40,7 @@ export function worker(name: LoopName): Member {
   return { events, stop: () => events.process.kill('SIGTERM'), kill: () => events.process.kill('SIGKILL') };
 }
 
-/** The place of a thread or process, which its successors take over together with its heartbeat file. */
+/** The place of a thread or process. A new member takes over the place and its heartbeat file. */
 export class Post {
   readonly #heartbeat;
   #member: Member | undefined;
@@ -55,7 +55,7 @@ export class Post {
     this.#heartbeat = LoopTimestamp.byRef(pathOf(name));
   }
 
-  /** Starts it where it has ended; kills it where its heartbeat is dead, unless it may still be starting. */
+  /** Starts it if it has ended. Kills it if its heartbeat is dead, unless it may still be starting. */
   keep(): void {
     const now = performance.now();
     const { alive, limit = Infinity } = this.#heartbeat.verdict();
@@ -69,7 +69,7 @@ export class Post {
     }
   }
 
-  /** Settles when it has finished, or been killed because it did not. keep() no longer starts it. */
+  /** Settles when it has finished, or was killed because it did not finish. keep() does not start it again. */
   async stop(): Promise<void> {
     const left = new Promise<void>((settle) => (this.#left = settle));
     const member = this.#member;
@@ -86,7 +86,7 @@ export class Post {
   #begin(now: number): void {
     this.#since = now;
     this.#member = this.start(this.name);
-    // What a thread throws, and a connection that could not be handed to a process which has just died.
+    // Errors that a thread throws, and connections that a process could not take because it has just died.
     this.#member.events.on('error', (error) => {
       console.error(`${this.name}: ${String(error)}`);
     });

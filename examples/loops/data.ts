@@ -1,4 +1,4 @@
-// The way of an event: a web worker puts it into incoming/, a packer into packed/, the ship loop into archive/.
+// The folders of an event: a web worker puts it into incoming/, a packer into packed/, the ship loop into archive/.
 
 import { mkdirSync } from 'node:fs';
 import { opendir, rename, writeFile } from 'node:fs/promises';
@@ -16,16 +16,16 @@ export function folder(name: string): string {
   return path;
 }
 
-/** Files that a loop takes in one turn: a backlog is many turns, with a beat each. */
+/** Files that a loop takes in one turn. A backlog takes many turns, with a beat each. */
 export const MOST_FILES = 50;
 
-/** Flushed to the disk before its name appears. Its folder is not: a power loss may still take the name away. */
+/** Flushes the file to the disk before its name appears. The folder is not flushed, so a power loss can still lose the name. */
 export async function put(path: string, content: string | Buffer): Promise<void> {
   await writeFile(`${path}.tmp`, content, { flush: true });
   await rename(`${path}.tmp`, path);
 }
 
-/** Some of what put() has finished there, for one turn. In no order: that would take reading all of a backlog each time. */
+/** Some finished files for one turn. In no order, because an order would need to read the whole backlog each time. */
 export async function list(path: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of await opendir(path)) {
@@ -35,7 +35,7 @@ export async function list(path: string): Promise<string[]> {
   return names;
 }
 
-/** Every file, finished or not, one after the other. */
+/** Every file, finished or not. */
 export async function* files(): AsyncGenerator<string, undefined> {
   for (const path of [INCOMING, PACKED, ARCHIVE]) {
     for await (const { name } of await opendir(path)) yield join(path, name);

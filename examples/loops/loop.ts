@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LoopTimestamp, pathOf, type LoopName } from './loops';
 import { trouble } from './trouble';
 
-/** Bounded, so that an idle loop beats too. */
+/** A bounded wait, so that an idle loop beats too. */
 export const POLL_MS = 250;
 
 /**
- * Beats and takes a turn until `stop`, in whichever process or thread it is called; then goes on for as long as there is
- * something to do, and takes its heartbeat away.
+ * Beats and takes a turn until `stop`, in any process or thread. Then it goes on while there is work, and deletes its
+ * heartbeat.
  *
- * @param turn one piece of work, small enough for one beat; true: there may be more, do not wait.
- * @param wait for more to do, bounded.
+ * @param turn does one piece of work, small enough for one beat. Returns true if there may be more, so that the loop does not wait.
+ * @param wait waits for more work, for a bounded time.
  */
 export async function loop(
   name: LoopName,
@@ -22,7 +22,7 @@ export async function loop(
   for (;;) {
     await trouble(name);
     timestamp.refresh();
-    const stopping = stop.aborted; // asked before the turn: what came until now is still done
+    const stopping = stop.aborted; // read before the turn, so that work that came before is still done
     if (await turn()) continue;
     if (stopping) break;
     await wait();

@@ -1,4 +1,4 @@
-// Collects events: web workers (a cluster) take them in, threads pack them, and two loops here ship and clean up.
+// Collects events: web workers (a cluster) receive them, threads pack them, and two loops here ship them and clean up.
 
 import cluster from 'node:cluster';
 import { readFile, rm, stat } from 'node:fs/promises';
@@ -9,10 +9,10 @@ import { loop } from './loop';
 
 const { KEEP_SECONDS = 7 * 24 * 3600 } = process.env;
 
-/** Between two passes through all files, which take a while where there are many. */
+/** The pause between two passes through all files, because a pass over many files takes long. */
 const CLEAN_UP_MS = 60_000;
 
-/** Older than this, a file that put() has not finished was a killed one's: a loop that writes for so long is dead. */
+/** An unfinished file of put() that is older was left by a killed loop, because a loop that writes so long is dead. */
 const TEMPORARY_MS = 60_000;
 
 const web = [new Post('web-1', worker), new Post('web-2', worker)];
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
     loop('clean-up', stop.signal, cleanUp),
   ];
   await signalled;
-  // In the order of an event's way, so that none is left on it.
+  // In the order in which events pass them, so that no event is left between them.
   for (const posts of [web, packers]) await Promise.all(posts.map((post) => post.stop()));
   stop.abort();
   await Promise.all(loops);
@@ -74,12 +74,12 @@ async function cleanUp(): Promise<boolean> {
 
 async function isOld(file: string): Promise<boolean> {
   if (file.endsWith('.tmp')) {
-    const stats = await stat(file).catch(() => undefined); // finished meanwhile
+    const stats = await stat(file).catch(() => undefined); // the file was just finished
     return stats !== undefined && Date.now() - stats.mtimeMs > TEMPORARY_MS;
   }
   // A batch's name begins with its time.
   return dirname(file) === ARCHIVE && Date.now() - parseInt(basename(file)) > Number(KEEP_SECONDS) * 1000;
 }
 
-// Any error ends the process: the kubelet restarts it, and the folders still hold what was on its way.
+// Any error ends the process. The kubelet restarts it, and the folders still hold the events in hand.
 void main();

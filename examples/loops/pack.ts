@@ -1,4 +1,4 @@
-// A packer, a thread: compresses one batch of events after the other, which would hold up every loop of the main thread.
+// A packer, which compresses batches of events. It is a thread, because the work would block every loop of the main thread.
 
 import { readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import type { LoopName } from './loops';
 
 const name = workerData as LoopName;
 
-/** What this thread has in hand, and what its predecessor had. */
+/** The folder of the batches that this thread, or the thread before it, has in hand. */
 const mine = folder(name);
 
 const stop = new AbortController();
@@ -21,13 +21,13 @@ parentPort?.once('message', () => {
 async function turn(): Promise<boolean> {
   const batch = readdirSync(mine)[0] ?? (await claim());
   if (batch === undefined) return false;
-  // Killed at any point, its successor does it again: the source goes last.
+  // The source is removed last, so that after a kill the next thread does the batch again.
   await put(join(PACKED, `${batch}.gz`), gzipSync(readFileSync(join(mine, batch))));
   rmSync(join(mine, batch));
   return true;
 }
 
-/** Takes a batch for this thread alone, if there is one. */
+/** Takes a batch that no other thread can take, if there is one. */
 async function claim(): Promise<string | undefined> {
   return (await list(INCOMING)).find((batch) => {
     try {

@@ -1,4 +1,4 @@
-// What story/ injects: bugs that keep a loop from turning. Your service has its own.
+// Bugs that keep a loop from turning, for story/. Your service does not need this file.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import type { LoopName } from './loops';
 
 const { TROUBLE } = process.env;
 
-/** A file named as the loop says what befalls it, for as long as the file is there. */
+/** The bug is named in a file that is named like the loop, and lasts while the file exists. */
 export async function trouble(name: LoopName): Promise<void> {
   if (TROUBLE === undefined) return;
   const file = join(TROUBLE, name);

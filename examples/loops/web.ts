@@ -1,4 +1,4 @@
-// A web worker, one process of the cluster: takes events by POST and answers once they are on the disk.
+// A web worker, one process of the cluster. It takes events by POST, and answers when they are on the disk.
 
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -12,18 +12,18 @@ import type { LoopName } from './loops';
 
 const { LOOP, PORT = '8080', HOST } = process.env;
 
-/** All events of that time after the first are written, and flushed, as one batch. */
+/** Events that come within this time after the first one are written and flushed as one batch. */
 const BATCH_MS = 20;
 const MOST_BYTES = 64 * 1024;
-/** How long a client that is slow, or silent, may hold up an orderly stop. */
+/** How long a slow or silent client may delay an orderly stop. */
 const GRACE_MS = 2000;
 
 const received: { event: string; response: ServerResponse }[] = [];
 
-/** Aborted, ends the loop's wait. */
+/** Its abort ends the loop's wait. */
 let idle = new AbortController();
 
-// Events arrive at their clients' pace, which says nothing about this worker; storing them is its loop.
+// A request is no beat, because clients decide when it comes. The loop that stores the events beats.
 const server = createServer((request, response) => {
   response.setHeader('connection', 'close'); // the next one may go to another worker
   const { 'content-length': length } = request.headers;
@@ -34,7 +34,7 @@ const server = createServer((request, response) => {
       received.push({ event, response });
       idle.abort();
     },
-    () => undefined, // hung up: it sends the event again
+    () => undefined, // the client has hung up, and sends the event again
   );
 });
 
@@ -48,12 +48,12 @@ process.once('SIGTERM', () => {
     server.closeAllConnections();
   }, GRACE_MS).unref();
 });
-process.on('SIGINT', () => undefined); // Ctrl-C reaches the primary too, which says SIGTERM when it is time
+process.on('SIGINT', () => undefined); // Ctrl-C reaches the primary too, which sends SIGTERM when it is time
 
 let listening: Promise<unknown> | undefined;
 
 async function turn(): Promise<boolean> {
-  // Not before the first beat: a worker that cannot beat is given no connection.
+  // After the first beat, so that a worker that cannot beat gets no connection.
   await (listening ??= listen());
   const batch = received.splice(0);
   if (batch.length === 0) return false;
@@ -63,7 +63,7 @@ async function turn(): Promise<boolean> {
   return false;
 }
 
-/** Unless it is stopped meanwhile: a server that is closed while it begins to listen may never say that it does. */
+/** Also settles if the worker is stopped, because a server that is closed while it begins to listen may emit nothing. */
 async function listen(): Promise<void> {
   try {
     await once(server.listen(Number(PORT), HOST), 'listening', { signal: stop.signal });

@@ -1,4 +1,4 @@
-// node dist/opentelemetry.js: the worker, with its heartbeat at http://HOST:9464/metrics by OpenTelemetry.
+// node dist/opentelemetry.js: runs the worker, with its heartbeat at http://HOST:9464/metrics by OpenTelemetry.
 
 import { metrics } from '@opentelemetry/api';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
@@ -6,7 +6,7 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import type { WorkerTimestamp } from './timestamp';
 import { timestamp, work } from './worker';
 
-/** Each is read when it is exported. The exporter adds `_total` to the counter. */
+/** The values are read at each export. The exporter adds `_total` to the counter. */
 export function observe(heartbeat: WorkerTimestamp): void {
   const meter = metrics.getMeter('k8s-liveness');
   meter

@@ -1,11 +1,11 @@
-// node dist/prometheus.js: the worker, with its heartbeat at http://HOST:9464/metrics by prom-client.
+// node dist/prometheus.js: runs the worker, with its heartbeat at http://HOST:9464/metrics by prom-client.
 
 import { createServer } from 'node:http';
 import { Counter, Gauge, register } from 'prom-client';
 import type { WorkerTimestamp } from './timestamp';
 import { timestamp, work } from './worker';
 
-/** Each is read at the scrape. */
+/** The values are read at each scrape. */
 export function observe(heartbeat: WorkerTimestamp): void {
   new Gauge({
     name: 'heartbeat_longest_gap_seconds',

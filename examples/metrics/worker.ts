@@ -1,11 +1,11 @@
-// The service: a job is a line of standard input, how many milliseconds it takes. Ten and more are in hand at once.
+// The service. A job is a line of standard input: the milliseconds it takes. Ten or more can be in hand at once.
 
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkerTimestamp } from './timestamp';
 
-/** Bounded, so that an idle worker beats too. */
+/** A bounded wait, so that an idle worker beats too. */
 const POLL_MS = 1000;
 
 export const timestamp = new WorkerTimestamp();

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 export interface Config {
   /** The directory whose files are forwarded. */
   readonly outbox: string;
-  /** Where the peer listens. */
+  /** The host on which the peer listens. */
   readonly host: string;
   readonly port: number;
   /** Space that must be free below the outbox. */
   readonly minimumFreeMiB: number;
 }
 
-/** Throws for a file that cannot be read or parsed, or that lacks something: the message names it. */
+/** Throws if the file cannot be read or parsed, or if a setting is missing. The message names the file or the setting. */
 export function readConfig(file: string): Config {
   const parsed = JSON.parse(readFileSync(file, 'utf8')) as Partial<Record<keyof Config, unknown>>;
   const { outbox, host = '127.0.0.1', port, minimumFreeMiB = 1 } = parsed;

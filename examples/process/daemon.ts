@@ -20,7 +20,7 @@ async function main(): Promise<void> {
       stop.abort();
     });
   }
-  // A check that fails ends the process here, before it counts as there.
+  // A check that fails ends the process here, before its pid is written.
   await timestamp.load([join(__dirname, 'checks', 'config.js'), diskSpace, peer], CONFIG);
   const config = readConfig(CONFIG);
   timestamp.set();
@@ -31,7 +31,7 @@ async function main(): Promise<void> {
       if (sent === 0) await send(config, 'ping'); // is the peer still there?
       timestamp.set(0);
     } catch (error) {
-      if (timestamp.error === 0) console.error(String(error)); // once an outage
+      if (timestamp.error === 0) console.error(String(error)); // once per outage
       timestamp.set(1);
     }
     await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
@@ -39,5 +39,5 @@ async function main(): Promise<void> {
   timestamp.reset();
 }
 
-// Any other error ends the process: the kubelet restarts it, and the outbox still holds what was in hand.
+// Any other error ends the process. The kubelet restarts it, and the outbox still holds the messages in hand.
 void main();

@@ -4,11 +4,11 @@ import type { Config } from './config';
 import { send } from './peer';
 
 /**
- * Sends every message that waits in the outbox, in the order of their names, each as one line of JSON. A message leaves the
- * outbox after the peer has taken it: killed in between, it is sent again.
+ * Sends every message in the outbox, in the order of their names, each as one line of JSON. A message is removed after the
+ * peer has taken it, so after a kill between the two it is sent again.
  *
  * @param turn is called before each message.
- * @returns how many there were.
+ * @returns how many messages were sent.
  */
 export async function forward(config: Config, turn: () => void): Promise<number> {
   const names = (await readdir(config.outbox)).filter((name) => !name.endsWith('.tmp')).sort();

@@ -1,4 +1,4 @@
-// Forwards what waits in the outbox, once: for a cron job, or before a migration.
+// Forwards the messages in the outbox once, for a cron job or before a migration.
 
 import { join } from 'node:path';
 import { diskSpace } from './checks/disk';

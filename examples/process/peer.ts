@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Config } from './config';
 
-/** No wait is longer: the loop beats between two of them. */
+/** The longest wait, because the loop beats only between two waits. */
 const PATIENCE_MS = 2000;
 
 /** Sends one line and settles when the peer has answered it with a line `ok`. */

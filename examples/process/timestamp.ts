@@ -1,6 +1,6 @@
 import { ProcessTimestamp } from 'k8s-liveness';
 
-// Set for the container, it reaches the forwarder and its probes alike.
+// A variable of the container, so that the forwarder and its probes see the same value.
 const { MAXIMUM_AGE_SECONDS: seconds } = process.env;
 
 /** The forwarder's process directory. Imports nothing else of the service, so that the probes start quickly. */

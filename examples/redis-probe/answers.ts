@@ -1,4 +1,4 @@
-// What redis-cli exits with when Redis answers an error, or nothing.
+// Shows the exit code of redis-cli if Redis answers with an error, or not at all.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Container, Sandbox } from './container';
@@ -8,7 +8,7 @@ import { PING, PONG, REDIS } from './zombies';
 
 const DEBUG = ['--enable-debug-command', 'yes'];
 
-/** Longer than any probe takes that gets an answer. */
+/** Longer than any probe that gets an answer. */
 const TIMEOUT_SECONDS = 10;
 
 const PROBES = {
@@ -19,7 +19,7 @@ const PROBES = {
 
 interface State {
   readonly about: string;
-  /** How its answer begins. */
+  /** The beginning of its answer. */
   readonly answer?: string;
   readonly command?: string[];
   /** What brings it into this state. */
@@ -32,7 +32,7 @@ const STATES: State[] = [
   {
     about: 'loads its data',
     answer: 'LOADING',
-    // A millisecond per key, and answering meanwhile: as with a large file.
+    // Loads one key per millisecond and answers meanwhile, as with a large file.
     command: [...REDIS, '--key-load-delay', '1000', '--loading-process-events-interval-bytes', '1024', ...DEBUG],
     by: async (redis) => {
       await redis.exec(['redis-cli', 'debug', 'populate', '10000']).ended;

@@ -1,4 +1,4 @@
-// Containers by runc. They end with the process that started them, however it ends: their namespaces are its sandbox's.
+// Containers by runc. They are in the namespaces of a sandbox, so they end with the process that started them, however it ends.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { PATIENCE, until } from './until';
 
-/** The folder of all cgroups. In version 1 each controller has one; any will do. */
+/** The folder of all cgroups. In version 1 each controller has one, and any of them is enough. */
 const CGROUPS = existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
 
-// Ends when its input closes, so when our process ends. With the first process of a PID namespace all others end, and with
-// them the mounts. Then only the cgroups and our folder are left to remove.
+// Ends when its input closes, which happens when our process ends. When the first process of a PID namespace ends, all its
+// processes end, and the mounts go with them. Then only the cgroups and our folder must be removed.
 const KEEPER = `
 unshare --mount --pid --fork --kill-child --mount-proc sh -c 'echo ready; cat; :'
 for group in /sys/fs/cgroup/"$1" /sys/fs/cgroup/*/"$1"; do
@@ -32,12 +32,12 @@ export class Sandbox {
 
   constructor() {
     mkdirSync(this.image);
-    // Detached: else Ctrl-C would end it before it has cleaned up.
+    // Detached, because Ctrl-C would end it before it has cleaned up.
     const args = ['-c', KEEPER, 'sh', this.name, this.folder];
     this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
   }
 
-  /** Settles when its namespaces are there. */
+  /** Settles when its namespaces exist. */
   async open(): Promise<this> {
     const keeper = this.#keeper;
     await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
@@ -59,11 +59,11 @@ export class Sandbox {
     this.refuseIfClosing();
     const args = ['--target', String(this.#first), '--mount', '--pid', '--', ...command];
     const { PATH } = process.env;
-    // Detached: Ctrl-C is for our process alone, which then closes the sandbox.
+    // Detached, so that Ctrl-C reaches only our process, which then closes the sandbox.
     return spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH }, detached: true });
   }
 
-  /** Call this before you write into the folder: a file that is written after the removal would be left over. */
+  /** Call this before you write into the folder, because a file that is written after its removal would stay. */
   refuseIfClosing(): void {
     if (this.#closing) throw new Error('the sandbox is closing');
   }
@@ -86,7 +86,7 @@ export class Container {
   protected readonly id = `container-${++containers}`;
   #runner: ChildProcess | undefined;
   #output = () => '';
-  /** The pid of its first process, as this machine knows it. */
+  /** The pid of its first process in this process's namespace. */
   #pid = 0;
   #execs = 0;
 
@@ -123,9 +123,9 @@ export class Container {
   }
 
   /**
-   * Runs a command beside the container's own, as exec probes are run.
+   * Runs a command in the running container, as the kubelet runs exec probes.
    *
-   * @param patience seconds until it is given up
+   * @param patience seconds until we give it up
    */
   exec(command: readonly string[], patience = PATIENCE / 1000): Exec {
     const mark = `MARK=${++this.#execs}`;
@@ -138,14 +138,14 @@ export class Container {
     );
   }
 
-  /** Signals its first process, or the named program. From outside: inside, PID 1 cannot be stopped or killed. */
+  /** Signals its first process, or the named program, from outside, because inside the container PID 1 cannot be stopped or killed. */
   signal(signal: NodeJS.Signals, program?: string): void {
     const pid = program ? this.#find().find((pid) => textOf(`/proc/${pid}/comm`) === `${program}\n`) : this.#pid;
     if (pid === undefined) throw new Error(`expected ${program} in its container; it is not there`);
     process.kill(pid, signal);
   }
 
-  /** What the container's own /proc shows beside PID 1. A zombie stays there until somebody reaps it. */
+  /** The processes in the container's /proc except PID 1. A zombie stays there until a parent reaps it. */
   others(): { pid: number; state: string }[] {
     const proc = this.path('/proc');
     return readdirSync(proc)
@@ -156,7 +156,7 @@ export class Container {
       });
   }
 
-  /** Where this machine sees a file of the container. */
+  /** The path of a file of the container on this machine. */
   protected path(file: string): string {
     return `/proc/${this.#pid}/root${file}`;
   }
@@ -167,7 +167,7 @@ export class Container {
   }
 
   /**
-   * The pids that this machine knows the container's processes by, the first one first. Leaves out runc, which becomes one.
+   * The pids of the container's processes in this process's namespace, the first process first. Without runc, which becomes one of them.
    *
    * @param mark of the exec that started them; without it, the container's own
    */
@@ -226,7 +226,7 @@ export interface Run {
 }
 
 export class Exec {
-  /** Settles when nothing that it has started holds its output any more. */
+  /** Settles when the command and all its children have closed its output. */
   readonly ended: Promise<Run>;
   readonly #child: ChildProcess;
   readonly #find: () => number[];
@@ -243,19 +243,19 @@ export class Exec {
         throw new Error(`expected ${command} to end within ${patience} s; it did not: ${output()}`);
       },
     );
-    this.ended.catch(() => undefined); // nobody may be waiting
+    this.ended.catch(() => undefined); // no unhandled rejection if nobody waits
   }
 
   get hasEnded(): boolean {
     return hasEnded(this.#child);
   }
 
-  /** Whether it, or what it has started, runs by now and passes the test. */
+  /** Whether the command or one of its children runs and passes the test. */
   reaches(test: (pid: number) => boolean = () => true): boolean {
     return this.#find().some(test);
   }
 
-  /** Kills the command's first process alone, as containerd does at a probe's timeout. False if it has ended. */
+  /** Kills only the command's first process, as containerd does at a probe's timeout. False if it has ended. */
   kill(): boolean {
     const [pid = 0] = this.#find();
     return !this.hasEnded && killed(pid);
@@ -274,7 +274,7 @@ function hasEnded(child: ChildProcess): boolean {
   return (child.exitCode ?? child.signalCode) !== null;
 }
 
-/** False if it has just gone. */
+/** False if the process has just ended. */
 function killed(pid: number): boolean {
   try {
     return pid > 0 && process.kill(pid, 'SIGKILL');
@@ -287,12 +287,12 @@ function childrenOf(pid: number): number[] {
   return (textOf(`/proc/${pid}/task/${pid}/children`).match(/\d+/g) ?? []).map(Number);
 }
 
-/** By a process's folder in /proc; undefined if it has gone. */
+/** The state in a process's folder in /proc; undefined if the process has ended. */
 export function stateIn(folder: string): string | undefined {
   return /.*\) (.)/s.exec(textOf(join(folder, 'stat')))?.[1];
 }
 
-/** Empty if there is no such file, as for a process that has just gone. */
+/** The content of a file; empty if there is no such file, for example because the process has just ended. */
 export function textOf(file: string): string {
   try {
     return readFileSync(file, 'latin1');

@@ -1,4 +1,4 @@
-// Containers over this machine's programs, and the zombies in them.
+// Containers with this machine's programs, whose zombies are counted.
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +26,7 @@ const MOUNTS = [
 ];
 
 export class HostContainer extends Container {
-  /** What runs in its PID namespace without any probe. */
+  /** The processes in its PID namespace before any probe. */
   #own: number[] = [];
   #zombies = 0;
 
@@ -45,7 +45,7 @@ export class HostContainer extends Container {
     return container;
   }
 
-  /** How many more zombies than last time there are when all that probes have started has ended, and nobody reaps them. */
+  /** Waits until everything that probes have started has ended, and returns how many new zombies stay. */
   async newZombies(): Promise<number> {
     const isExpected = ({ pid, state }: { pid: number; state: string }) => state === 'Z' || this.#own.includes(pid);
     await until(() => this.others().every(isExpected), 'an end of what probes have started');

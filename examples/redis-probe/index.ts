@@ -1,4 +1,4 @@
-// Probes of a process that is not ours, run in real containers: what they leave behind, and what they tell.
+// Runs probes of Redis in real containers, and shows which zombies they leave behind and what they answer.
 
 import { spawnSync } from 'node:child_process';
 import { compareAnswers } from './answers';
@@ -27,7 +27,7 @@ function main(): void {
   }
   const sandbox = new Sandbox();
   let ending = false;
-  /** However it ends: done, failed, or by Ctrl-C. What fails then for want of its container is not told. */
+  /** Runs at every end: success, failure or Ctrl-C. Errors after that come from missing containers and are ignored. */
   const end = async (code: number, message = ''): Promise<void> => {
     if (ending) return;
     ending = true;

@@ -1,15 +1,15 @@
-// How far a process has come, by what this machine's /proc shows of it.
+// Tells from /proc how far a process has come.
 
 import { readdirSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { stateIn, textOf } from './container';
 
-/** Whether it is this command by now. */
+/** Whether the process already runs this command. */
 export function runs(pid: number, command: string[]): boolean {
   return textOf(`/proc/${pid}/cmdline`) === command.map((word) => `${word}\0`).join('');
 }
 
-/** Connected, and asleep: it waits for the answer. */
+/** Whether it is connected and asleep, so that it waits for the answer. */
 export function awaitsAnswer(pid: number): boolean {
   const connections = textOf(`/proc/${pid}/net/tcp`)
     .split('\n')
@@ -20,12 +20,12 @@ export function awaitsAnswer(pid: number): boolean {
   return stateIn(`/proc/${pid}`) === 'S' && openIn(pid).some((link) => established.includes(link));
 }
 
-/** V8 has started its workers. */
+/** Whether V8 has started its threads. */
 export function hasThreads(pid: number): boolean {
   return /^Threads:\t(?!1$)/m.test(textOf(`/proc/${pid}/status`));
 }
 
-/** The first thing that liveness.sh does. */
+/** Whether liveness.sh has done its first step. */
 export function hasLimitedItself(pid: number): boolean {
   return /^Max cpu time +\d+ /m.test(textOf(`/proc/${pid}/limits`));
 }
@@ -35,6 +35,6 @@ function openIn(pid: number): string[] {
   try {
     return readdirSync(folder).map((name) => readlinkSync(join(folder, name)));
   } catch {
-    return []; // it has just gone, or closed one
+    return []; // it has just ended, or closed a file
   }
 }

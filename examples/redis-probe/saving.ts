@@ -1,5 +1,5 @@
-// What zombies cost a Redis that is PID 1. While a child of it saves, it asks ten times a second which child has ended, and is
-// told of a zombie each time, until there is none left.
+// Measures what zombies cost a Redis that is PID 1. While a child saves, Redis asks ten times a second which child has ended,
+// and gets one zombie each time, until none is left.
 
 import type { Container, Sandbox } from './container';
 import { HostContainer } from './host-container';

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds until we give up on what hangs. No machine is so busy that anything else takes as long. */
+/** Milliseconds until we give up, because it hangs: nothing takes so long, even on a busy machine. */
 export const PATIENCE = 300_000;
 
-/** Settles with what `look` sees, once that is neither false nor undefined. */
+/** Settles with the result of `look` as soon as it is neither false nor undefined. */
 export async function until<T>(
   look: () => T | Promise<T>,
   what = look.toString(),

@@ -1,4 +1,4 @@
-// Who takes in what probes leave behind: zombies, counted after many runs of each probe under four kinds of PID 1.
+// Counts the zombies after many runs of each probe under four kinds of PID 1.
 
 import type { Exec, Sandbox } from './container';
 import { HostContainer } from './host-container';
@@ -11,7 +11,7 @@ interface Arrangement {
   readonly init?: string[];
   /** … in another container, whose PID namespace the service joins. */
   readonly pause?: string[];
-  /** What stands around each probe. */
+  /** A command that runs each probe. */
   readonly around?: string[];
 }
 
@@ -27,17 +27,17 @@ const ARRANGEMENTS: Record<string, Arrangement> = {
 
 interface Probe {
   readonly command: string[];
-  /** How it ends early; without this it has to succeed. */
+  /** How it is ended early; without this it must succeed. */
   readonly cut?: Cut;
 }
 
 interface Cut {
   readonly about: string;
-  /** What it has to be seen at first: this program, */
+  /** It must first be seen running this program */
   readonly program: string[];
-  /** … come so far. */
+  /** … at this point. */
   readonly point: (pid: number) => boolean;
-  /** What it then exits with: killed by us, or by its own timeout. */
+  /** Its exit code after that: we have killed it, or its own timeout has. */
   readonly code: number;
 }
 
@@ -45,20 +45,20 @@ interface Service {
   readonly command: string[];
   readonly ready: string[];
   readonly probes: Probe[];
-  /** What to stop so that its probes hang, until they are killed. */
+  /** The program that is stopped, so that probes hang until they are killed. */
   readonly program?: string;
 }
 
 export const PING = ['redis-cli', 'ping'];
 export const PONG = ['sh', '-c', '[ "$(redis-cli ping)" = PONG ]'];
-/** Its job, an orphan too, ends before it. */
+/** Its job becomes an orphan, and ends before the probe. */
 const JOB = ['sh', '-c', '(redis-cli ping &); sleep 0.3'];
-/** Its watcher, an orphan by design, ends up to a second after it. */
+/** Its watcher is an orphan by design, and ends up to a second after the probe. */
 export const BUSYBOX = ['busybox', 'timeout', '5', 'redis-cli', 'ping'];
 const TIMEOUT = ['timeout', '-s', '3', '5', 'redis-cli', 'ping'];
 const NODE = ['node', '/app/dist/liveness.js'];
 const SHELL = ['sh', '/app/dist/liveness.sh'];
-/** Of one path it is over before anybody could kill it. */
+/** Many paths, because with one path it would end before it could be killed. */
 const SHELL_FOR_LONG = [...SHELL, ...Array<string>(100).fill('/tmp/liveness/timestamp')];
 
 const KILLED = 128 + 9;
@@ -68,7 +68,7 @@ const HANGING = { program: PING, point: awaitsAnswer };
 const KILLED_HANGING: Cut = { ...HANGING, about: 'killed at its timeout while Redis hangs', code: KILLED };
 const ENDED_HANGING: Cut = { ...HANGING, about: 'ended by its own timeout while Redis hangs', code: TIMED_OUT };
 
-/** Saves nothing: saving.ts shows why. */
+/** Does not save; saving.ts shows why. */
 export const REDIS = ['redis-server', '--dir', '/tmp', '--save', ''];
 
 const SERVICES: Service[] = [
@@ -144,7 +144,7 @@ async function left({ container, around }: Place, { program }: Service, probe: P
   const { command, cut } = probe;
   const whole = [...around, ...command];
   if (!cut) await succeed(container, whole, times);
-  // Again for those that had ended by themselves before they could be killed.
+  // Runs that ended before they could be killed are repeated.
   let vain = 0;
   for (let remaining = times; cut && remaining > 0;) {
     if (program) container.signal('SIGSTOP', program);
@@ -172,7 +172,7 @@ async function cutShort(container: HostContainer, command: string[], times: numb
   const ends: Ends = [];
   for (let run = 0; run < times; run++) {
     const probe = container.exec(command);
-    ends.push(probe.ended); // as long as anything it has started holds its output
+    ends.push(probe.ended); // also waits for its children
     const reached = (pid: number): boolean => runs(pid, program) && point(pid);
     await until(() => probe.hasEnded || probe.reaches(reached), `${command.join(' ')} at work`);
     if (code === KILLED) probe.kill();

@@ -1,5 +1,5 @@
 import { probe } from 'k8s-liveness';
 import { WorkerTimestamp } from './timestamp';
 
-// A restart does not bring Redis back: the process and its progress count, its error does not.
+// Ignores the error, because a restart does not bring Redis back.
 probe(WorkerTimestamp.byRef(undefined, { ignoreError: true }));

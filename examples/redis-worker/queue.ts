@@ -4,18 +4,18 @@ import { createClient } from 'redis';
 const BLOCK_MS = 1000;
 
 /**
- * No answer is waited for any longer; more than BLOCK_MS, for which XREADGROUP is silent. The client's command timeout would
- * not do: it ends once the command is sent, and a frozen Redis takes commands without ever answering.
+ * The longest wait for an answer. Longer than BLOCK_MS, the time for which XREADGROUP is silent. The client's own command
+ * timeout is not enough: it ends when the command is sent, and a frozen Redis takes commands but never answers.
  */
 const PATIENCE_MS = 2000;
 
 const GROUP = 'workers';
 
-/** A job in this consumer's hands. */
+/** A job that this consumer has in hand. */
 export interface Delivery {
   readonly id: string;
   readonly job: Record<string, string>;
-  /** 1, or more for a job that was in other hands before, or in ours before a restart. */
+  /** 1, or more if another consumer had the job before, or this one before a restart. */
   readonly attempt: number;
 }
 
@@ -25,15 +25,15 @@ export interface QueueOptions {
   readonly name: string;
   readonly consumer: string;
   /**
-   * How long a job may be in another consumer's hands before it is taken over; counted from our connecting at the earliest,
-   * since that time goes on while Redis is away and its holder, who may be done, cannot say so.
+   * How long another consumer may have a job before it is taken over. Counted from our connection at the earliest, because
+   * while Redis is away the time runs on, and a consumer that is done cannot record its result.
    */
   readonly takeOverMs: number;
 }
 
 /**
- * Records a result if the job is still in these hands by this very delivery. If not, another has taken it over, or it is
- * recorded already and the reply was lost. All of it happens or nothing does, whenever Redis is killed.
+ * Records a result if this consumer still has the job by this delivery. If not, another consumer has taken it over, or it is
+ * recorded already and the reply was lost. If Redis is killed, either everything is recorded or nothing.
  */
 const RECORD = `
   local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)[1]
@@ -43,13 +43,13 @@ const RECORD = `
   redis.call('XDEL', KEYS[1], ARGV[3])
   return 1`;
 
-/** Jobs from a Redis stream, for one of a group of consumers; each call settles in bounded time. */
+/** Jobs from a Redis stream for one consumer of a group. Each call settles in bounded time. */
 export class Queue {
   readonly #options: QueueOptions;
   readonly #results: string;
   #client: Client | undefined;
   #connectedAt = 0;
-  /** From each connecting until nothing more is found. */
+  /** True after each new connection until no more job of our own is found. */
   #mayHoldSome = false;
 
   constructor(options: QueueOptions) {
@@ -63,20 +63,20 @@ export class Queue {
   }
 
   /**
-   * One job, the oldest claims first; undefined when there is none for a while. Never more than one: a second one would
-   * wait in our hands, and be taken over from them.
+   * One job, the oldest claims first; undefined if none comes for a while. Never more than one, because a second job would wait
+   * here until another consumer takes it over.
    */
   async next(): Promise<Delivery | undefined> {
     const { consumer, takeOverMs } = this.#options;
     await this.#connected();
-    // A predecessor's of our name, or sent to us in a reply that was lost.
+    // A job of an earlier process with our name, or one that was in a lost reply.
     const own = this.#mayHoldSome ? await this.#claim({ consumer }, 0) : undefined;
     this.#mayHoldSome = own !== undefined;
     const hadTime = performance.now() - this.#connectedAt >= takeOverMs;
     return own ?? (hadTime ? await this.#claim({ IDLE: takeOverMs }, takeOverMs) : undefined) ?? (await this.#read());
   }
 
-  /** Whether the result counts; false if the job is not in our hands any more. May be asked again after an error. */
+  /** Whether the result counts; false if we no longer have the job. It can be called again after an error. */
   async record({ id, attempt }: Delivery, value: string): Promise<boolean> {
     const { name, consumer } = this.#options;
     const client = await this.#connected();
@@ -93,15 +93,15 @@ export class Queue {
   }
 
   /**
-   * By XCLAIM, which counts its delivery in the append-only file. XREADGROUP, asked for old messages, counts in memory
-   * alone: after Redis has been killed two deliveries would bear one number.
+   * Uses XCLAIM, which counts the delivery in the append-only file. XREADGROUP for old messages counts in memory only, so after
+   * a kill of Redis two deliveries would have the same number.
    */
   async #claim(whose: { consumer: string } | { IDLE: number }, idleMs: number): Promise<Delivery | undefined> {
     const { name, consumer } = this.#options;
     const client = await this.#connected();
     const [pending] = await client.xPendingRange(name, GROUP, '-', '+', 1, whose);
     if (!pending) return undefined;
-    // Nothing comes when another consumer was quicker, whose claim begins a new idle time, or when the job was deleted.
+    // Empty if another consumer was faster, because its claim restarts the idle time, or if the job was deleted.
     const [message] = await client.xClaim(name, GROUP, consumer, idleMs, pending.id);
     return message ? { id: message.id, job: message.message, attempt: pending.deliveriesCounter + 1 } : undefined;
   }
@@ -114,7 +114,7 @@ export class Queue {
     return message && { id: message.id, job: message.message, attempt: 1 };
   }
 
-  /** A client that is ready, a new one if need be. */
+  /** A client that is ready; a new one if necessary. */
   async #connected(): Promise<Client> {
     if (this.#client?.isReady) return this.#client;
     this.disconnect();
@@ -124,7 +124,7 @@ export class Queue {
     await client.connect();
     this.#connectedAt = performance.now();
     await client.xGroupCreate(this.#options.name, GROUP, '0', { MKSTREAM: true }).catch((error: unknown) => {
-      if (!String(error).includes('BUSYGROUP')) throw error; // there already
+      if (!String(error).includes('BUSYGROUP')) throw error; // BUSYGROUP: the group exists already
     });
     return client;
   }
@@ -133,13 +133,13 @@ export class Queue {
 export type Client = ReturnType<typeof clientOf>;
 
 /**
- * A client whose every wait ends. It never reconnects: one that does keeps `connect()` waiting for as long as Redis is
- * away, and the loop, which tries again by itself, would not turn.
+ * A client whose waits all end. It does not reconnect by itself, because then `connect()` would wait as long as Redis is away,
+ * and the loop would not turn. The loop tries again itself.
  */
 export function clientOf(url: string) {
   const socket = { connectTimeout: PATIENCE_MS, socketTimeout: PATIENCE_MS, reconnectStrategy: false } as const;
   const client = createClient({ url, socket });
-  // Whoever waits for a reply is told; a connection that ends while nobody waits is replaced at the next call.
+  // Ignored, because a call that waits for a reply rejects, and the next call makes a new connection.
   client.on('error', () => undefined);
   return client;
 }

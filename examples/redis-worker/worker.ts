@@ -1,4 +1,4 @@
-// Takes jobs from a Redis stream, as one of a group of consumers, and records a result for each.
+// Takes jobs from a Redis stream, as one consumer of a group, and records a result for each.
 
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +8,10 @@ import { WorkerTimestamp } from './timestamp';
 
 const { REDIS_URL = 'redis://127.0.0.1:6379', QUEUE = 'jobs' } = process.env;
 
-/** Between two attempts to reach Redis. */
+/** The pause between two attempts to reach Redis. */
 const PAUSE_MS = 250;
 
-/** A job that has ended its worker this often is given up: it would end every worker, one after another. */
+/** A job that has ended its worker this often is given up, because it would end every worker in turn. */
 const MAXIMUM_ATTEMPTS = 3;
 
 async function main(): Promise<void> {
@@ -19,9 +19,9 @@ async function main(): Promise<void> {
   const queue = new Queue({
     url: REDIS_URL,
     name: QUEUE,
-    // The unit's name, the pod's if none is set. A restarted container keeps it, and finds again what was in its hands.
+    // The unit's name, or the pod's if none is set. A restarted container has the same name, and finds its jobs again.
     consumer: basename(timestamp.path),
-    // Long enough for the kubelet to have ended a worker that hangs: pod.yaml.
+    // Long enough for the kubelet to end a worker that hangs; see pod.yaml.
     takeOverMs: 2 * timestamp.maximumAge.seconds * 1000,
   });
   const stop = new AbortController();
@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   await timestamp.load([queue]);
   timestamp.set(0);
 
-  /** Kept through an outage: only the end of a worker makes a job be handled again. */
+  /** Kept during an outage, so that a job is repeated only if its worker ends. */
   let result: { delivery: Delivery; value: string } | undefined;
   while (!stop.signal.aborted) {
     timestamp.refresh();
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
         const delivery = await queue.next();
         timestamp.set(0);
         if (!delivery) continue;
-        timestamp.refresh(); // the whole limit is the job's
+        timestamp.refresh(); // gives the job the whole limit
         result = { delivery, value: await valueOf(delivery) };
       }
       const recorded = await queue.record(result.delivery, result.value);
@@ -50,9 +50,9 @@ async function main(): Promise<void> {
       console.log(`${result.delivery.id} ${recorded ? 'recorded' : 'is in other hands, or recorded already'}`);
       result = undefined;
     } catch (error) {
-      // Redis is away, frozen, loading, full: a restart would not help.
+      // Redis is away, frozen, loading or full. A restart of the worker would not help.
       queue.disconnect();
-      if (timestamp.error === 0) console.error(`Redis: ${reason(error)}`); // once an outage
+      if (timestamp.error === 0) console.error(`Redis: ${reason(error)}`); // once per outage
       timestamp.set(1);
       await sleep(PAUSE_MS, undefined, { signal: stop.signal }).catch(() => undefined);
     }
@@ -73,8 +73,8 @@ async function valueOf({ id, job, attempt }: Delivery): Promise<string> {
 
 function reason(error: unknown): string {
   const { message, code } = error as NodeJS.ErrnoException;
-  return message || String(code); // where a name has several addresses and none answers, there is only a code
+  return message || String(code); // if a name has several addresses and none answers, there is only a code
 }
 
-// Any other error ends the process: the kubelet restarts it, and what was in hand is delivered again.
+// Any other error ends the process. The kubelet restarts it, and the job in hand is delivered again.
 void main();

@@ -1,5 +1,4 @@
-// GET /N answers N random bytes after 0.1 s, one request at a time, as does the `rng` that the container.training course
-// puts under load.
+// GET /N answers N random bytes after 0.1 s, one request at a time, like the `rng` of the container.training course.
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -11,7 +10,7 @@ import { RngTimestamp } from './timestamp';
 const { PORT = '8001' } = process.env;
 const WORK_MS = 100;
 
-/** Bounded, so that an idle service beats too. */
+/** A bounded wait, so that an idle service beats too. */
 const POLL_MS = 100;
 
 interface Job {
@@ -35,11 +34,11 @@ async function main(): Promise<void> {
     server.close();
     waiting.abort();
   });
-  timestamp.refresh(); // throws if it cannot be recorded: nothing is served then
+  timestamp.refresh(); // throws if it cannot be recorded, so that nothing is served
   server.listen(Number(PORT), '127.0.0.1');
   await once(server, 'listening');
   console.log(`listening on ${(server.address() as AddressInfo).port}`);
-  // Stopped, it answers what waits in the queue and leaves.
+  // After SIGTERM it answers the requests in the queue and ends.
   while (!stopping || queue.length > 0) {
     timestamp.refresh();
     const job = await next();
@@ -51,7 +50,7 @@ async function main(): Promise<void> {
 async function next(): Promise<Job | undefined> {
   if (queue.length === 0) {
     waiting = new AbortController();
-    // Not AbortSignal.timeout: its timer does not keep Node running, which with the server closed would exit right here.
+    // Not AbortSignal.timeout, whose timer does not keep Node running: with the server closed, Node would exit here.
     await sleep(POLL_MS, undefined, { signal: waiting.signal }).catch(() => undefined);
   }
   return queue.shift();
@@ -59,10 +58,10 @@ async function next(): Promise<Job | undefined> {
 
 async function handle({ request, response }: Job): Promise<void> {
   const { url = '/' } = request;
-  // What experiment/ injects: an await that never settles. Your service has its own.
+  // A bug for experiment/: an await that never settles. Your service does not need this line.
   if (url === '/wedge') await new Promise(() => undefined);
   response.setHeader('Connection', 'close');
-  // Costs nothing and asks no other service, as an endpoint for probes should; but it waits its turn like any request.
+  // A cheap endpoint for probes that asks no other service, but it waits in the queue like any request.
   if (url === '/') return void response.end('rng is running\n');
   await sleep(WORK_MS);
   response.end(randomBytes(Number(url.slice(1)) || 1));

@@ -13,14 +13,14 @@ const { SPOOL = '/var/spool/worker' } = process.env;
 const DONE = join(SPOOL, 'done');
 const MANIFEST = join(DONE, 'MANIFEST');
 
-/** Bounded, so that an idle worker beats too. */
+/** A bounded wait, so that an idle worker beats too. */
 const POLL_MS = 250;
 
 const MIB = 1024 * 1024;
 
-/** Above this a file may take longer than the usual maximumAge of two minutes on a throttled processor … */
+/** A larger file may take longer than the usual maximumAge of two minutes on a throttled processor. */
 const LARGE = 32 * MIB;
-/** … where a MiB, which takes some 25 ms by itself, may take this long. */
+/** What a MiB may take on such a processor; on a free one it takes about 25 ms. */
 const SECONDS_PER_MIB = 4;
 
 const timestamp = new WorkerTimestamp();
@@ -32,19 +32,19 @@ async function main(): Promise<void> {
       stop.abort();
     });
   }
-  // The first beat throws when it cannot be recorded or another worker beats this file: nothing is touched then.
+  // The first beat throws if it cannot be recorded, or if another worker beats this file. Then no file is touched.
   timestamp.refresh();
   await mkdir(DONE, { recursive: true });
   while (!stop.signal.aborted) {
     await pass();
     await sleep(POLL_MS, undefined, { signal: stop.signal }).catch(() => undefined);
   }
-  // Drains: an emptyDir is lost with its pod, and so is what still waits in it.
+  // Drains the spool, because an emptyDir and its files are lost with the pod.
   await pass();
   timestamp.delete();
 }
 
-/** One turn of the loop: a beat, and another one for each file that waits. */
+/** One turn of the loop: one beat, and one for each waiting file. */
 async function pass(): Promise<void> {
   timestamp.refresh();
   for (const name of await waiting()) {
@@ -54,16 +54,16 @@ async function pass(): Promise<void> {
   }
 }
 
-/** Writers rename into place: a name that begins with a dot or ends in .tmp is not finished. */
+/** Writers rename finished files, so a name that begins with a dot or ends in .tmp is not finished. */
 async function waiting(): Promise<string[]> {
   const entries = await readdir(SPOOL, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
   return names.filter((name) => !name.startsWith('.') && !name.endsWith('.tmp')).sort();
 }
 
-/** Killed at any point, the whole of it is done again after the restart: the source goes last. */
+/** Removes the source last, so that after a kill the whole file is done again. */
 async function pack(name: string): Promise<void> {
-  // What examples/worker/story injects: a bug that stops the loop from turning. Your service has its own.
+  // A bug for examples/worker/story that blocks the loop. Your service does not need this line.
   if (name === 'WEDGE') for (;;);
 
   const source = join(SPOOL, name);
@@ -79,23 +79,23 @@ async function pack(name: string): Promise<void> {
       }
     },
     createGzip(),
-    // Flushed to the disk before the rename, as is the manifest: the machine may fail after the source has gone.
+    // Flushed to the disk before the rename, like the manifest, because the machine may fail after the source is removed.
     createWriteStream(`${target}.tmp`, { flush: true }),
   );
   await rename(`${target}.tmp`, target);
   const line = manifestLine(hash.digest('hex'), name);
-  // Killed between these two, a file comes again that is listed already.
+  // After a kill between these two steps the file comes again and is listed already.
   const listed = again && (await readFile(MANIFEST, { encoding: 'utf8', flag: 'a+' })).includes(line);
   if (!listed) await appendFile(MANIFEST, line, { flush: true });
   await rm(source);
   console.log(`${name} done`);
 }
 
-/** As `sha256sum` writes it, so that `sha256sum -c` reads it: a newline in a name must not forge a second line. */
+/** In the format of `sha256sum`, so that `sha256sum -c` reads it. A newline in a name must not forge a second line. */
 function manifestLine(sum: string, name: string): string {
   const escaped = name.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
   return `${escaped === name ? '' : '\\'}${sum}  ${escaped}\n`;
 }
 
-// Any error ends the process: the kubelet restarts it, and the spool still holds what was in hand.
+// Any error ends the process. The kubelet restarts it, and the spool still holds the file in hand.
 void main();

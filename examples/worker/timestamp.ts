@@ -1,6 +1,6 @@
 import { Timestamp } from 'k8s-liveness';
 
-// Set for the container, it reaches worker and probe alike. What is no number is refused at the first beat.
+// A variable of the container, so that worker and probe see the same value. The first beat refuses a value that is no number.
 const { MAXIMUM_AGE_SECONDS: seconds } = process.env;
 
 /** The worker's heartbeat. Imports nothing else of the service, so that the probe starts quickly. */

@@ -1,4 +1,4 @@
-// The service as its own process, with one loop after another in trouble, asked by every probe. stage.ts holds the machinery.
+// Runs the service, breaks one loop after the other, and asks every probe. stage.ts has the code for that.
 
 import {
   all,

@@ -1,4 +1,4 @@
-// What the story is played with: a temporary folder, the service's processes, a client, the probes.
+// What the story uses: a temporary folder, the service's processes, a client, the probes.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,10 +10,10 @@ import { gunzipSync } from 'node:zlib';
 import { Timestamp, type DeathReason } from 'k8s-liveness';
 import { LOOPS, type LoopName } from '../loops';
 
-/** The maximumAge of every loop here: their minutes would make a long story. */
+/** The maximumAge of every loop in the story, because their own minutes would take too long. */
 export const LIMIT_SECONDS = 1.5;
 
-/** Much longer than anything takes on an idle machine. */
+/** Much longer than any step takes on an idle machine. */
 const PATIENCE_SECONDS = 20;
 
 const SERVICE = join(__dirname, '..', '..'); // from dist/story
@@ -25,7 +25,7 @@ const ARCHIVE = join(DATA, 'archive');
 const TROUBLE = join(folder, 'trouble');
 mkdirSync(TROUBLE);
 
-// Service and probes share one environment, as in a container; nothing of the caller's may silence or slow them.
+// Service and probes share one environment, as in a container. Variables of the caller must not silence or slow them.
 const environment = {
   ...process.env,
   LIVENESS_DIRECTORY,
@@ -40,10 +40,10 @@ const environment = {
 
 let service: ChildProcess | undefined;
 
-// However it ends: done, failed, or by Ctrl-C.
+// Runs at every end: success, failure or Ctrl-C.
 process.on('exit', () => {
   killService();
-  // Not at once: a killed process may still be in the middle of making a file.
+  // With retries, because a killed process may still make a file.
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
@@ -55,7 +55,7 @@ for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM:
 let address = '';
 
 export function start(): void {
-  // In a group of its own: it ends as a container does, with all its processes, also those that spin.
+  // In its own process group, so that all its processes end at once, as in a container, also those that spin.
   service = spawn(process.execPath, ['dist/main.js'], {
     cwd: SERVICE,
     env: environment,
@@ -74,11 +74,11 @@ function killService(): void {
   try {
     if (service?.pid !== undefined) process.kill(-service.pid, 'SIGKILL');
   } catch {
-    // All of them have ended.
+    // All processes of the group have ended.
   }
 }
 
-/** What its main process ended with: an exit code or a signal. */
+/** Ends the service, and settles with the exit code or signal of its main process. */
 export async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | string | null> {
   const main = service;
   if (!main) return null;
@@ -92,7 +92,7 @@ function ended(child: ChildProcess): number | string | null {
   return child.exitCode ?? child.signalCode;
 }
 
-/** What befalls that loop, and whatever is started in its place, until calm(). */
+/** Breaks that loop, and every loop that is started in its place, until calm(). */
 export function trouble(name: LoopName, what: 'hang' | 'spin' | 'exit'): void {
   writeFileSync(join(TROUBLE, name), what);
 }
@@ -109,12 +109,12 @@ let posted = 0;
 let answered = 0;
 let again = 0;
 
-/** Events that a web worker has answered for. */
+/** How many events web workers have accepted. */
 export function taken(): number {
   return answered;
 }
 
-/** Times that an event had to be sent again. */
+/** How often an event had to be sent again. */
 export function resent(): number {
   return again;
 }
@@ -126,13 +126,13 @@ export function startPosting(): void {
   }, 50);
 }
 
-/** Settles when every event has been taken. */
+/** Settles when every event has been accepted. */
 export async function stopPosting(): Promise<void> {
   clearInterval(clock);
   await until('an answer to every event', () => posting.size === 0);
 }
 
-/** Sends the event until it is answered for: the worker that was given it may die, or wedge. */
+/** Sends the event until it is accepted, because a worker that gets it may die or hang. */
 async function post(body: string): Promise<void> {
   for (;;) {
     try {
@@ -147,12 +147,12 @@ async function post(body: string): Promise<void> {
   }
 }
 
-/** The batches that have come all the way. */
+/** The batches that have reached the archive. */
 export function archived(): string[] {
   return existsSync(ARCHIVE) ? readdirSync(ARCHIVE).filter((name) => !name.endsWith('.tmp')) : [];
 }
 
-/** Says what came through, or throws for an event that did not. */
+/** Says how many events have reached the archive, or throws if one is missing. */
 export function checkArchive(): string {
   const lines = archived().flatMap((name) =>
     gunzipSync(readFileSync(join(ARCHIVE, name)))
@@ -194,7 +194,7 @@ export function all(reason: DeathReason): Expected {
   return Object.fromEntries(LOOPS.map((name) => [name, reason]));
 }
 
-/** Waits until exactly these loops are dead, each for that reason; then every probe must say so. */
+/** Waits until exactly these loops are dead, each for its reason. Then every probe must say so. */
 export async function ask(expected: Expected): Promise<void> {
   const dead = LOOPS.filter((name) => name in expected);
   const [first] = dead;
@@ -213,7 +213,7 @@ export async function ask(expected: Expected): Promise<void> {
       for (const line of new Set(answers.map(({ line }) => line))) say(`  ${code}  ${line}`);
       return;
     }
-    // On a busy machine a loop may have been held up in between: then that is no answer to this question.
+    // Asks again if the verdict has changed, because a busy machine may have held up another loop.
     if (isSo(expected) || performance.now() > deadline) {
       const { command, code: came, line } = wrong;
       throw new Error(
@@ -230,7 +230,7 @@ function isSo(expected: Expected): boolean {
   });
 }
 
-/** Asks about what a shell finds in the folder, which is what this machine's sh is for. */
+/** Asks about the files that a glob of this machine's sh finds in the folder. */
 export async function askGlob(found: number): Promise<void> {
   if (!hasProc) {
     say('  (left out: liveness.sh needs /proc)');
@@ -263,7 +263,7 @@ async function run([command = '', ...args]: string[]): Promise<Answer> {
   return { command: [command, ...args.slice(0, 1)].join(' '), code: ended(child), line: line.trimEnd() };
 }
 
-// The telling
+// The output
 
 let act = 0;
 
@@ -280,7 +280,7 @@ export function expectEqual<T>(what: string, came: T, expected: T): void {
   if (came !== expected) throw new Error(`expected ${what} to be ${String(expected)}; got ${String(came)}`);
 }
 
-/** Waits for something to become true, no longer than anybody should. */
+/** Waits until `isTrue` returns true; throws after PATIENCE_SECONDS. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + PATIENCE_SECONDS * 1000;
   while (!isTrue()) {

@@ -1,8 +1,8 @@
-// A health check that is a module: it exports `health`, and load() is given its path.
+// A health check as a module: it exports `health`, and load() gets its path.
 
 import { readConfig } from '../config';
 
-/** Throws what is wrong with the file, which says more than false. */
+/** Throws an error that says what is wrong with the file, instead of returning false. */
 export function health(file: string): void {
   readConfig(file);
 }

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { readConfig } from '../config';
 
-/** Is there space to write what comes in? */
+/** Is there space to write new messages? */
 export async function diskSpace(file: string): Promise<boolean> {
   const { outbox, minimumFreeMiB } = readConfig(file);
   const { bavail, bsize } = await statfs(outbox);

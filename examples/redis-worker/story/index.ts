@@ -1,4 +1,4 @@
-// The worker as pods under a kubelet, while Redis comes and goes. stage.ts holds the machinery.
+// Runs the worker as pods under a kubelet, while Redis comes and goes. stage.ts has the code for that.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -147,7 +147,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Ends it all, also what is left in a Redis that is not ours. */
+/** Ends everything, and removes our keys from a Redis that is not ours. */
 function exit(code: number): void {
   close().then(
     () => process.exit(code),

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf } from '../queue';
 
-/** A redis-server of our own on a loopback port, which may be killed and frozen. What it has answered it has on disk. */
+/** A redis-server of our own on a loopback port, which can be killed and frozen. It writes to the disk before it answers. */
 export class RedisServer {
   readonly port: number;
   readonly #folder: string;
@@ -12,7 +12,7 @@ export class RedisServer {
 
   /**
    * @param folder for its append-only file.
-   * @param started is called with each process, to end it with the caller's own.
+   * @param started is called with each process, so that the caller can end it.
    */
   static async on(folder: string, started: (child: ChildProcess) => void): Promise<RedisServer> {
     const server = new RedisServer(folder, await freePort(), started);
@@ -31,7 +31,7 @@ export class RedisServer {
   }
 
   async start(): Promise<void> {
-    // With `everysec` it may answer before it has written, while an earlier fsync takes its time.
+    // Not `everysec`, with which it may answer before it has written if an earlier fsync is slow.
     const durable = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '', '--dir', this.#folder];
     const args = ['--bind', '127.0.0.1', '--port', String(this.port), ...durable];
     const child = spawn('redis-server', args, { stdio: 'ignore' });
@@ -50,7 +50,7 @@ export class RedisServer {
     }
   }
 
-  /** By SIGKILL: it says and writes nothing more. */
+  /** By SIGKILL, after which it answers and writes nothing. */
   async kill(): Promise<void> {
     const child = this.#process;
     if (child?.exitCode !== null || child.signalCode !== null) return;
@@ -68,7 +68,7 @@ export class RedisServer {
   }
 }
 
-/** Not while it loads its file: it answers with an error then. */
+/** False while it loads its file, because then it answers with an error. */
 async function answers(url: string): Promise<boolean> {
   const client = clientOf(url);
   try {
@@ -82,8 +82,8 @@ async function answers(url: string): Promise<boolean> {
 }
 
 /**
- * Below the range that outgoing connections take their ports from: while the server is down, another program's, or a
- * worker's own attempt to connect, would get its port.
+ * A port below the range of outgoing connections. A port in that range could be given to a connection of another program or of
+ * a worker while the server is down.
  */
 async function freePort(): Promise<number> {
   for (;;) {

@@ -1,4 +1,4 @@
-// What the story is played with: Redis, the pods and their kubelet, the probes.
+// What the story uses: Redis, the pods and their kubelet, the probes.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -10,15 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { clientOf, type Client } from '../queue';
 import { RedisServer } from './redis-server';
 
-/** The worker's maximumAge here: its minute would make a long story. */
+/** The worker's maximumAge in the story, because its minute would take too long. */
 export const LIMIT_SECONDS = 4;
 
-/** The kubelet asks this often, and restarts after so many failures in a row. */
+/** The kubelet probes with this period, and restarts after so many failures in a row. */
 export const PERIOD_MS = 500;
 export const FAILURES = 2;
 const GRACE_MS = 1000;
 
-/** Much longer than anything takes on an idle machine. */
+/** Much longer than any step takes on an idle machine. */
 const PATIENCE_SECONDS = 30;
 
 const WORKER = join(__dirname, '..', '..'); // from dist/story
@@ -27,7 +27,7 @@ const LIVENESS_SH = join(WORKER, '..', '..', 'dist', 'liveness.sh');
 const folder = mkdtempSync(join(tmpdir(), 'redis-worker-'));
 const children = new Set<ChildProcess>();
 
-// However it ends: done, failed, or by Ctrl-C.
+// Runs at every end: success, failure or Ctrl-C.
 process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
@@ -38,11 +38,11 @@ process.on('exit', () => {
 const QUEUE = `k8s-liveness-story-${randomUUID()}`;
 const { REDIS_URL: given = '' } = process.env;
 
-/** Ours, to kill and to freeze; undefined where a given one is used. */
+/** Our own server, which can be killed and frozen; undefined if a given Redis is used. */
 export let server: RedisServer | undefined;
 let url = given;
 
-/** @returns what Redis it is. Rejects if there is none. */
+/** @returns a description of the Redis. Rejects if there is none. */
 export async function openRedis(): Promise<string> {
   if (!given) {
     server = await RedisServer.on(folder, (child) => children.add(child));
@@ -52,13 +52,13 @@ export async function openRedis(): Promise<string> {
   return given ? `Redis ${version} of REDIS_URL` : `redis-server ${version} on ${url}`;
 }
 
-/** Ends the workers, and takes our keys away from a Redis that is not ours. */
+/** Ends the workers, and removes our keys from a Redis that is not ours. */
 export async function close(): Promise<void> {
   for (const pod of pods) await pod.die();
   if (given && pods.length > 0) await redis((client) => client.del([QUEUE, `${QUEUE}:results`]));
 }
 
-/** With a client for this once: others do not survive what happens here. */
+/** With a new client each time, because a client does not survive the kills of the story. */
 async function redis<T>(act: (client: Client) => Promise<T>): Promise<T> {
   const client = clientOf(url);
   try {
@@ -96,14 +96,14 @@ export function resultOf(id = ''): Promise<Result> {
   return until(`the result of ${id}`, async () => (await results()).find((result) => result.id === id));
 }
 
-/** That every job has one result, and that whatever was begun more than once says so. */
+/** Checks that every job has one result, and that the result of a repeated job says so. */
 export async function checkResults(): Promise<{ jobs: number; redelivered: Result[] }> {
   const all = await results();
   for (const id of jobs) {
     const [result, ...more] = all.filter((each) => each.id === id);
     const attempts = begun.get(id) ?? [];
     expectEqual(`the results of ${id}`, more.length + (result ? 1 : 0), 1);
-    // Each time another number, and the last of them is the result's.
+    // Each attempt has another number, and the last one is the result's.
     expectEqual(`the attempts at ${id}`, attempts.join(), [...new Set(attempts)].sort().join());
     expectEqual(`the attempt of ${id}'s result`, result?.attempt, attempts.at(-1));
   }
@@ -111,7 +111,7 @@ export async function checkResults(): Promise<{ jobs: number; redelivered: Resul
   return { jobs: jobs.length, redelivered: all.filter(({ attempt }) => attempt !== '1') };
 }
 
-/** What workers said they began, by job. */
+/** The attempts that workers reported, by job. */
 const begun = new Map<string, string[]>();
 
 /** Waits until a worker has begun the job. */
@@ -132,7 +132,7 @@ export class Pod {
 
   constructor(name: string) {
     this.#name = name;
-    // Worker and probes share one environment, as in a container; nothing of the caller's may silence or slow them.
+    // Worker and probes share one environment, as in a container. Variables of the caller must not silence or slow them.
     this.#environment = {
       ...process.env,
       REDIS_URL: url,
@@ -147,7 +147,7 @@ export class Pod {
     void this.#run();
   }
 
-  /** The kubelet's part. Its back-off is left out. */
+  /** Restarts the worker as the kubelet does, but without back-off. */
   async #run(): Promise<void> {
     for (;;) {
       const worker = this.#start();
@@ -158,9 +158,9 @@ export class Pod {
     }
   }
 
-  /** Asks for liveness, on a clock of its own, until the worker has ended: by itself, or because it failed. */
+  /** Probes liveness on its own clock until the worker has ended, by itself or because its probe failed. */
   async #probe(worker: ChildProcess): Promise<void> {
-    let hasStarted = false; // as by a startupProbe
+    let hasStarted = false; // as with a startupProbe
     let failures = 0;
     while (ended(worker) === null) {
       await sleep(PERIOD_MS);
@@ -202,7 +202,7 @@ export class Pod {
     return ['sh', LIVENESS_SH, '--process', ...options];
   }
 
-  /** Asks every probe at once, shows what each says, and expects it to begin so. */
+  /** Asks all probes at once, prints their answers, and expects each to begin as stated. */
   async ask(expected: { liveness: string; readiness: string }): Promise<void> {
     const probes = [
       { name: 'liveness   liveness.sh', command: this.#shipped('--ignore-error'), verdict: expected.liveness },
@@ -223,18 +223,18 @@ export class Pod {
     }
   }
 
-  /** Waits, by the cheapest probe, until readiness says so. */
+  /** Waits until the cheapest probe says this about readiness. */
   async until(readiness: string): Promise<void> {
     await until(readiness, async () => (await run(this.#shipped(), this.#environment)).line.startsWith(readiness));
   }
 
-  /** Its node fails: nobody restarts it. */
+  /** Its node fails, so nobody restarts it. */
   async die(): Promise<void> {
     this.#isOver = true;
     await this.#end('SIGKILL');
   }
 
-  /** @returns its worker's exit code, or the signal that ended it, and what it left in its directory. */
+  /** @returns its worker's exit code or signal, and the files that it left in its directory. */
   async stop(): Promise<{ exit: Ending; left: string[] }> {
     this.#isOver = true;
     const exit = await this.#end('SIGTERM');
@@ -269,14 +269,14 @@ async function run([command = '', ...args]: string[], env: NodeJS.ProcessEnv): P
   return { code: ended(child), line: line.trimEnd() };
 }
 
-/** An exit code or a signal; null: not yet. */
+/** An exit code or a signal; null while it runs. */
 type Ending = number | string | null;
 
 function ended(child: ChildProcess): Ending {
   return child.exitCode ?? child.signalCode;
 }
 
-// The telling
+// The output
 
 let act = 0;
 
@@ -293,7 +293,7 @@ export function expectEqual<T>(what: string, came: T, expected: T): void {
   if (came !== expected) throw new Error(`expected ${what} to be ${String(expected)}; got ${String(came)}`);
 }
 
-/** Waits for something to come, no longer than anybody should. */
+/** Waits until `look` returns something; throws after PATIENCE_SECONDS. */
 async function until<T>(what: string, look: () => T | Promise<T>): Promise<NonNullable<T>> {
   const deadline = performance.now() + PATIENCE_SECONDS * 1000;
   for (;;) {

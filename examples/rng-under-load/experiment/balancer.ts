@@ -1,5 +1,5 @@
-// A round-robin over the replicas that are up, connection by connection. Kinder than a Service, whose kube-proxy picks at
-// random (iptables) and sends to a container that ends until it is unready.
+// Gives each connection to the next replica that is up. A Service is worse for clients: kube-proxy chooses at random (iptables),
+// and sends connections to an ending container until it is unready.
 
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -11,9 +11,9 @@ interface Backend {
 }
 
 export class Balancer {
-  /** When a client had its answer, and how long it had waited for it. */
+  /** When each client got its answer, and how long it had waited. */
   readonly answers: { readonly at: number; readonly waited: number }[] = [];
-  /** When a client was refused or cut off, or gave up. */
+  /** When each client was refused or cut off, or gave up. */
   readonly failures: number[] = [];
   readonly #backends: readonly Backend[];
   #turn = 0;
@@ -42,7 +42,7 @@ export class Balancer {
     const up = this.#backends.filter(({ state }) => state === 'up');
     const backend = up[this.#turn++ % up.length];
     if (!backend) {
-      // Accepted and reset, where a Service without endpoints has the connection rejected.
+      // We accept and reset the connection; a Service without endpoints would have it rejected.
       this.failures.push(began);
       client.resetAndDestroy();
       return;
@@ -53,7 +53,7 @@ export class Balancer {
     server.once('data', () => (answered = true));
     server.once('close', () => {
       if (answered) this.answers.push({ at: now(), waited: now() - began });
-      // At its end ab may open a connection too many, by which it asks nothing.
+      // At its end ab may open one more connection without a request.
       else if (client.bytesRead > 0) this.failures.push(now());
       if (!answered) client.resetAndDestroy();
     });

@@ -1,4 +1,4 @@
-// The course's load, from clients who are not put off by an outage.
+// The course's load, from clients that try again after an outage.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,11 +17,10 @@ export function hasAb(): boolean {
 }
 
 /**
- * Somebody who wants so many answers and runs ab for them. Refused or cut off once, ab gives up with all it has under way
- * (with -r it would instead spend a thousand requests on nobody within 0.2 s). So it is run again a second later, for the
- * rest.
+ * Runs ab until it has the wanted number of answers. If ab is refused or cut off once, it gives up all its requests (with -r it
+ * would lose a thousand requests within 0.2 s). So it is run again a second later for the rest.
  *
- * @returns how many answers there were: fewer than wanted if `patience` ended before.
+ * @returns the number of answers; fewer than wanted if `patience` ended before.
  */
 export async function client(port: number, wanted: number, patience: AbortSignal): Promise<number> {
   let answered = 0;

@@ -29,7 +29,7 @@ export class Deployment {
     await until(`three replicas of ${this.name}`, 20, () => this.up === 3);
   }
 
-  /** Settles when all clients have their answers, or no more patience. */
+  /** Settles when all clients have their answers, or when `patience` ends. */
   async load(clients: number, requests: number, patience: AbortSignal): Promise<void> {
     const answers = await Promise.all(Array.from({ length: clients }, () => client(this.port, requests, patience)));
     this.answered = answers.reduce((sum, answered) => sum + answered, 0);
@@ -39,12 +39,12 @@ export class Deployment {
     return this.replicas.filter(({ state }) => state === 'up').length;
   }
 
-  /** When a probe had one of them ended. */
+  /** The times at which a probe had a replica ended. */
   get endings(): number[] {
     return this.replicas.flatMap(({ endings }) => endings).sort((a, b) => a - b);
   }
 
-  /** Since when nothing has changed. */
+  /** The time of the last change. */
   get settled(): number {
     return this.#changes.at(-1)?.at ?? 0;
   }
@@ -53,7 +53,7 @@ export class Deployment {
     return this.replicas.flatMap(({ changes }) => changes).sort((a, b) => a.at - b.at);
   }
 
-  /** The longest time for which so many were up. */
+  /** The longest time for which exactly `count` replicas were up. */
   longest(count: number, from: number, to = now()): number {
     let [up, since, longest] = [0, from, 0];
     for (const { at, state } of [...this.#changes, { at: to, state: undefined }]) {

@@ -1,4 +1,4 @@
-// The same service twice, under the same load: three replicas probed by HTTP GET, three by their heartbeat.
+// Runs the same service twice under the same load: three replicas probed by HTTP GET, three by their heartbeat.
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
@@ -16,13 +16,13 @@ const { CLIENTS = '4', REQUESTS = '250' } = process.env;
 const SVG = process.argv[2] ?? join(__dirname, '..', 'load.svg');
 const LIVENESS_SH = join(dirname(require.resolve('k8s-liveness/package.json')), 'dist', 'liveness.sh');
 
-/** The period is that of the course's pod rng-with-liveness; timeout and threshold are Kubernetes' defaults. */
+/** The period of the course's pod rng-with-liveness; timeout and threshold are Kubernetes' defaults. */
 const TIMING = { periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 3 };
-/** Under load a new replica is up for 5 s at most: a client's pause, a period, three timeouts. */
+/** More than the 5 s for which a new replica is up under load: a client's pause, a period, three timeouts. */
 const WELL_SECONDS = 8;
-/** Longer than the heartbeat's maximumAge: an idle loop beats too. */
+/** Longer than the heartbeat's maximumAge, to show that an idle loop beats too. */
 const IDLE_SECONDS = 3;
-/** The longest back-off, and some more. */
+/** A little more than the longest back-off. */
 const PATIENCE_SECONDS = 330;
 
 if (![CLIENTS, REQUESTS].every((count) => /^[1-9]\d*$/.test(count))) {
@@ -43,7 +43,7 @@ const heartbeat = new Deployment(
 );
 const sides = [http, heartbeat];
 
-// However it ends: done, failed, or by Ctrl-C.
+// Runs at every end: success, failure or Ctrl-C.
 process.on('exit', () => {
   endClients();
   endReplicas();

@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { now, say, seconds, type Change, type State } from './record';
 
-/** As in a pod's manifest. */
+/** The numbers of a probe in a pod's manifest. */
 export interface Probe {
   readonly httpGet?: { readonly path: string };
   readonly exec?: { readonly command: readonly string[] };
@@ -18,7 +18,7 @@ export interface Probe {
   readonly failureThreshold: number;
 }
 
-/** More than draining takes here. A wedged replica takes all of it: Kubernetes' default of 30 s would be long to watch. */
+/** More than draining takes here. A wedged replica uses all of it, and Kubernetes' default of 30 s would take too long. */
 const GRACE_SECONDS = 5;
 
 const SERVICE = join(__dirname, '..', 'service.js');
@@ -32,7 +32,7 @@ export function endReplicas(): void {
 export class Replica {
   port = 0;
   readonly changes: Change[] = [];
-  /** When a probe failed. */
+  /** The times at which a probe failed. */
   readonly failures: number[] = [];
   readonly #ticker: Ticker;
 
@@ -48,12 +48,12 @@ export class Replica {
     return this.changes.at(-1)?.state ?? 'down';
   }
 
-  /** When its probe had it ended. */
+  /** The times at which its probe had it ended. */
   get endings(): number[] {
     return this.changes.filter(({ state }) => state === 'ending').map(({ at }) => at);
   }
 
-  /** Starts it, and again whenever its probe has failed. */
+  /** Starts it, and starts it again each time its probe has failed. */
   async run(): Promise<never> {
     for (let restarts = 0; ; restarts++) {
       const child = await this.#start();
@@ -63,7 +63,7 @@ export class Replica {
       this.#is('ending');
       const how = await this.#end(child);
       this.#is('down');
-      // At once, then after 10 s, 20 s, 40 s ... up to 5 minutes; that begins anew after 10 minutes without a restart.
+      // At once, then after 10 s, 20 s, 40 s ... up to 5 minutes. After 10 minutes without a restart it begins at once again.
       const backOff = restarts === 0 ? 0 : Math.min(10 * 2 ** (restarts - 1), 300);
       say(`${this.name} ${how}; it is started ${backOff === 0 ? 'at once' : `after a back-off of ${backOff} s`}`);
       await sleep(backOff * 1000);
@@ -74,7 +74,7 @@ export class Replica {
     this.changes.push({ at: now(), state });
   }
 
-  /** Settles once it listens, as a startup probe would see. */
+  /** Settles when it listens, as a startup probe would see it. */
   async #start(): Promise<ChildProcess> {
     const child = spawn(process.execPath, [SERVICE], {
       env: { ...process.env, NODE_OPTIONS: '', PORT: '0', LIVENESS_PATH: this.livenessPath },
@@ -112,7 +112,7 @@ export class Replica {
     }
   }
 
-  /** Undefined, or what is wrong. */
+  /** What is wrong; undefined if nothing is. */
   #ask(): Promise<string | undefined> {
     const { httpGet, exec, timeoutSeconds } = this.probe;
     const timeout = timeoutSeconds * 1000;
@@ -135,7 +135,7 @@ export class Replica {
         }).on('error', fail);
       } else {
         const [command = '', ...args] = exec?.command ?? [];
-        // The container's environment, as an exec probe has it.
+        // The environment of the container, which an exec probe also has.
         const env = { ...process.env, LOG_LEVEL: '', LIVENESS_PATH: this.livenessPath };
         execFile(command, args, { env, timeout, killSignal: 'SIGKILL' }, (error, stdout) => {
           settle(error ? (error.killed ? late : stdout.trim() || error.message) : undefined);
@@ -145,7 +145,7 @@ export class Replica {
   }
 }
 
-/** Go's ticker, at a phase of its own: one tick that comes during a probe is kept, more are dropped. */
+/** Go's ticker, which starts at a random time. It keeps one tick that comes during a probe, and drops more. */
 class Ticker {
   readonly #phase = Math.random();
   readonly #period: number;

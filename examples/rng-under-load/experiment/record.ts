@@ -1,4 +1,4 @@
-// What happened when, as it is told and drawn. All times are seconds since the beginning.
+// Records what happened and when, for the output and the picture. All times are seconds since the start.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -34,13 +34,13 @@ export function show(shown: readonly Side[]): void {
   console.log(`seconds  ${sides.map(() => 'up  restarts   ').join('')}`);
 }
 
-/** A line of the story, beside how many replicas are up and were restarted. */
+/** Prints a line with the numbers of replicas that are up and of restarts. */
 export function say(text: string): void {
   const counts = sides.map(({ up, endings }) => `${String(up).padStart(2)}  ${String(endings.length).padStart(8)}   `);
   console.log(`${now().toFixed(1).padStart(7)}  ${counts.join('')}${text}`);
 }
 
-/** Waits for something to become true, no longer than `patience` seconds. */
+/** Waits until `isTrue` returns true; throws after `patience` seconds. */
 export async function until(what: string, patience: number, isTrue: () => boolean): Promise<void> {
   const deadline = now() + patience;
   while (!isTrue()) {

@@ -1,4 +1,4 @@
-// The record as a picture: an SVG that needs nothing else, with colours of its own on a light and a dark page.
+// Draws the record as an SVG that needs no other file, with colours for light and dark pages.
 
 import type { Deployment } from './deployment';
 import { now } from './record';
@@ -6,7 +6,7 @@ import { now } from './record';
 export interface Mark {
   readonly at: number;
   readonly text: string;
-  /** Written before its line rather than after it. */
+  /** The text is before its line instead of after it. */
   readonly before?: boolean;
 }
 
@@ -19,10 +19,10 @@ interface Panel {
 const WIDTH = 960;
 const LEFT = 110;
 const RIGHT = 20;
-/** Of a replica's lane, and from one to the next. */
+/** The height of a replica's lane, and the distance to the next lane. */
 const LANE = 14;
 const PITCH = 19;
-/** Of the plot of waiting times. */
+/** The height of the plot of waiting times. */
 const PLOT = 84;
 const PANEL = 90 + 3 * PITCH + PLOT;
 const HEAD = 16;
@@ -55,7 +55,7 @@ const STYLE = `
     .answer { stroke: #79c0ff }
   }`;
 
-/** Draws one panel below the other, on one axis of time; `table` says the same to those who cannot see it. */
+/** Draws the panels below each other on one time axis. `table` is the description for people who cannot see the picture. */
 export function timeline(panels: readonly Panel[], table: readonly string[]): string {
   const end = Math.ceil(now());
   const slowest = Math.ceil(Math.max(2, ...panels.map(({ side }) => side.balancer.slowest)));

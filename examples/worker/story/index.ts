@@ -1,5 +1,4 @@
-// `npm start`: the worker as its own process, over a copy of this repository's own sources, asked by every probe.
-// stage.ts holds the machinery.
+// `npm start`: runs the worker on a copy of this repository's sources, and asks every probe. stage.ts has the code for that.
 
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -42,7 +41,7 @@ async function works(): Promise<void> {
   await start();
   let asking = true;
   const asked = ask('alive: ').finally(() => (asking = false));
-  // As much as it takes to keep it busy for as long as they ask.
+  // Delivers files as long as the probes ask, to keep the worker busy.
   const feed = async () => {
     while (asking) {
       deliverSources();

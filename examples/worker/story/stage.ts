@@ -1,4 +1,4 @@
-// What the story is played with: a temporary spool, the worker's process, the probes.
+// What the story uses: a temporary spool, the worker's process, the probes.
 
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,10 +18,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { Timestamp } from 'k8s-liveness';
 
-/** The worker's maximumAge here: its two minutes would make a long story. */
+/** The worker's maximumAge in the story, because its two minutes would take too long. */
 export const LIMIT_SECONDS = 3;
 
-/** Much longer than anything takes on an idle machine. */
+/** Much longer than any step takes on an idle machine. */
 const PATIENCE_SECONDS = 60;
 
 const WORKER = join(__dirname, '..', '..'); // from dist/story
@@ -33,10 +33,10 @@ const done = join(spool, 'done');
 mkdirSync(spool);
 
 const LIVENESS_PATH = join(folder, 'timestamp');
-/** The story's own view, to wait by. The probes judge for themselves. */
+/** The story waits by this view. The probes judge the file themselves. */
 export const heartbeat = Timestamp.byRef(LIVENESS_PATH);
 
-// Worker and probes share one environment, as in a container; nothing of the caller's may silence or slow them.
+// Worker and probes share one environment, as in a container. Variables of the caller must not silence or slow them.
 const environment = {
   ...process.env,
   SPOOL: spool,
@@ -48,10 +48,10 @@ const environment = {
 
 let worker: ChildProcess | undefined;
 
-// However it ends: done, failed, or by Ctrl-C.
+// Runs at every end: success, failure or Ctrl-C.
 process.on('exit', () => {
   worker?.kill('SIGKILL');
-  // Not at once: a killed worker may still be in the middle of making a file.
+  // With retries, because a killed worker may still make a file.
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
 });
 for (const [signal, code] of Object.entries({ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 })) {
@@ -77,7 +77,7 @@ export function send(signal: NodeJS.Signals): void {
   worker?.kill(signal);
 }
 
-/** What it ended with: an exit code or a signal. */
+/** Ends the worker, and settles with its exit code or signal. */
 export async function end(signal: NodeJS.Signals): Promise<number | string | null> {
   const child = worker;
   if (!child) return null;
@@ -92,7 +92,7 @@ function ended(child: ChildProcess): number | string | null {
 
 // Its spool
 
-/** The sums of what was delivered, by name. */
+/** The checksums of the delivered files, by name. */
 const delivered = new Map<string, string>();
 
 export function deliver(name: string, content: string | Buffer): void {
@@ -103,7 +103,7 @@ export function deliver(name: string, content: string | Buffer): void {
 
 let round = 0;
 
-/** A copy of the repository's own sources, under names of its own. */
+/** Delivers a copy of the repository's sources under new names. */
 export function deliverSources(): void {
   round++;
   for (const path of sources()) {
@@ -123,7 +123,7 @@ export function waiting(): string[] {
   return readdirSync(spool).filter((name) => name !== 'done');
 }
 
-/** How many files were done, each as it was delivered and listed once. */
+/** The number of done files. Throws unless each is as it was delivered and is listed once. */
 export function checkDone(): number {
   const manifest = readFileSync(join(done, 'MANIFEST'), 'utf8').trimEnd().split('\n');
   for (const [name, sum] of delivered) {
@@ -162,7 +162,7 @@ export function sayWhatIsLeftOut(): void {
   else if (missing.length > 0) say(`Left out: liveness.sh under ${missing.join(', ')}: not on this machine.`);
 }
 
-/** Asks every probe at once, shows what each says, and expects it to begin with `verdict` and to hold `part`. */
+/** Asks all probes at once, prints their answers, and expects each to begin with `verdict` and to contain `part`. */
 export async function ask(verdict: string, part = ''): Promise<void> {
   const code = verdict.startsWith('alive') ? 0 : 1;
   const answers = await Promise.all(probes.map(async (probe) => ({ ...probe, ...(await run(probe.command)) })));
@@ -189,7 +189,7 @@ async function run([command = '', ...args]: string[]): Promise<{ code: number | 
   return { code: ended(child), line: line.trimEnd() };
 }
 
-// The telling
+// The output
 
 let act = 0;
 
@@ -206,7 +206,7 @@ export function expectEqual<T>(what: string, came: T, expected: T): void {
   if (came !== expected) throw new Error(`expected ${what} to be ${String(expected)}; got ${String(came)}`);
 }
 
-/** Waits for something to become true, no longer than anybody should. */
+/** Waits until `isTrue` returns true; throws after PATIENCE_SECONDS. */
 export async function until(what: string, isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + PATIENCE_SECONDS * 1000;
   while (!isTrue()) {
