@@ -83,7 +83,11 @@ function runs(
   );
   const directory = dirname(heartbeat);
   const broken = program === 'env' ? { NODE_OPTIONS: '--require ./nothing', NODE_EXTRA_CA_CERTS: './nothing' } : {};
-  const variables = { LIVENESS_PATH: heartbeat, LIVENESS_RUNDIR: dirname(directory), LIVENESS_UNIT_NAME: basename(directory) };
+  const variables = {
+    LIVENESS_PATH: heartbeat,
+    LIVENESS_RUNDIR: dirname(directory),
+    LIVENESS_UNIT_NAME: basename(directory),
+  };
   const { status, stderr } = spawnSync(program, args, {
     cwd: folder,
     env: { ...process.env, NODE_OPTIONS: '', ...variables, ...broken, ...env },

@@ -1,16 +1,7 @@
 // Whatever README and docs show is run here.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
@@ -161,7 +152,7 @@ test('the room that a probe needs is one figure everywhere', () => {
   const [, shell = '', node = ''] =
     /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
   expect([shell, node]).toEqual(['6 MiB', '12 MiB']);
-  expect(page('docs/probes.md')).toContain(
+  expect(page('docs/kubernetes.md')).toContain(
     `${shell} and 8 threads for \`liveness.sh\`, ${node} and 12 threads for \`liveness.js\``,
   );
   expect(page('docs/truth.md')).toContain(
@@ -539,64 +530,6 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
   test('names only pages that are there', () => {
     for (const [, page = ''] of readme.matchAll(/`((?:docs\/|[A-Z])[\w-]*\.md)`/g))
       expect([page, existsSync(page)]).toEqual([page, true]);
-  });
-
-  test("Docker Compose's health check runs the probe", () => {
-    const { services } = parseYaml(snippet('services:')) as {
-      services: { worker: { healthcheck: { test: string[] } } };
-    };
-    const [kind, ...command] = services.worker.healthcheck.test;
-    expect(kind).toBe('CMD');
-    expect(runs(command, project(), fileOf(record()))).toBe(0);
-  });
-
-  const rows = [...probes.matchAll(/^\| .*\|$/gm)].map(([row]) => row);
-  const commands = rows.flatMap((row) =>
-    [...row.matchAll(/`(\[".*?\])`/g)].map(([, command = '']) => JSON.parse(command) as string[]),
-  );
-
-  test('there is a command for every image', () => {
-    expect(commands).toHaveLength(12);
-  });
-
-  test('what copies the shell probe out of the package, for Yarn PnP, does', () => {
-    const [, script = ''] = /`yarn node -e "(.*?)"`/.exec(probes) ?? [];
-    const folder = project();
-    execFileSync(process.execPath, ['-e', script], { cwd: folder });
-    expect(readFileSync(join(folder, 'liveness.sh'))).toEqual(readFileSync('dist/liveness.sh'));
-  });
-
-  test.each(commands.map((command) => [command.join(' '), command] as const))('%s answers', (_, command) => {
-    const folder = project();
-    const heartbeat = fileOf(record());
-    // The probe that a user compiles, the file that a user copies, the paths that a user has.
-    mkdirSync(join(folder, 'dist'));
-    writeFileSync(
-      join(folder, 'dist', 'liveness.js'),
-      `const { Timestamp, probe } = require('k8s-liveness'); class W extends Timestamp { maximumAge = 120000 } probe(W.byRef());`,
-    );
-    writeFileSync(join(folder, '.pnp.cjs'), ''); // stands for Yarn's loader
-    const app = join(folder, 'app');
-    mkdirSync(app);
-    for (const copy of [folder, app]) copyFileSync('dist/liveness.sh', join(copy, 'liveness.sh'));
-    const placed = command.map((word) =>
-      word
-        .replace('/nodejs/bin/node', process.execPath)
-        .replace('/app/', `${app}/`)
-        .replace(/^\/run\/liveness\/.*|^\/tmp\/alive$/, heartbeat),
-    );
-    // For --process, the directory stands beside the heartbeat.
-    for (const name of ['pid', 'error'])
-      writeFileSync(join(heartbeat, '..', name), name === 'pid' ? String(process.pid) : '0');
-    expect(runs(placed, folder, heartbeat)).toBe(0);
-    rmSync(join(heartbeat, '..', 'pid'));
-    expect(
-      runs(
-        placed.map((word) => (word === heartbeat ? `${heartbeat}.gone` : word)),
-        folder,
-        `${heartbeat}.gone`,
-      ),
-    ).toBe(command.includes('-c') ? 2 : 1);
   });
 
   test('each shipped probe stands alone: copied out of node_modules into an empty folder', () => {
