@@ -150,12 +150,19 @@ export function external({ steps }: Script): Step[] {
   });
 }
 
+/** Programs that look at local files and do not hang. */
+const QUICK = 'awk basename cat cut date dirname egrep expr find grep head hostname id pgrep pidof ps sed sort stat tail tr uname wc'.split(' '); // prettier-ignore
+
+function slow(script: Script): Step[] {
+  return external(script).filter(({ words }) => !QUICK.includes(basename(unwrap(words, new Map()).words[0] ?? '')));
+}
+
 /** Whether a program may live on when the shell is killed at its timeout, because the shell waits for it as for a child. */
 export function hasChildren(script: Script): boolean {
-  const started = external(script);
-  if (script.substitutions.some((inner) => external(inner).length > 0)) return true;
+  if (script.substitutions.some((inner) => slow(inner).length > 0 || hasChildren(inner))) return true;
+  const [first, second] = slow(script);
   // A shell replaces itself with a single command, and by `exec`.
-  return started.length > 1 || (started.length === 1 && script.steps.length > 1 && started[0]?.words[0] !== 'exec');
+  return second !== undefined || (first !== undefined && script.steps.length > 1 && first.words[0] !== 'exec');
 }
 
 /** Takes a script apart, roughly: enough to see which programs run, and whose exit code counts. */
@@ -188,8 +195,10 @@ export function parseScript(text: string): Script {
     const isBackquoted = text[at] === '`';
     const end = isBackquoted ? text.indexOf('`', at + 1) : closing(text, at + 1);
     const inner = text.slice(at + (isBackquoted ? 1 : 2), end < 0 ? undefined : end);
-    // In `$((...))` only what is substituted again runs.
-    if (!inner.startsWith('(') || /\$\(|`/.test(inner)) substitutions.push(parseScript(inner));
+    const script = parseScript(inner);
+    // `$((...))` is arithmetic, and runs only what is substituted in it.
+    if (inner.startsWith('(')) substitutions.push(...script.substitutions);
+    else substitutions.push(script);
     word = `${word ?? ''}$()`;
     at = end < 0 ? text.length : end;
   };

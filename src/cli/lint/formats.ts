@@ -55,7 +55,7 @@ function sarif(findings: readonly Finding[]): string {
           locations: [
             {
               physicalLocation: {
-                artifactLocation: { uri: encodeURI(file) },
+                artifactLocation: { uri: encodeURI(file).replaceAll(/[?#]/g, encodeURIComponent) },
                 region: { startLine: line, startColumn: column },
               },
             },
@@ -72,5 +72,5 @@ function sentence({ object, container, message }: Pick<Finding, 'object' | 'cont
 }
 
 function lines(findings: readonly Finding[], lineOf: (finding: Finding) => string): string {
-  return findings.map((finding) => `${lineOf(finding)}\n`).join('');
+  return findings.map((finding) => `${printable(lineOf(finding))}\n`).join('');
 }

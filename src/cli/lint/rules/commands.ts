@@ -147,17 +147,17 @@ export const orphans: Rule = {
     const pidOne = container.command;
     if (!script || pidOne?.reaps || ['shareProcessNamespace', 'hostPID'].some((key) => spec.get(key).scalar === true))
       return undefined;
-    const why = whyItLeavesChildren(script, pidOne !== undefined);
+    const why = whyItLeavesChildren(script);
     if (why === undefined) return undefined;
-    return `${why}: they stay as zombies until no process starts any more, and a healthy container is restarted. Write one plain command, or give the container an init such as tini, or the pod shareProcessNamespace: true`;
+    const unless = pidOne ? '' : ', unless the first process of the image is an init';
+    return `${why}: they stay as zombies until no process starts any more, and a healthy container is restarted${unless}. Write one plain command, or exec before the last one, or give the container an init such as tini, or the pod shareProcessNamespace: true`;
   }),
 };
 
-/** With a PID 1 that only the image knows, we name only what leaves a child at every run. */
-function whyItLeavesChildren(script: Script, isKnown: boolean): string | undefined {
+function whyItLeavesChildren(script: Script): string | undefined {
   if (script.hasBackground && external(script).length + script.substitutions.length > 0)
     return 'leaves what it starts by & to PID 1, which does not reap it';
-  if (!isKnown || !hasChildren(script)) return undefined;
+  if (!hasChildren(script)) return undefined;
   return 'runs programs below a shell: at a timeout only the shell is killed, and PID 1 does not reap the others';
 }
 
