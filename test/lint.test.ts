@@ -30,8 +30,8 @@ function findingsIn(text: string, maxRestart?: number): readonly Finding[] {
   return findings;
 }
 
-/** A pod with a service that is fine, and beside it a container with this. */
-function podWith(container: string, spec = ''): string {
+/** A pod with a service that is fine, and beside it a container with this; or with that container alone. */
+function podWith(container: string, isAlone = false): string {
   const pod = {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -59,14 +59,14 @@ function podWith(container: string, spec = ''): string {
         { name: 'claim', persistentVolumeClaim: { claimName: 'c' } },
         { name: 'config', configMap: { name: 'c' } },
       ],
-      ...(parse(spec) as object | null),
     },
   };
+  if (isAlone) pod.spec.containers.shift();
   return stringify(pod, { version: '1.1' });
 }
 
-function rulesOf(container: string, spec = '', maxRestart = 5 * MINUTES): string[] {
-  return [...new Set(findingsIn(podWith(container, spec), maxRestart).map(({ rule }) => rule))];
+function rulesOf(container: string): string[] {
+  return [...new Set(findingsIn(podWith(container), 5 * MINUTES).map(({ rule }) => rule))];
 }
 
 /** A liveness probe with this command, and nothing else to find. */
@@ -92,7 +92,8 @@ describe('docs/lint.md', () => {
     (rule, section) => {
       const examples = blocksOf(section).filter(({ note }) => note.startsWith('lint: '));
       expect(examples.map(({ note }) => note)).toEqual(['lint: bad', 'lint: good']);
-      expect(examples.map(({ code }) => rulesOf(code))).toEqual([[rule], []]);
+      const found = examples.map(({ code }) => findingsIn(podWith(code, rule !== 'sidecar-probe'), 5 * MINUTES));
+      expect(found.map((findings) => [...new Set(findings.map(({ rule }) => rule))])).toEqual([[rule], []]);
     },
   );
 
@@ -223,6 +224,23 @@ spec:
     );
     expect(findingsIn(text)).toEqual([]);
   });
+});
+
+test('of a service and its native sidecar, which both probe one file, the sidecar is the reader', () => {
+  const probe = { exec: { command: ['sh', 'k8s-liveness/liveness.sh', '/run/liveness/t'] } };
+  const base = { resources: { requests: { cpu: 1 } }, volumeMounts: [{ name: 'v', mountPath: '/run/liveness' }] };
+  const spec = {
+    initContainers: [{ name: 'sidecar', restartPolicy: 'Always', ...base, startupProbe: probe, livenessProbe: probe }],
+    containers: [{ name: 'service', ...base, startupProbe: probe, livenessProbe: probe }],
+    volumes: [{ name: 'v', emptyDir: { medium: 'Memory' } }],
+  };
+  const text = JSON.stringify({ kind: 'Pod', spec });
+  expect(findingsIn(text).map(({ rule, container }) => [rule, container])).toEqual([
+    ['sidecar-probe', 'sidecar'],
+    ['sidecar-probe', 'sidecar'],
+  ]);
+  const shared = JSON.stringify({ kind: 'Pod', spec: { ...spec, shareProcessNamespace: true } });
+  expect(findingsIn(shared)).toHaveLength(2);
 });
 
 describe('a comment on the line above accepts a finding', () => {
@@ -629,6 +647,9 @@ describe('a rule', () => {
         liveness('["sh", "x/liveness.sh", "--other-pid-namespace", "/run/liveness/timestamp"]'),
         'startupProbe: { exec: { command: ["sh", "x/liveness.sh", "--other-pid-namespace", "/run/liveness/timestamp"] } }',
         'readinessProbe: { exec: { command: ["sh", "k8s-liveness/liveness.sh", "/run/liveness/timestamp"] } }',
+        liveness('["sh", "k8s-liveness/liveness.sh", "/run/liveness/timestamp"]'),
+        `readinessProbe: { exec: { command: ${sh} } }\nenv: [{ name: LIVENESS_PATH, value: /run/liveness/timestamp }]\nvolumeMounts: [{ name: liveness, mountPath: /run/liveness, readOnly: true }]`,
+        `readinessProbe: { exec: { command: ["sh", "k8s-liveness/liveness.sh", "/beats/timestamp"] } }\nvolumeMounts: [{ name: liveness, mountPath: /beats }]`,
       ],
       good: [
         'readinessProbe: { exec: { command: ["sh", "x/liveness.sh", "--other-pid-namespace", "/run/liveness/timestamp"] } }',

@@ -48,24 +48,32 @@ function isWithin(path: string, folder: string): boolean {
 /** Whether the probe reads what another container of the pod writes. */
 function readsAnother({ container, heartbeat }: Probe): boolean {
   if (!heartbeat) return false;
-  const asked = heartbeat.paths.flatMap((path) => mountOf(container, path) ?? []);
-  const others = container.pod.containers.filter((other) => other !== container && other.role !== 'init');
+  const { containers } = container.pod;
+  const others = containers.filter((other) => other !== container && other.role !== 'init');
   if (heartbeat.otherPidNamespace) return others.length > 0;
-  if (heartbeat.isFromEnvironment) return false;
+  const asked = heartbeat.paths.flatMap((path) => mountOf(container, path) ?? []);
+  const isOwn = (mount: Mount, owner: Container): boolean =>
+    ownMounts(owner).some((own) => own.volume === mount.volume && isWithin(mount.inside, own.inside));
   return others.some((other) => {
-    const written = writtenBy(other).flatMap((path) => mountOf(other, path) ?? []);
     const mounted = other.value.get('volumeMounts').items.map((mount) => mount.get('name').text);
-    return asked.some(({ volume, inside, isReadOnly }) =>
-      isReadOnly
-        ? mounted.includes(volume)
-        : written.some((own) => own.volume === volume && isWithin(inside, own.inside)),
-    );
+    // If both look like its writer, the first main container is.
+    const isLater = container.role !== 'main' || containers.indexOf(other) < containers.indexOf(container);
+    return asked.some((mount) => {
+      if (mount.isReadOnly) return mounted.includes(mount.volume);
+      return isOwn(mount, other) && (!isOwn(mount, container) || (other.role === 'main' && isLater));
+    });
   });
 }
 
-/** Where the container's own heartbeats are, as far as its variables say. */
-function writtenBy(container: Container): string[] {
-  return ['LIVENESS_PATH', 'LIVENESS_RUNDIR'].flatMap((name) => variableOf(container, name)?.get('value').text ?? []);
+/** Where the container's own heartbeats are, as far as its variables and its liveness probe say. */
+function ownMounts(container: Container): Mount[] {
+  const named = ['LIVENESS_PATH', 'LIVENESS_RUNDIR'].flatMap(
+    (name) => variableOf(container, name)?.get('value').text ?? [],
+  );
+  const probed = container.probes.flatMap(({ kind, heartbeat }) =>
+    kind === 'liveness' && heartbeat && !heartbeat.otherPidNamespace ? heartbeat.paths : [],
+  );
+  return [...named, ...probed].flatMap((path) => mountOf(container, path) ?? []);
 }
 
 export const sidecar: Rule = {
