@@ -243,6 +243,18 @@ test('of a service and its native sidecar, which both probe one file, the sideca
   expect(findingsIn(shared)).toHaveLength(2);
 });
 
+test('a container that may only read the volume is a sidecar, wherever the service says its path', () => {
+  const volumes = [{ name: 'v', emptyDir: { medium: 'Memory' } }];
+  const readinessProbe = { exec: { command: ['sh', 'k8s-liveness/liveness.sh', '/beats/t'] } };
+  const service = { name: 'service', volumeMounts: [{ name: 'v', mountPath: '/run/liveness' }] };
+  const reader = { name: 'reader', volumeMounts: [{ name: 'v', mountPath: '/beats', readOnly: true }], readinessProbe };
+  const text = JSON.stringify({ kind: 'Pod', spec: { containers: [service, reader], volumes } });
+  expect(findingsIn(text).map(({ rule, container }) => [rule, container])).toEqual([['sidecar-probe', 'reader']]);
+  // With nobody beside it, nobody can write.
+  const alone = JSON.stringify({ kind: 'Pod', spec: { containers: [reader], volumes } });
+  expect(findingsIn(alone).map(({ rule }) => rule)).toEqual(['heartbeat-not-writable']);
+});
+
 describe('a comment on the line above accepts a finding', () => {
   const lines = podWith(
     'livenessProbe: { exec: { command: ["redis-cli ping"] }, timeoutSeconds: 11, initialDelaySeconds: 5 }',
