@@ -32,7 +32,7 @@ export const doctor: Command = {
       .example('kubectl get pod POD -o yaml | kubectl exec -i POD -- npx k8s-liveness doctor -', "The pod's own probe")
       .epilogue(
         `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: $LIVENESS_PATH, else /tmp/liveness/timestamp.
-Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs some 30 MiB itself, so do not run it in a service that is near its memory limit.
+Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs 16 MiB itself: near the memory limit it is killed (exit 137), or with less than 12 MiB left perhaps the service.
 Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
       ),
   handler: async (args, { stdout, clock }) => {
