@@ -27,9 +27,15 @@ export const doctor: Command = {
         timeout: value("timeoutSeconds. Default: the manifest's, else 5s"),
         json: flag('Print JSON on one line (docs/cli.md describes it)'),
       })
-      .example('kubectl exec POD -- npx k8s-liveness doctor', 'The shipped probe, on the default heartbeat')
+      .example(
+        'kubectl exec POD -- node_modules/.bin/k8s-liveness doctor',
+        'The shipped probe, on the default heartbeat',
+      )
       .example('$0 doctor --command \'["node","dist/liveness.js"]\'', "A service's own probe")
-      .example('kubectl get pod POD -o yaml | kubectl exec -i POD -- npx k8s-liveness doctor -', "The pod's own probe")
+      .example(
+        'kubectl get pod POD -o yaml | kubectl exec -i POD -- node_modules/.bin/k8s-liveness doctor -',
+        "The pod's own probe",
+      )
       .epilogue(
         `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: $LIVENESS_PATH, else /tmp/liveness/timestamp.
 Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs 16 MiB itself: near the memory limit it is killed (exit 137), or with less than 12 MiB left perhaps the service.
