@@ -201,6 +201,12 @@ interface CallFrame {
 }
 
 /**
+ * Closes the inspector now, and again two turns of the loop later. For Node has put the signal into the event loop too,
+ * where it opens the inspector a second time when the loop turns again.
+ */
+const CLOSE = '{ const end = () => process._debugEnd(); end(); setImmediate(() => setImmediate(end)); }';
+
+/**
  * The frames below an expression that throws. V8 interrupts even a busy loop to evaluate it, so nothing has to be
  * paused, and nothing has to go on again if we are killed.
  *
@@ -214,7 +220,7 @@ function ask(url: string, thread: string | undefined, closing: boolean): Promise
     };
     // The inspector does what it has received even if we are gone. It ends the connection when it closes.
     const close = (): void => {
-      if (closing) send(9, 'Runtime.evaluate', { expression: 'process._debugEnd()' });
+      if (closing) send(9, 'Runtime.evaluate', { expression: CLOSE });
       else socket.terminate();
     };
     setTimeout(() => {

@@ -26,7 +26,7 @@ Exit codes: 0 shown, 1 could not be had (a line says why), 2 bad usage.`,
       stdout.write(`    at ${printable(`${name} (${file}:${line}:${column})`)}\n`);
     }
     if (frames.length === 0) stdout.write('    waits for an event or a child process\n');
-    if (work) stdout.write(`    ${work.count} in hand, ${work.name} the oldest\n`);
+    if (work) stdout.write(`    ${work.count} in hand, ${work.name}\n`);
     return 0;
   },
 };
