@@ -157,7 +157,8 @@ function isHeldBy(pid: number): (listener: Listener) => boolean {
 
 /** What the process listens on since a moment ago; undefined if there is nothing new, so its inspector may be open. */
 async function newListener(pid: number, others: readonly string[]): Promise<Listener | undefined> {
-  for (let look = 0; look < OPEN / 20; look++) {
+  const end = performance.now() + OPEN;
+  while (performance.now() < end) {
     await sleep(20);
     const fresh = listeners(pid).filter(({ inode }) => !others.includes(inode));
     const own = fresh.length > 0 ? fresh.find(isHeldBy(pid)) : undefined;

@@ -308,11 +308,12 @@ describe('probe(...)', () => {
 });
 
 describe('what a probe costs', () => {
-  test('liveness.js is one file that loads node: builtins only', () => {
+  test('liveness.js is one file that loads node: builtins only, and stack.cjs for last words', () => {
     const loads = [...readFileSync(LIVENESS_JS, 'utf8').matchAll(/(\brequire|\bimport|getBuiltinModule)\(([^)]*)/g)];
-    expect(loads.length).toBeGreaterThan(0);
-    for (const [, how, what] of loads)
-      expect([how, what]).toEqual(['getBuiltinModule', expect.stringMatching(/^"node:/)]);
+    const own = loads.filter(([, how]) => how !== 'getBuiltinModule');
+    expect(own.map(([, , what]) => what)).toEqual(['"./stack.cjs"']);
+    expect(loads.length).toBeGreaterThan(own.length);
+    for (const [, how, what] of loads) if (how === 'getBuiltinModule') expect(what).toMatch(/^"node:/);
   });
 
   describeIf(spawnSync('strace', ['-V']).status === 0, 'strace (apt-get install strace)')('counted by strace', () => {
@@ -327,6 +328,19 @@ describe('what a probe costs', () => {
         }
       },
     );
+
+    test('liveness.js reads stack.cjs only for the last words of a loop that does not turn', () => {
+      for (const [args, reads] of [
+        [[stale], false],
+        [['--last-words', alive], false],
+        [['--last-words', missing], false],
+        [['--last-words', stale], true],
+      ] as const) {
+        const log = join(scratch(), 'strace');
+        exec(['strace', '-f', '-e', 'trace=open,openat', '-o', log, process.execPath, LIVENESS_JS, ...args]);
+        expect([args, readFileSync(log, 'utf8').includes('stack.cjs')]).toEqual([args, reads]);
+      }
+    });
 
     test('liveness.js starts no process', () => {
       const log = join(scratch(), 'strace');
