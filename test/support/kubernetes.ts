@@ -11,7 +11,13 @@ export function typeErrors(object: unknown, type: string, group: string): string
     `export const object: ${type} = ${JSON.stringify(object, null, 2)};\n`;
   // A file in memory only, below this folder, so that node_modules is found.
   const file = join(__dirname, 'rendered.ts');
-  const options: ts.CompilerOptions = { strict: true, noEmit: true, types: [], module: ts.ModuleKind.NodeNext };
+  const options: ts.CompilerOptions = {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    types: [],
+    module: ts.ModuleKind.NodeNext,
+  };
   const host = ts.createCompilerHost(options);
   const onDisk = { ...host };
   host.fileExists = (name) => name === file || onDisk.fileExists(name);
