@@ -294,9 +294,12 @@ describe('README', () => {
     readonly declared: string;
   }
 
-  /** Starts one of README's services. One that hangs has a limit of a second. */
-  function start(name: string, { declared, yours }: Yours, { hangs = false } = {}) {
-    const folder = project();
+  const folders = new Map<string, string>();
+
+  /** Compiles one of README's services once for all its tests, also as `hanging`, with a limit of a second. */
+  function compiled(name: string, { declared, yours }: Yours): string {
+    const folder = folders.get(name) ?? project();
+    if (folders.has(name)) return folder;
     const bullmq = join(folder, 'node_modules', 'bullmq');
     mkdirSync(bullmq);
     writeFileSync(join(bullmq, 'index.d.ts'), FAKE_BULLMQ_TYPES);
@@ -305,17 +308,25 @@ describe('README', () => {
     writeFileSync(join(folder, 'liveness.ts'), snippet('// liveness.ts'));
     const code = snippet(`// ${name}.ts`);
     expect(code).toMatch(/\{ minutes: \d \}/);
-    writeFileSync(join(folder, `${name}.ts`), hangs ? code.replace(/\{ minutes: \d \}/, '{ seconds: 1 }') : code);
+    writeFileSync(join(folder, `${name}.ts`), code);
+    writeFileSync(join(folder, 'hanging.ts'), code.replace(/\{ minutes: \d \}/, '{ seconds: 1 }'));
     writeFileSync(join(folder, 'yours.d.ts'), declared);
     writeFileSync(join(folder, 'yours.js'), yours);
     compile(folder);
+    folders.set(name, folder);
+    return folder;
+  }
+
+  /** Starts one of README's services. */
+  function start(name: string, parts: Yours, { hangs = false } = {}) {
+    const folder = compiled(name, parts);
     const environment = {
       ...process.env,
-      LIVENESS_PATH: join(folder, 'run', 'timestamp'),
+      LIVENESS_PATH: join(scratch(), 'run', 'timestamp'),
       LOG_LEVEL: '',
       HANG: hangs ? '1' : '',
     };
-    const child = spawn(process.execPath, ['-r', './yours.js', `dist/${name}.js`], {
+    const child = spawn(process.execPath, ['-r', './yours.js', `dist/${hangs ? 'hanging' : name}.js`], {
       cwd: folder,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
