@@ -1049,7 +1049,8 @@ describe('a reader beside a writer', () => {
 
   const strace = spawnSync('strace', ['-V']).status === 0;
   describeIf(strace, 'strace (apt-get install strace)')('that is held up between its reads', () => {
-    test.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
+    // Concurrent, because these tests mostly wait.
+    test.concurrent.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))(
       'judges the newer beat if it was held up before it read the clock (%s)',
       async (_, shell) => {
         class Second extends Timestamp {
@@ -1076,7 +1077,7 @@ describe('a reader beside a writer', () => {
       },
     );
 
-    test('reads a bounded part of a file that grows after its size was read', async () => {
+    test.concurrent('reads a bounded part of a file that grows after its size was read', async () => {
       const path = fileOf('x'.repeat(100));
       const log = join(scratch(), 'strace');
       const delay = ['-o', log, '-P', path, '-e', 'inject=read,pread64:delay_enter=2000000:when=1'];

@@ -1,11 +1,13 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { accessSync, chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
 import { formatVerdict } from '../../src/verdict';
-import { scratch } from './records';
+import { WIDE } from './need';
+import { beforeRemoval, scratch } from './records';
 import { PATIENCE } from './until';
 
 /** `alive`, a reason, `cannot ask`, or `killed` if its own limit on processor time ended it. */
@@ -102,7 +104,9 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
     name,
     [...command, ...options, ...maximumAge, '--', path],
   ]);
-  if (python && PYTHON !== undefined) {
+  const byPython = python && PYTHON !== undefined;
+  const isAlone = within.length > 0 || cwd !== undefined || WIDE;
+  if (byPython && isAlone) {
     const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
     commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
   }
@@ -115,10 +119,37 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
   const inProcess =
     within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
   const here = inProcess.map((Class) => askTimestamp(Class, path, limit, { ignoreError, otherPidNamespace }));
-  return Promise.all(commands.map(([reader, command]) => run(reader, [...within, ...command], cwd))).then((there) => [
-    ...here,
-    ...there,
-  ]);
+  const there = [
+    ...commands.map(([reader, command]) => run(reader, [...within, ...command], cwd)),
+    ...(byPython && !isAlone ? [askPython(path, limit)] : []),
+  ];
+  return Promise.all(there).then((answers) => [...here, ...answers]);
+}
+
+let python: ChildProcess | undefined;
+const waiting: ((word: string) => void)[] = [];
+
+/** Asks one process of heartbeat.py about path after path, because its start takes as long as many answers. */
+async function askPython(path: string, limit: number | undefined): Promise<Answer> {
+  if (python === undefined) {
+    const script = `import heartbeat, json, sys
+for line in sys.stdin: print(heartbeat.verdict(*json.loads(line), False), flush=True)`;
+    const env = { ...process.env, PYTHONPATH: shipped, PYTHONDONTWRITEBYTECODE: '1' };
+    const child = spawn(PYTHON ?? 'python3', ['-c', script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    createInterface(child.stdout)
+      .on('line', (word) => waiting.shift()?.(word))
+      .on('close', () => {
+        python = undefined;
+        for (const settle of waiting.splice(0)) settle('killed');
+      });
+    beforeRemoval.push(() => child.kill());
+    python = child;
+  }
+  const word = await new Promise<string>((settle) => {
+    waiting.push(settle);
+    python?.stdin?.write(`${JSON.stringify([path, limit === undefined ? null : limit / 10])}\n`);
+  });
+  return { reader: 'heartbeat.py', verdict: word, exit: word === 'alive' ? 0 : 1, line: word };
 }
 
 /**
