@@ -842,9 +842,9 @@ describe('status', () => {
   });
 
   test.each([
-    ['the heartbeat alone where there is no directory', [], {}, ['timestamp']],
+    ['the heartbeat alone if there is no directory', [], {}, ['timestamp']],
     ['both', ['timestamp', 'unit'], {}, ['timestamp', 'unit']],
-    ['the directory alone where there is no heartbeat', ['unit'], {}, ['unit']],
+    ['the directory alone if there is no heartbeat', ['unit'], {}, ['unit']],
     [
       'a heartbeat that LIVENESS_PATH names, also if there is none',
       ['unit'],
