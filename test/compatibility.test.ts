@@ -528,14 +528,14 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
         path: shown({ pid, error: 0, timestamp: record() }),
       },
       {
-        name: 'a leftover in a restarted container, where nobody has its pid',
+        name: 'a leftover in a restarted container in which no process has its pid',
         expect: 'gone',
         says: ' has ended (',
         within: restarted,
         path: shown({ pid, error: 0 }),
       },
       {
-        name: 'a leftover in a restarted container, where PID 1 is another',
+        name: 'a leftover in a restarted container in which PID 1 is another process',
         expect: 'gone',
         says: ' is not the one that beat',
         within: restarted,
