@@ -100,8 +100,11 @@ export interface KubeletOptions {
   readonly minor?: number;
   /** When each kind is probed first: the jitter of a kubelet that has just started, up to one period. */
   readonly jitter?: (kind: ProbeKind) => number;
-  /** How long the kubelet takes to act on a verdict. */
-  readonly act?: () => number;
+  /**
+   * How long the kubelet takes to act on a verdict. Before 1.21 a failed startup probe waits for the pod's next sync, for up
+   * to 90 s by default (kubernetes/kubernetes#98007; seen under 1.20.2).
+   */
+  readonly act?: (kind: ProbeKind) => number;
 }
 
 export type KubeletEvent = { readonly at: number } & (
@@ -206,7 +209,7 @@ export class Kubelet {
       container.hasStarted = true; // it has long, if this is liveness
     } else {
       worker.hold(container);
-      this.clock.at(this.clock.now() + (this.options.act?.() ?? 0), () => {
+      this.clock.at(this.clock.now() + (this.options.act?.(worker.kind) ?? 0), () => {
         if (container.isEnding || container !== this.#container) return;
         this.#tell({ type: 'decided' });
         const own = this.#isRecent ? worker.probe.terminationGracePeriodSeconds : undefined;

@@ -514,6 +514,13 @@ describe('the kubelet', () => {
     ]);
   });
 
+  test('acts on each kind of probe with its own delay, as before 1.21', () => {
+    const act = (kind: ProbeKind): number => (kind === 'startup' ? 90 : 1);
+    const decided = (pod: PodTiming): number => firstDecision(simulate(pod, { ...dead, act, until: 110 }));
+    expect(decided({ startupProbe: timing, livenessProbe: timing })).toBe(100);
+    expect(decided({ livenessProbe: timing })).toBe(11);
+  });
+
   test('turns readiness on and off without a restart, by its own thresholds', () => {
     const readinessProbe = { ...timing, successThreshold: 2 };
     const events = simulate(

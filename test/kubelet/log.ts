@@ -41,16 +41,23 @@ const KILLED =
   /^kuberuntime_container\.go:\d+\] Killing container "containerd:..(\w+)" with a (\d+) second grace period/;
 const GONE = /^kuberuntime_container\.go:\d+\] Container "containerd:..(\w+)" exited normally/;
 
+/** Whether `read` needs a line. Leaves out a warning that a kubelet without a DNS server repeats. */
+export function isTelling(line: string): boolean {
+  return (
+    / (prober|event|kuberuntime_manager|kuberuntime_container)\.go:/.test(line) && !line.includes('MissingClusterDNS')
+  );
+}
+
 const RESULTS = { succeeded: 'success', failed: 'failure', errored: 'error' } as const;
 
 /** What the log of a kubelet 1.20 says of a pod; `kills` are those of unwanted containers, not of deleted pods. Two probes of one container at a time are not told apart. */
-export function read(text: string, pod: string): Log {
+export function read(lines: readonly string[], pod: string): Log {
   const probes: Probed[] = [];
   const events: NodeEvent[] = [];
   const kills = new Map<string, Killed>();
   const began = new Map<string, number>();
   const ours = new Set<string>();
-  for (const line of text.split('\n')) {
+  for (const line of lines) {
     const [, month, day, time, rest = ''] = /^[IWE](\d\d)(\d\d) (\S+) +\d+ (.*)$/.exec(line) ?? [];
     if (time === undefined) continue;
     const at = Date.parse(`${new Date().getUTCFullYear()}-${month ?? ''}-${day ?? ''}T${time}Z`);

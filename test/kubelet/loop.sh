@@ -1,3 +1,4 @@
+#!/bin/sh
 # What does a command cost by itself? loop.sh TIMES COMMAND...
 times=$1
 shift

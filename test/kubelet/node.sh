@@ -58,6 +58,8 @@ for controller in /sys/fs/cgroup/*/; do
     [ ! -f "$group/cpuset.cpus" ] || cat "$controller/cpuset.cpus" >"$group/cpuset.cpus"
     [ ! -f "$group/cpuset.mems" ] || cat "$controller/cpuset.mems" >"$group/cpuset.mems"
   done
+  # As much as ten processes of this machine: what else it does must not starve the node.
+  [ ! -f "$controller$cgroup/cpu.shares" ] || echo 10240 >"$controller$cgroup/cpu.shares"
   echo 0 >"$controller$cgroup/node/cgroup.procs" # what a probe costs the node is counted there
 done
 

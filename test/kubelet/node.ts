@@ -5,14 +5,18 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -22,7 +26,7 @@ import { createInterface } from 'node:readline';
 import { buildSync } from 'esbuild';
 import type { ContainerStatus, Pod } from 'kubernetes-types/core/v1';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { read, type Log } from './log';
+import { isTelling, read, type Log } from './log';
 
 const { KUBELET, XDG_CACHE_HOME = join(homedir(), '.cache') } = process.env;
 const KUBELET_PATH = resolve(KUBELET ?? join(XDG_CACHE_HOME, 'k8s-liveness/kubelet-1.20.2'));
@@ -68,6 +72,9 @@ export class Node {
   readonly #keeper: ChildProcess;
   #inside: ChildProcess | undefined;
   #asked = 0;
+  readonly #kubeletLog = join(this.folder, 'kubelet.log');
+  #readTo = 0;
+  readonly #lines: string[] = [];
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   /** The package as a user has it, for its command line. */
   readonly package = join(this.folder, 'base/app/node_modules/k8s-liveness');
@@ -172,7 +179,15 @@ export class Node {
 
   /** What the kubelet has done with a pod. */
   log(name: string): Log {
-    return read(this.#log('kubelet.log'), name);
+    const size = statSync(this.#kubeletLog).size;
+    const added = Buffer.alloc(size - this.#readTo);
+    const file = openSync(this.#kubeletLog, 'r');
+    readSync(file, added, 0, added.length, this.#readTo);
+    closeSync(file);
+    const end = added.lastIndexOf('\n') + 1; // the rest of a line may follow
+    this.#readTo += end;
+    this.#lines.push(...added.toString('utf8', 0, end).split('\n').filter(isTelling));
+    return read(this.#lines, name);
   }
 
   get containerdLog(): string {
@@ -329,7 +344,7 @@ function makeImages(folder: string): void {
   mkdirSync(installed);
   run('tar', ['-xzf', join(folder, packed.stdout.trim()), '-C', installed, '--strip-components=1']);
   cpSync(join(__dirname, 'probe.js'), join(base, 'app/dist/liveness.js'));
-  cpSync(join(__dirname, 'loop.sh'), join(base, 'app/dist/loop.sh'));
+  for (const script of ['loop.sh', 'orphan.sh']) cpSync(join(__dirname, script), join(base, 'app/dist', script));
   cpSync(join(__dirname, 'service.js'), join(base, 'app/dist/main.js'));
   const all = [layer(folder, base)];
   const worker = join(folder, 'worker');

@@ -67,9 +67,9 @@ export class Report {
 
   toString(): string {
     const stalls = [
-      `${this.#stalls.length} stalls of ${words(Math.min(...this.#stalls))} to ${words(Math.max(...this.#stalls))}, \`--maximum-age 6s --period 4s --timeout 2s\``,
+      `${this.#stalls.length} stalls above the limit, \`--maximum-age 6s --period 4s --timeout 2s\``,
       `no restart under ${words(this.#stallBound)}`,
-      `no restart, ${this.#failures} failed probes`,
+      `no restart by ${words(Math.min(...this.#stalls))} to ${words(Math.max(...this.#stalls))}; ${this.#failures} failed probes`,
       '',
     ];
     const bounds = this.#bounds.sort(
@@ -98,8 +98,8 @@ export class Report {
   }
 
   /** The tables of this run and of the page, without what is measured. */
-  shapes(): { ours: string; page: string } {
-    return { ours: shape(this.toString()), page: shape(this.#page()[1].trim()) };
+  shapes(): { ours: string[][]; page: string[][] } {
+    return { ours: shape(this.toString()), page: shape(this.#page()[1]) };
   }
 
   #page(): [string, string, string] {
@@ -127,15 +127,16 @@ function table(head: Row, rows: readonly Row[]): string {
   return line(head) + line(head.map(() => '---')) + rows.map(line).join('');
 }
 
-function shape(tables: string): string {
+/** What each run must find again: the settings with their predictions, the events, and what else is measured. */
+function shape(tables: string): string[][] {
+  let kept = 0;
   return tables
-    .trim()
-    .replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME')
     .split('\n')
+    .filter((line) => line.startsWith('| '))
     .map((line) => {
-      const [, name = '', ...cells] = line.split(' | ').map((cell) => cell.replace(/^\| /, ''));
-      return [line.split(' | ')[0], /[a-z]/.test(name) && cells.length > 0 ? name : ''].join(' | ');
-    })
-    .map((line) => line.replaceAll(/[\d.]+ ?(ms|MiB|s\b)/g, 'N'))
-    .join('\n');
+      const cells = line.slice(2, -2).split(' | ');
+      if (cells[0] === 'setting' || cells[0] === 'when') kept = 2;
+      else if (cells[0] === 'one probe' || cells[0] === 'besides') kept = 1;
+      return cells.slice(0, kept).map((cell) => cell.replaceAll(/\d{4}-\d\d-\d\dT[\d:]+Z/g, 'TIME'));
+    });
 }
