@@ -5,7 +5,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chosen, nodes } from '../test/support/nodes.mjs';
 import { print } from './report.mjs';
@@ -66,7 +66,7 @@ try {
   }
   const [processor] = cpus();
   const [system] = release().split('-');
-  const machine = `${cpus().length} cores (${processor?.model.trim()}), Linux ${system}, ${new Date().toISOString().slice(0, 10)}`;
+  const machine = `${cpus().length} cores (${processor?.model.trim()}), Linux ${system}, load ${Math.round(loadavg()[2])}, ${new Date().toISOString().slice(0, 10)}`;
   print(machine);
   if (process.argv.includes('--write')) write(measured, `Taken on ${machine}.`);
 } catch (error) {
