@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { transformSync } from 'esbuild';
 import { serialise, type HeartbeatRecord } from '../src/record';
 import { blocksOf } from './support/markdown';
-import { describeIf } from './support/need';
+import { describeIf, WIDE } from './support/need';
 import { anyonesNode, AS_NOBODY } from './support/readers';
 import { aged, beforeRemoval, fileOf, open, scratch, startOf } from './support/records';
 import { until } from './support/until';
@@ -105,20 +105,30 @@ function ports(pid: number): number[] {
 
 const isClosed = ({ pid }: Service): boolean => ports(pid).length === 0;
 
+/** `npm test` asks the first of several processes that hang, `npm run test:all` each. */
+function some<T>(all: T[]): T[] {
+  return WIDE ? all : all.slice(0, 1);
+}
+
+/** Not in `npm test`, because each takes a second or two. */
+const testWide = WIDE ? test : (): void => undefined;
+
 describe('liveness.js --last-words names the line', () => {
-  test.each([
-    ['of a busy loop', BUSY, /^inner \(busy.js:1\) < handle \(busy.js:2\) < turn \(busy.js:3\)$|^handle /],
-    [
-      'of a regular expression that backtracks',
-      `function validate(text) { return /^(a+)+$/.test(text); }\n${UP} validate('a'.repeat(60) + 'b');`,
-      /^validate \(busy.js:1\) < \(anonymous\) \(busy.js:2\)$/,
-    ],
-    [
-      'of Atomics.wait',
-      `function lock() {\n${UP} Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }\nlock();`,
-      /^lock \(busy.js:2\) < \(anonymous\) \(busy.js:3\)$/,
-    ],
-  ])('%s, and leaves no inspector open', async (_, code, expected) => {
+  test.each(
+    some([
+      ['of a busy loop', BUSY, /^inner \(busy.js:1\) < handle \(busy.js:2\) < turn \(busy.js:3\)$|^handle /],
+      [
+        'of a regular expression that backtracks',
+        `function validate(text) { return /^(a+)+$/.test(text); }\n${UP} validate('a'.repeat(60) + 'b');`,
+        /^validate \(busy.js:1\) < \(anonymous\) \(busy.js:2\)$/,
+      ],
+      [
+        'of Atomics.wait',
+        `function lock() {\n${UP} Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); }\nlock();`,
+        /^lock \(busy.js:2\) < \(anonymous\) \(busy.js:3\)$/,
+      ],
+    ]),
+  )('%s, and leaves no inspector open', async (_, code, expected) => {
     const hung = await service(code);
     expect(await words(hung)).toMatch(expected);
     await until(() => hung.said().includes('Debugger listening on ws://127.0.0.1:'));
@@ -127,7 +137,7 @@ describe('liveness.js --last-words names the line', () => {
     await until(() => isClosed(hung));
   });
 
-  test('of the worker thread that beat', async () => {
+  testWide('of the worker thread that beat', async () => {
     const hung = await service(`const { Worker, isMainThread } = require('node:worker_threads');
 if (isMainThread) {
   for (const workerData of [1, 2]) new Worker(__filename, { workerData });
@@ -163,7 +173,7 @@ require('./main.js');`);
     expect(stdout).toContain(`    at hang (${resolve(hung.folder, '../src/worker.ts')}:4:`);
   });
 
-  test('in less than 200 bytes, with the work in hand and a part of the path', async () => {
+  testWide('in less than 200 bytes, with the work in hand and a part of the path', async () => {
     const hung = await service(BUSY, { note: '3 in hand, mail#42' });
     const line = await until(() => ((said) => said.includes(' at ') && said)(lastWords(hung)));
     expect(line).toMatch(/^dead: stale: last beat .*Z, limit 1m, 3 in hand, mail#42 the oldest, at \w+ \(busy.js:\d\)/);
@@ -176,7 +186,7 @@ require('./main.js');`);
     expect(many.stdout.length).toBeLessThan(200);
   });
 
-  test('of a process whose inspector was open, and leaves that open', async () => {
+  testWide('of a process whose inspector was open, and leaves that open', async () => {
     const hung = await service(BUSY, { options: ['--inspect=0'] });
     const before = ports(hung.pid);
     expect(before).toHaveLength(1);
@@ -200,11 +210,13 @@ const fifo = __dirname + '/fifo'; execSync('mkfifo ' + fifo);
 const turns = (count) => (count === 0 ? fs.writeSync(1, 'end') : setImmediate(turns, count - 1));
 setInterval(() => {}, 1e6);`;
 
-  test.each([
-    ['of a loop that awaits', `${FIFO} ${UP} (async () => { await fs.promises.readFile(fifo); turns(5); })();`],
-    ['of a synchronous child', `${FIFO} ${UP} execSync('exec cat ' + fifo); turns(5);`],
-    ['of a read that blocks', `${FIFO} ${UP} fs.readFileSync(fifo); turns(5);`],
-  ])('%s, and sends no signal', async (_, code) => {
+  test.each(
+    some([
+      ['of a loop that awaits', `${FIFO} ${UP} (async () => { await fs.promises.readFile(fifo); turns(5); })();`],
+      ['of a synchronous child', `${FIFO} ${UP} execSync('exec cat ' + fifo); turns(5);`],
+      ['of a read that blocks', `${FIFO} ${UP} fs.readFileSync(fifo); turns(5);`],
+    ]),
+  )('%s, and sends no signal', async (_, code) => {
     const hung = await service(code);
     expect(lastWords(hung)).toBe(ordinary(hung));
     // A signal would show at the latest when the loop turns again.
@@ -213,36 +225,38 @@ setInterval(() => {}, 1e6);`;
     expect(await allSaid(hung)).toBe('up\nend');
   });
 
-  test.each([
-    ['that is stopped', BUSY, {}, 'is not running: state T'],
-    [
-      'whose inspector would open beyond the loopback',
-      BUSY,
-      { options: ['--inspect-port=0.0.0.0:0'] },
-      'would open its inspector beyond the loopback',
-    ],
-    [
-      'whose NODE_OPTIONS would open it there',
-      BUSY,
-      { env: { NODE_OPTIONS: '--inspect-port=0.0.0.0:0' }, options: [] },
-      'would open its inspector beyond the loopback',
-    ],
-    ...(process.allowedNodeEnvironmentFlags.has('--disable-sigusr1')
-      ? ([['under --disable-sigusr1', BUSY, { options: ['--disable-sigusr1'] }, 'does not catch SIGUSR1']] as const)
-      : []),
-    [
-      'that is a shell',
-      'trap "echo caught" USR1; echo up; while :; do :; done',
-      { command: ['sh'], options: [] },
-      'is not Node',
-    ],
-    [
-      'that has another identity',
-      BUSY,
-      { record: { pid: undefined, start: undefined } },
-      'the heartbeat names no process of this machine',
-    ],
-  ] as [string, string, Conditions, string][])('of a process %s', async (what, code, conditions, why) => {
+  test.each(
+    some([
+      ['that is stopped', BUSY, {}, 'is not running: state T'],
+      [
+        'whose inspector would open beyond the loopback',
+        BUSY,
+        { options: ['--inspect-port=0.0.0.0:0'] },
+        'would open its inspector beyond the loopback',
+      ],
+      [
+        'whose NODE_OPTIONS would open it there',
+        BUSY,
+        { env: { NODE_OPTIONS: '--inspect-port=0.0.0.0:0' }, options: [] },
+        'would open its inspector beyond the loopback',
+      ],
+      ...(process.allowedNodeEnvironmentFlags.has('--disable-sigusr1')
+        ? ([['under --disable-sigusr1', BUSY, { options: ['--disable-sigusr1'] }, 'does not catch SIGUSR1']] as const)
+        : []),
+      [
+        'that is a shell',
+        'trap "echo caught" USR1; echo up; while :; do :; done',
+        { command: ['sh'], options: [] },
+        'is not Node',
+      ],
+      [
+        'that has another identity',
+        BUSY,
+        { record: { pid: undefined, start: undefined } },
+        'the heartbeat names no process of this machine',
+      ],
+    ] as [string, string, Conditions, string][]),
+  )('of a process %s', async (what, code, conditions, why) => {
     const hung = await service(code, conditions);
     if (what === 'that is stopped') hung.child.kill('SIGSTOP');
     expect(lastWords(hung)).toBe(ordinary(hung));
@@ -252,7 +266,7 @@ setInterval(() => {}, 1e6);`;
     expect(await allSaid(hung)).toBe('up\n');
   });
 
-  test('of a service that handles SIGUSR1 itself, which receives it instead', async () => {
+  testWide('of a service that handles SIGUSR1 itself, which receives it instead', async () => {
     const hung = await service(`const fs = require('node:fs');
 process.on('SIGUSR1', () => fs.writeSync(1, 'mine'));
 setTimeout(() => { ${UP} while (!fs.existsSync(__dirname + '/go')); setInterval(() => {}, 1e6); });`);
@@ -263,7 +277,7 @@ setTimeout(() => { ${UP} while (!fs.existsSync(__dirname + '/go')); setInterval(
     expect(isClosed(hung)).toBe(true);
   });
 
-  test('if another Node holds the port, and does not ask that one', async () => {
+  testWide('if another Node holds the port, and does not ask that one', async () => {
     const other = await service(BUSY, { options: ['--inspect=0'] });
     const hung = await service(BUSY, { options: [`--inspect-port=${ports(other.pid)[0] ?? 0}`] });
     expect(lastWords(hung)).toBe(ordinary(hung));
@@ -272,30 +286,33 @@ setTimeout(() => { ${UP} while (!fs.existsSync(__dirname + '/go')); setInterval(
     expect(other.said()).not.toContain('attached');
   });
 
-  test('in native code, within its own deadline', async () => {
+  testWide('in native code, within its own deadline', async () => {
     const hung = await service(`${UP} require('node:crypto').pbkdf2Sync('a', 'b', 2 ** 31 - 1, 64, 'sha512');`);
     expect(lastWords(hung)).toBe(ordinary(hung));
   });
 
-  test('under --other-pid-namespace, when alive, when dead for another reason, and without stack.cjs beside it', async () => {
-    const hung = await service(BUSY);
-    expect(lastWords(hung, '--other-pid-namespace')).toMatch(
-      /^dead: stale: .*by wall clock \(\S+\); 1 of 1 dead$|^dead: /,
-    );
-    const folder = scratch();
-    cpSync('dist/liveness.js', join(folder, 'liveness.js'));
-    const copied = spawnSync(process.execPath, [join(folder, 'liveness.js'), '--last-words', hung.beat], {
-      encoding: 'utf8',
-    });
-    expect([copied.status, copied.stdout.trimEnd(), copied.stderr]).toEqual([1, ordinary(hung), '']);
-    cpSync('dist/stack.cjs', join(folder, 'stack.cjs'));
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-    await until(() =>
-      spawnSync(process.execPath, [join(folder, 'liveness.js'), '--last-words', hung.beat], {
+  testWide(
+    'under --other-pid-namespace, when alive, when dead for another reason, and without stack.cjs beside it',
+    async () => {
+      const hung = await service(BUSY);
+      expect(lastWords(hung, '--other-pid-namespace')).toMatch(
+        /^dead: stale: .*by wall clock \(\S+\); 1 of 1 dead$|^dead: /,
+      );
+      const folder = scratch();
+      cpSync('dist/liveness.js', join(folder, 'liveness.js'));
+      const copied = spawnSync(process.execPath, [join(folder, 'liveness.js'), '--last-words', hung.beat], {
         encoding: 'utf8',
-      }).stdout.includes(' at '),
-    );
-  });
+      });
+      expect([copied.status, copied.stdout.trimEnd(), copied.stderr]).toEqual([1, ordinary(hung), '']);
+      cpSync('dist/stack.cjs', join(folder, 'stack.cjs'));
+      writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+      await until(() =>
+        spawnSync(process.execPath, [join(folder, 'liveness.js'), '--last-words', hung.beat], {
+          encoding: 'utf8',
+        }).stdout.includes(' at '),
+      );
+    },
+  );
 });
 
 describeIf(process.getuid?.() === 0, 'root')('another user', () => {
@@ -317,8 +334,10 @@ describeIf(process.getuid?.() === 0, 'root')('another user', () => {
   });
 });
 
-test('a service that is asked goes on as if nothing had been: no microtask early, no wait shorter, no match wrong', async () => {
-  const hung = await service(`const fs = require('node:fs');
+testWide(
+  'a service that is asked goes on as if nothing had been: no microtask early, no wait shorter, no match wrong',
+  async () => {
+    const hung = await service(`const fs = require('node:fs');
 const say = (text) => fs.writeSync(1, text + ' ');
 say('up');
 Promise.resolve().then(() => say('microtask'));
@@ -333,12 +352,13 @@ say('sync');
 const turns = (count) => (count === 0 ? say('end') : setImmediate(turns, count - 1));
 turns(5);
 setInterval(() => {}, 1e6);`);
-  for (let asked = 0; asked < 3; asked++) await words(hung);
-  writeFileSync(join(hung.folder, 'go'), '');
-  await until(() => hung.said().includes('end'));
-  expect(hung.said().replaceAll(/(?:Debugger|For help).*\n/g, '')).toBe('up sync microtask end ');
-  expect(isClosed(hung)).toBe(true);
-});
+    for (let asked = 0; asked < 3; asked++) await words(hung);
+    writeFileSync(join(hung.folder, 'go'), '');
+    await until(() => hung.said().includes('end'));
+    expect(hung.said().replaceAll(/(?:Debugger|For help).*\n/g, '')).toBe('up sync microtask end ');
+    expect(isClosed(hung)).toBe(true);
+  },
+);
 
 test.each([
   ['a timer', 'setTimeout(spin, 0)'],
