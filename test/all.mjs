@@ -14,6 +14,12 @@ const ELSEWHERE = [
   'rng-',
   'chart',
   'frameworks',
+  'lint',
+  'manifest',
+  'kubernetes-page',
+  'migrating',
+  'troubleshooting',
+  'wide/doctor',
   'wide/package',
   'wide/metrics',
 ];
