@@ -4,30 +4,22 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { declare } from './declare.mjs';
+import { shell } from './shell.mjs';
 
 process.chdir(join(import.meta.dirname, '..'));
-const SHELL = ['start', 'record', 'heartbeat', 'line', 'rare', 'directory', 'main'];
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 // Shorter files load faster. Names stay, for stack traces.
 const SHORT = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120 };
-// Without ws' server, and without the native modules that it would look for.
-const STACK = {
-  minify: true,
-  alias: { ws: './node_modules/ws/lib/websocket.js' },
-  external: ['bufferutil', 'utf-8-validate'],
-};
+const STACK = { minify: true, alias: { ws: './node_modules/ws/lib/websocket.js' } }; // without ws' server
 // yaml's browser build has ES modules, so esbuild can leave out what we do not use.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
 // A file of its own, which is loaded only if somebody asks for a stack. As .cjs it may be copied below any package.json.
-const plugins = [
-  {
-    name: 'stack',
-    setup: ({ onResolve }) => onResolve({ filter: /\/stack\.js$/ }, () => ({ path: './stack.cjs', external: true })),
-  },
-];
+const apart = ({ onResolve }) => onResolve({ filter: /\/stack\.js$/ }, () => ({ path: './stack.cjs', external: true }));
+const plugins = [{ name: 'stack', setup: apart }];
 const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false, plugins };
 // yargs reads translations from beside import.meta.url. There are none here, so its messages stay English.
 const NOWHERE = '"file:///nonexistent/node_modules/yargs/lib/platform-shims/esm.mjs"';
+// ws would look for native modules.
 const NO_NATIVE = { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' };
 rmSync('dist', { recursive: true, force: true });
 mkdirSync('dist');
@@ -39,7 +31,7 @@ const bundled = [
 ];
 const notices = [...new Set(bundled.flat().map(notice))].sort();
 writeFileSync('dist/NOTICES', ['The files in this folder contain parts of these packages.\n', ...notices].join('\n'));
-writeFileSync('dist/liveness.sh', shell(), { mode: 0o755 });
+writeFileSync('dist/liveness.sh', shell(version), { mode: 0o755 });
 
 declare();
 
@@ -62,12 +54,4 @@ function notice(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const file = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name));
   return `${'-'.repeat(80)}\n${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
-}
-
-/** Joins the shell files. Drops comments and indentation from line 6 on: dash would read them at every probe. */
-function shell() {
-  const lines = SHELL.flatMap((name) => readFileSync(`src/liveness/${name}.sh`, 'utf8').trimEnd().split('\n'));
-  const code = lines.slice(5).filter((line) => !/^ *(#|$)/.test(line));
-  const text = [...lines.slice(0, 5), ...code.map((line) => line.trimStart()), ''].join('\n');
-  return text.replace('@VERSION@', version).replace('@HELP@\n', () => readFileSync('src/liveness/help.txt', 'utf8'));
 }
