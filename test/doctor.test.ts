@@ -185,7 +185,9 @@ spec:
   });
 
   test("has the API's timeoutSeconds of 1 where it states none, also as JSON", () => {
-    const list = { items: [{ spec: { containers: [{ livenessProbe: { exec: { command: ['true'] } } }] } }] };
+    const list = {
+      items: [{ kind: 'Pod', spec: { containers: [{ livenessProbe: { exec: { command: ['true'] } } }] } }],
+    };
     expect(probeIn(JSON.stringify(list), 'pods.json')).toEqual({
       command: ['true'],
       timeout: 1000,
@@ -194,7 +196,30 @@ spec:
     });
   });
 
+  const probing = (...lines: string[]): string =>
+    ['kind: Pod', 'spec:', '  containers:', '    - livenessProbe:', ...lines.map((line) => `        ${line}`)].join(
+      '\n',
+    );
+
   test.each([
+    ['a timeoutSeconds of 0 is unset', probing('exec: { command: [sh] }', 'timeoutSeconds: 0'), 1000, ['sh']],
+    ['a number is a word', probing('exec: { command: [sleep, 0] }'), 1000, ['sleep', '0']],
+    ['an anchor may hold itself', `metadata: &a { b: *a }\n${probing('exec: { command: [sh] }')}`, 1000, ['sh']],
+  ])('is read as by lint: %s', (_, text, timeout, command) => {
+    expect(probeIn(text, 'pod.yaml')).toMatchObject({ timeout, command });
+  });
+
+  test('may make variables of those before them', () => {
+    const variables = '[{ name: A, value: x }, { name: B, value: $(A)$(C) }, { name: C, value: z }]';
+    const text = `${probing('exec: { command: [$(B)] }')}\n      env: ${variables}\n`;
+    expect(probeIn(text, 'pod.yaml')).toMatchObject({ command: ['x$(C)'], env: { A: 'x', B: 'x$(C)', C: 'z' } });
+  });
+
+  test.each([
+    [
+      'kind: Pod\nspec: { replicas: {{ .Values.replicas }} }\n',
+      /pod\.yaml: a Helm template; render it first: helm template\n$/,
+    ],
     ['kind: Service\n', /expected a container with livenessProbe\.exec\.command; it has none\n$/],
     ['a: [1\n', /pod\.yaml: Flow sequence in block collection/],
   ])('that has no probe, or is none, is refused: %j', async (text, says) => {

@@ -463,7 +463,7 @@ describe('the command', () => {
     [
       'a template',
       'kind: Pod\nspec: {{ .Values.spec }}\n',
-      /^\S+:2:7: a Helm template; render it first: helm template \.\.\. \| k8s-liveness lint -\n$/,
+      /^\S+:2:7: a Helm template; render it first: helm template\n$/,
     ],
     [
       'a template with control flow',

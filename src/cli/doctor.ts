@@ -96,7 +96,7 @@ async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string
   const stated = probeIn(readFileSync(first === '-' ? 0 : first, 'utf8'), first);
   const cwd = stated.cwd !== undefined && existsSync(stated.cwd) ? stated.cwd : undefined;
   const env = { ...process.env, ...stated.env };
-  return { paths, probe: { command: stated.command, timeout: timeout ?? stated.timeout, env, cwd } };
+  return { paths, probe: { ...stated, timeout: timeout ?? stated.timeout, env, cwd } };
 }
 
 function commandOf(text: string): string[] {

@@ -1,53 +1,31 @@
-import { parseAllDocuments } from 'yaml';
 import { UsageError } from '../command';
-
-export interface Stated {
-  readonly command: readonly string[];
-  /** Milliseconds. */
-  readonly timeout: number;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string | undefined;
-}
-
-interface Container {
-  readonly workingDir?: string;
-  readonly env?: readonly { readonly name: string; readonly value?: string }[];
-  readonly livenessProbe: { readonly exec: { readonly command: readonly string[] }; readonly timeoutSeconds?: number };
-}
+import { read } from '../lint/documents';
+import { podsOf } from '../lint/pods';
+import type { Probe } from './probe';
 
 /** The liveness probe of the first container that has an exec probe. */
-export function probeIn(text: string, name: string): Stated {
-  const documents = parseAllDocuments(text);
-  for (const document of documents) {
-    const [error] = document.errors;
-    if (error) throw new UsageError(`${name}: ${error.message.split('\n')[0] ?? ''}`);
-    const container = find(document.toJS());
-    if (!container) continue;
-    const { exec, timeoutSeconds = 1 } = container.livenessProbe; // the API's default
+export function probeIn(text: string, name: string): Probe {
+  const { documents, obstacle } = read(text);
+  if (obstacle) throw new UsageError(`${name}: ${obstacle.message}`);
+  const containers = documents.flatMap((document) => podsOf(document)).flatMap((pod) => pod.containers);
+  for (const { kind, command, timing, container } of containers.flatMap(({ probes }) => probes)) {
+    if (kind !== 'liveness' || command === undefined) continue;
     const env: Record<string, string> = {};
-    for (const { name, value } of container.env ?? []) if (value !== undefined) env[name] = value;
-    // As the kubelet does: $(NAME) by the container's own variables, and $$ is $.
+    // As the kubelet does: $(NAME) by the container's own variables so far, and $$ is $.
     const expand = (word: string): string =>
       word.replaceAll(/\$(?:\$|\(([^)]+)\))/g, (whole, variable?: string) =>
         variable === undefined ? '$' : (env[variable] ?? whole),
       );
+    for (const entry of container.value.get('env').items) {
+      const [variable, value] = [entry.get('name').text, entry.get('value').text];
+      if (variable !== undefined && value !== undefined) env[variable] = expand(value);
+    }
     return {
-      command: exec.command.map((word) => expand(word)),
-      timeout: timeoutSeconds * 1000,
+      command: command.words.map(expand),
+      timeout: timing.timeoutSeconds * 1000,
       env,
-      cwd: container.workingDir,
+      cwd: container.value.get('workingDir').text,
     };
   }
   throw new UsageError(`${name}: expected a container with livenessProbe.exec.command; it has none`);
-}
-
-function find(node: unknown): Container | undefined {
-  if (typeof node !== 'object' || node === null) return undefined;
-  const { livenessProbe } = node as { livenessProbe?: { exec?: { command?: unknown } } };
-  if (Array.isArray(livenessProbe?.exec?.command)) return node as Container;
-  for (const child of Object.values(node)) {
-    const found = find(child);
-    if (found) return found;
-  }
-  return undefined;
 }

@@ -17,7 +17,6 @@ export interface Position {
   readonly column: number;
 }
 
-export const RENDER_FIRST = 'a Helm template; render it first: helm template ... | k8s-liveness lint -';
 /** Aliases can make a tree of any depth, even one without an end. */
 const DEEPEST = 5;
 
@@ -30,7 +29,9 @@ export function read(text: string): Source {
   const error = documents.flatMap((document) => document.errors)[0];
   const isTemplate = error === undefined ? documents.some(hasTemplate) : text.includes('{{');
   const position = error?.pos[0] ?? 0;
-  const message = isTemplate ? RENDER_FIRST : (error?.message.split('\n', 1)[0] ?? '');
+  const message = isTemplate
+    ? 'a Helm template; render it first: helm template'
+    : (error?.message.split('\n', 1)[0] ?? '');
   return {
     documents: documents.map((document) => new Value(document.contents, 0, document)),
     obstacle:
