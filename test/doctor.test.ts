@@ -148,6 +148,7 @@ describe('the probe', () => {
     expect(certificates).toMatch(/^warning: the probe inherits NODE_EXTRA_CA_CERTS=.* -> .*env NODE_EXTRA_CA_CERTS=$/);
     const mended = as('env', 'NODE_OPTIONS=', 'NODE_EXTRA_CA_CERTS=', ...node);
     expect([mended.answer.slice(0, 2), mended.environment]).toEqual(['ok', ['']]);
+    expect(as('sh', '-c', 'NODE_OPTIONS= node x').environment).toEqual([certificates]);
     expect(as('sh', 'dist/liveness.sh').environment).toEqual(['']); // a shell heeds neither
   });
 });
@@ -343,11 +344,10 @@ describe('the limits of the control group', () => {
       'warning: 9 threads left of 40 threads; the probe needs 8 threads',
       'warning: the kernel has killed here 3 times for want of memory',
     ]);
-    expect(levels(['env', 'X=', '/nodejs/bin/node', 'x']).map((line) => line.split(':')[0])).toEqual([
-      'error',
-      'error',
-      'warning',
-    ]);
+    const node = ['error', 'error', 'warning'];
+    expect(levels(['env', 'X=', '/nodejs/bin/node', 'x']).map((line) => line.split(':')[0])).toEqual(node);
+    expect(levels(['sh', '-c', 'exec node x']).map((line) => line.split(':')[0])).toEqual(node);
+    expect(levels(['pgrep', 'node'])).toEqual(levels(['sh', 'x']));
   });
 
   test('the tightest one from our group upwards counts', () => {

@@ -8,9 +8,10 @@ import { flag, limitOf, pathsOf, UsageError, value, type Command } from './comma
 import { read, warning, type Finding } from './doctor/finding';
 import { folderFindings } from './doctor/folder';
 import { heartbeatFindings } from './doctor/heartbeat';
-import { limitFindings, limits } from './doctor/limits';
+import { limitFindings, limits, MIB } from './doctor/limits';
 import { childrenOf, findReaper, procFindings, reaperFinding } from './doctor/machine';
-import { environmentFindings, isNode, probeFindings, ROOM, type Probe } from './doctor/probe';
+import { environmentFindings, isNode, probeFindings, type Probe } from './doctor/probe';
+import { ROOM } from './manifest/numbers';
 import { reports } from './report';
 
 export const doctor: Command = {
@@ -68,7 +69,7 @@ Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
 
 /** The probe, and what it leaves behind. */
 async function runFindings(probe: Probe, { cpu, memory }: ReturnType<typeof limits>): Promise<Finding[]> {
-  const need = ROOM[isNode(probe.command) ? 'node' : 'sh'].memory;
+  const need = ROOM[isNode(probe.command) ? 'node' : 'sh'].mebibytes * MIB;
   if (memory && memory.left < need) {
     return [warning('start', 'not tried: the kernel could kill the service for want of memory', 'see memory below')];
   }

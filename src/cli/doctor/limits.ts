@@ -1,7 +1,8 @@
+import { ROOM } from '../manifest/numbers';
 import { error, mounts, ok, warning, type Finding, type Read } from './finding';
-import { ROOM, isNode } from './probe';
+import { isNode } from './probe';
 
-const MIB = 2 ** 20;
+export const MIB = 2 ** 20;
 /** cgroup v1 writes about 2^63 for no limit. */
 const NO_LIMIT = 2 ** 60;
 
@@ -63,7 +64,7 @@ export function limits(read: Read): Limits {
 export function limitFindings({ memory, pids, kills }: Limits, command: readonly string[]): Finding[] {
   const room = ROOM[isNode(command) ? 'node' : 'sh'];
   const findings = [
-    shareFinding('memory', memory, room.memory, (bytes) => `${(bytes / MIB).toFixed(1)} MiB`),
+    shareFinding('memory', memory, room.mebibytes * MIB, (bytes) => `${(bytes / MIB).toFixed(1)} MiB`),
     shareFinding('pids', pids, room.threads, (count) => `${count} threads`),
   ];
   if (kills > 0) {

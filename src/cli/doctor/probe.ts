@@ -1,15 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
-import { basename, delimiter, resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 import { formatLimit } from '../../duration';
 import { printable } from '../../verdict';
+import { CommandLine } from '../lint/command-line';
 import { error, ok, warning, type Finding, type Read } from './finding';
-
-/** What a probe needs beside the service: measured by bench/containers.mjs, and said in README. */
-export const ROOM = {
-  sh: { memory: 6 * 2 ** 20, threads: 8 },
-  node: { memory: 12 * 2 ** 20, threads: 12 },
-} as const;
 
 /** Milliseconds in a clock tick of /proc. */
 const TICK = 10;
@@ -36,8 +31,9 @@ interface Run {
   readonly failure: string | undefined;
 }
 
+/** Whether the probe starts Node, perhaps below a shell. */
 export function isNode(command: readonly string[]): boolean {
-  return command.some((word) => /^node(js)?$/.test(basename(word)));
+  return new CommandLine(command).nodes.length > 0;
 }
 
 /** Runs the probe as the kubelet does: without a shell, several times, and judges how it went. */
@@ -166,15 +162,14 @@ function childrensCpu(read: Read): number | undefined {
 
 /** What in the environment slows or breaks a Node probe. */
 export function environmentFindings({ command, env }: Probe): Finding[] {
-  if (!isNode(command)) return [];
-  const at = command.findIndex((word) => /^node(js)?$/.test(basename(word)));
+  const { nodes } = new CommandLine(command);
   const harm = {
     NODE_OPTIONS: 'an agent that it loads slows or breaks the probe',
     NODE_EXTRA_CA_CERTS: 'it makes Node 20 take 1.6 times the CPU',
   };
   return Object.entries(harm).flatMap(([name, why]) => {
     // An empty one is as good as none.
-    if (!env[name] || command.slice(0, at).includes(`${name}=`)) return [];
+    if (!env[name] || nodes.every(({ assigned }) => assigned.has(name))) return [];
     const found = printable(`${name}=${env[name]}`).slice(0, 100);
     return [warning('environment', `the probe inherits ${found}`, `${why}: begin the command with env ${name}=`)];
   });

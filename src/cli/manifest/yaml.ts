@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { Document, isMap, isScalar, isSeq, visit, type Node } from 'yaml';
 import { dockerDecision, decision } from '../../kubelet';
-import { meaning, words, type Numbers } from './numbers';
+import { meaning, ROOM, words, type Numbers } from './numbers';
 
 export type Probe = 'sh' | 'node' | 'own';
 
@@ -22,9 +22,6 @@ export const WORKING_DIRECTORY = '/app';
 export const RUNDIR = '/run/liveness';
 const USER = 1000;
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
-
-/** What a probe needs beside the service: measured by bench/containers.mjs. */
-export const ROOM = { sh: { mebibytes: 6, threads: 8 }, node: { mebibytes: 12, threads: 12 } } as const;
 
 const DIST = 'node_modules/k8s-liveness/dist';
 // A NODE_OPTIONS that loads an agent would slow or break the probe; NODE_EXTRA_CA_CERTS slows Node 20.

@@ -1,7 +1,7 @@
 // Where a heartbeat is, and what room its probe has.
 
 import { posix } from 'node:path';
-import { ROOM } from '../../manifest/yaml';
+import { ROOM } from '../../manifest/numbers';
 import { AGENTS } from '../command-line';
 import type { Value } from '../documents';
 import { variableOf, wordsOf, type Container, type Probe } from '../pods';
