@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
-import type { Arguments } from 'yargs';
-import { LIMIT_FORMS, parseLimit } from '../duration';
-import { shown } from '../errors';
 import { printable } from '../verdict';
-import { pathsOf, UsageError, value, type Command } from './command';
+import { limitOf, oneOf, pathsOf, UsageError, value, type Command } from './command';
 import type { Context } from './context';
 import type { Finding } from './lint/findings';
+import type { Settings } from './lint/rule';
 
 const UNREADABLE = 2;
 const STDIN = 'stdin';
@@ -35,9 +33,9 @@ docs/lint.md explains each rule, with a bad and a good example.
 Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or bad usage.`,
       ),
   handler: async (args, context) => {
-    const format = FORMATS.find((name) => name === (args.format ?? 'text'));
-    if (!format) throw new UsageError(`--format expected text, json, github or sarif; got ${shown(args.format)}`);
-    const settings = { maxRestart: maxRestartOf(args) };
+    const format = oneOf(args, 'format', FORMATS) ?? 'text';
+    const longest = args['max-restart'];
+    const settings = { maxRestart: longest === undefined ? undefined : limitOf(longest, 'max-restart') / 1000 };
     const files = pathsOf(args);
     if (files.length === 0 && process.stdin.isTTY) throw new UsageError('expected FILE..., or - for standard input');
     const results = [];
@@ -50,18 +48,10 @@ Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or
   },
 };
 
-function maxRestartOf(args: Arguments): number | undefined {
-  const text = args['max-restart'] as string | undefined;
-  if (text === undefined) return undefined;
-  const ms = parseLimit(text);
-  if (ms === undefined) throw new UsageError(`--max-restart expected ${LIMIT_FORMS}; got ${shown(text)}`);
-  return ms / 1000;
-}
-
 /** Returns undefined, after a line that says why, if the file cannot be read. */
 async function lintFile(
   path: string,
-  settings: { readonly maxRestart: number | undefined },
+  settings: Settings,
   { stderr }: Context,
 ): Promise<readonly Finding[] | undefined> {
   const name = path === '-' ? STDIN : path;

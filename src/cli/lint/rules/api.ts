@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { Value } from '../documents';
 import type { Fault, Rule } from '../rule';
 
-const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
+export const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
 const NUMBERS = ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold', 'terminationGracePeriodSeconds']; // prettier-ignore
 
 export const refused: Rule = {

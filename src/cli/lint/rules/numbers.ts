@@ -4,6 +4,7 @@ import { coldStart, decision, seesEveryBeat } from '../../../kubelet';
 import { words } from '../../manifest/numbers';
 import type { Probe } from '../pods';
 import { perProbe, type Rule } from '../rule';
+import { HANDLERS } from './api';
 
 export const queuedTimeouts: Rule = {
   id: 'timeout-over-period',
@@ -64,8 +65,6 @@ export const sameAsReadiness: Rule = {
     };
   }),
 };
-
-const HANDLERS = ['exec', 'httpGet', 'tcpSocket', 'grpc'];
 
 function handlerOf(probe: Probe['value']): string {
   return HANDLERS.map((name) => String(probe.get(name))).join();
