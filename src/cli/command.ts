@@ -43,6 +43,11 @@ export function limitOf(text: unknown, option = 'maximum-age'): number {
   throw new UsageError(`--${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
 }
 
+/** As {@link limitOf}; undefined if the option is not given. */
+export function givenLimit(args: Arguments, option: string): number | undefined {
+  return args[option] === undefined ? undefined : limitOf(args[option], option);
+}
+
 /** Not yargs' `choices`, whose refusal takes several lines. */
 export function oneOf<T extends string>(args: Arguments, option: string, choices: readonly T[]): T | undefined {
   const text = args[option];

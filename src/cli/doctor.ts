@@ -4,7 +4,7 @@ import type { Arguments } from 'yargs';
 import { TIMESTAMP_PATH } from '../defaults';
 import { shown } from '../errors';
 import { patiently } from '../judge';
-import { flag, limitOf, pathsOf, UsageError, value, type Command } from './command';
+import { flag, givenLimit, pathsOf, UsageError, value, type Command } from './command';
 import { read, warning, type Finding } from './doctor/finding';
 import { folderFindings } from './doctor/folder';
 import { heartbeatFindings } from './doctor/heartbeat';
@@ -87,7 +87,7 @@ async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string
   const isManifest = first === '-' || /\.(ya?ml|json)$/.test(first);
   const named = isManifest ? words.slice(1) : words;
   const paths = named.length > 0 ? named : [TIMESTAMP_PATH];
-  const timeout = args.timeout === undefined ? undefined : limitOf(args.timeout, 'timeout');
+  const timeout = givenLimit(args, 'timeout');
   if (isManifest && args.command !== undefined) throw new UsageError(`expected --command or a manifest; got both`);
   if (!isManifest) {
     const command = args.command === undefined ? [...shipped(), ...named] : commandOf(args.command as string);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { text as readAll } from 'node:stream/consumers';
 import { printable } from '../verdict';
-import { limitOf, oneOf, pathsOf, UsageError, value, type Command } from './command';
+import { givenLimit, oneOf, pathsOf, UsageError, value, type Command } from './command';
 import type { Context } from './context';
 import type { Finding } from './lint/findings';
 import type { Settings } from './lint/rule';
@@ -34,8 +34,8 @@ Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or
       ),
   handler: async (args, context) => {
     const format = oneOf(args, 'format', FORMATS) ?? 'text';
-    const longest = args['max-restart'];
-    const settings = { maxRestart: longest === undefined ? undefined : limitOf(longest, 'max-restart') / 1000 };
+    const longest = givenLimit(args, 'max-restart');
+    const settings = { maxRestart: longest === undefined ? undefined : longest / 1000 };
     const files = pathsOf(args);
     if (files.length === 0 && process.stdin.isTTY) throw new UsageError('expected FILE..., or - for standard input');
     const results = [];

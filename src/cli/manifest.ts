@@ -1,9 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import type { Arguments } from 'yargs';
-import { LIMIT_FORMS, parseLimit } from '../duration';
 import { shown } from '../errors';
 import { printable } from '../verdict';
-import { flag, limitOf, oneOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
+import { flag, givenLimit, limitOf, oneOf, requiredLimit, UsageError, value, wordsOf, type Command } from './command';
 import { sizeOf } from './context';
 import { numbersFor, type Wishes } from './manifest/numbers';
 import type { Subject } from './manifest/yaml';
@@ -89,12 +88,10 @@ function wishesOf(args: Arguments): Wishes {
 
 /** A manifest holds whole seconds only. */
 function secondsOf(args: Arguments, option: string): number | undefined {
-  const text = args[option] as string | undefined;
-  if (text === undefined) return undefined;
-  const ms = parseLimit(text);
-  if (ms === undefined) throw new UsageError(`--${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
+  const ms = givenLimit(args, option);
+  if (ms === undefined) return undefined;
   if (ms % 1000 === 0 && ms <= LONGEST * 1000) return ms / 1000;
-  throw new UsageError(`--${option} expected whole seconds, at most 30d; got ${text}`);
+  throw new UsageError(`--${option} expected whole seconds, at most 30d; got ${String(args[option])}`);
 }
 
 function failuresOf(text: string | undefined): number | undefined {

@@ -4,7 +4,7 @@ import { examine, type Examined, type Reader } from '../judge';
 import type { Clock } from '../proc';
 import type { Work } from '../record';
 import type { Verdict } from '../verdict';
-import { flag, limitOf, pathsOf, value } from './command';
+import { flag, givenLimit, pathsOf, value } from './command';
 
 export interface Report {
   readonly verdict: Verdict;
@@ -27,14 +27,13 @@ export const READING = {
 
 /** Judges each path of the command line, or the default paths if there is none. */
 export function reports(args: Arguments, clock: Clock, defaultPaths: readonly string[] = [TIMESTAMP_PATH]): Report[] {
-  const limit = args['maximum-age'];
   const reader: Reader = {
     clock,
     otherPidNamespace: args['other-pid-namespace'] === true,
     ignoreError: args['ignore-error'] === true,
     isDirectory: false,
     limit: undefined,
-    plainLimit: limit === undefined ? undefined : limitOf(limit),
+    plainLimit: givenLimit(args, 'maximum-age'),
   };
   const named = pathsOf(args);
   if (args.process !== true) {

@@ -5,7 +5,7 @@ import type { Arguments } from 'yargs';
 import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import type { Clock } from '../proc';
 import { printable } from '../verdict';
-import { flag, limitOf, UsageError, value, wordsOf, type Command } from './command';
+import { flag, givenLimit, limitOf, UsageError, value, wordsOf, type Command } from './command';
 import type { Context } from './context';
 import { CommandDirectory } from './run/command-directory';
 import { Guard, type Guarding } from './run/watchdog';
@@ -64,8 +64,6 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 124 
 };
 
 function guardingOf(args: Arguments, clock: Clock): Guarding {
-  const limit = (option: string): number | undefined =>
-    args[option] === undefined ? undefined : limitOf(args[option], option);
   const path = (args.path as string | undefined) ?? TIMESTAMP_PATH;
   if (path === '') throw new UsageError("--path expected a path; got ''");
   return {
@@ -76,10 +74,10 @@ function guardingOf(args: Arguments, clock: Clock): Guarding {
       ignoreError: true, // as for liveness: a restart mends no outage
       isDirectory: false,
       limit: undefined,
-      plainLimit: limit('maximum-age'),
+      plainLimit: givenLimit(args, 'maximum-age'),
     },
-    startup: limit('startup') ?? 300_000,
-    grace: limit('grace') ?? 10_000,
+    startup: givenLimit(args, 'startup') ?? 300_000,
+    grace: givenLimit(args, 'grace') ?? 10_000,
   };
 }
 
