@@ -1,11 +1,11 @@
-import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arguments } from 'yargs';
 import { TIMESTAMP_PATH } from '../defaults';
 import { shown } from '../errors';
 import { patiently } from '../judge';
 import { flag, givenLimit, pathsOf, UsageError, value, type Command } from './command';
-import { read, warning, type Finding } from './doctor/finding';
+import { mayAccess, read, warning, type Finding } from './doctor/finding';
 import { folderFindings } from './doctor/folder';
 import { heartbeatFindings } from './doctor/heartbeat';
 import { limitFindings, limits, MIB } from './doctor/limits';
@@ -118,14 +118,7 @@ function commandOf(text: string): string[] {
 /** The shipped probe that can start here. */
 function shipped(): string[] {
   const folders = (process.env.PATH ?? '').split(':');
-  const hasShell = folders.some((folder) => {
-    try {
-      accessSync(join(folder, 'sh'), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  const hasShell = folders.some((folder) => mayAccess(join(folder, 'sh'), constants.X_OK));
   return hasShell ? ['sh', join(__dirname, 'liveness.sh')] : [process.execPath, join(__dirname, 'liveness.js')];
 }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { accessSync, readFileSync } from 'node:fs';
 
 /** `error`: the probe, or the service beside it, will fail. `warning`: it may. */
 export type Level = 'ok' | 'warning' | 'error';
@@ -36,6 +36,16 @@ export const read: Read = (path) => {
     return undefined;
   }
 };
+
+/** @param mode such as `constants.X_OK`. */
+export function mayAccess(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export interface Mount {
   /** The folder of the file system that is mounted. */

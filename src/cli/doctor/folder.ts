@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs';
+import { constants, existsSync, realpathSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { printable } from '../../verdict';
-import { error, mounts, ok, warning, type Finding, type Mount, type Read } from './finding';
+import { error, mayAccess, mounts, ok, warning, type Finding, type Mount, type Read } from './finding';
 
 const IN_MEMORY = ['tmpfs', 'ramfs'];
 /** A heartbeat takes a page at most. */
@@ -20,7 +20,7 @@ export function folderFindings(path: string, read: Read): Finding[] {
   const real = realpathSync(nearest);
   const mount = mountOf(real, all);
   const where = mount ? `${mount.type} at ${printable(mount.point)}` : 'an unknown file system';
-  if (!mayWrite(nearest)) {
+  if (!mayAccess(nearest, constants.W_OK | constants.X_OK)) {
     const why = mount?.options.includes('ro')
       ? 'is read-only'
       : `may not be written by user ${process.getuid?.() ?? '?'}`;
@@ -77,15 +77,6 @@ function mountOf(path: string, all: readonly Mount[]): Mount | undefined {
 function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function mayWrite(folder: string): boolean {
-  try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    return true;
   } catch {
     return false;
   }

@@ -68,9 +68,8 @@ export function limitFindings({ memory, pids, kills }: Limits, command: readonly
     shareFinding('pids', pids, room.threads, (count) => `${count} threads`),
   ];
   if (kills > 0) {
-    findings.push(
-      warning('memory', `the kernel has killed here ${kills} times for want of memory`, 'raise the memory limit'),
-    );
+    const found = `processes that the kernel has killed here for want of memory: ${kills}`;
+    findings.push(warning('memory', found, 'raise the memory limit'));
   }
   return findings;
 }

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 import { formatLimit } from '../../duration';
 import { printable } from '../../verdict';
 import { CommandLine } from '../lint/command-line';
-import { error, ok, warning, type Finding, type Read } from './finding';
+import { error, mayAccess, ok, warning, type Finding, type Read } from './finding';
 
 /** Milliseconds in a clock tick of /proc. */
 const TICK = 10;
@@ -81,7 +81,9 @@ function run({ command: [program = '', ...args], timeout, env, cwd }: Probe): Ru
 /** What keeps a container runtime from starting the command. Node's spawn would hand a script without `#!` to a shell. */
 function startObstacle({ command: [program = ''], env, cwd }: Probe): string | undefined {
   const folders = program.includes('/') ? [''] : (env.PATH ?? '').split(delimiter);
-  const found = folders.map((folder) => resolve(cwd ?? '.', folder, program)).find(isExecutable);
+  const found = folders
+    .map((folder) => resolve(cwd ?? '.', folder, program))
+    .find((path) => mayAccess(path, constants.X_OK));
   if (found === undefined) return `no such command that may be executed: ${program}`;
   const start = Buffer.alloc(4);
   try {
@@ -93,15 +95,6 @@ function startObstacle({ command: [program = ''], env, cwd }: Probe): string | u
   }
   const isProgram = start.toString('latin1') === '\x7fELF' || start.toString('latin1', 0, 2) === '#!';
   return isProgram || process.platform !== 'linux' ? undefined : `${found} is no program, and has no line #!`;
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function answer(runs: readonly Run[], probe: Probe): Finding {
