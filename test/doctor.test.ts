@@ -6,6 +6,7 @@ import { read, type Finding } from '../src/cli/doctor/finding';
 import { folderFindings } from '../src/cli/doctor/folder';
 import { heartbeatFindings } from '../src/cli/doctor/heartbeat';
 import { limitFindings, limits } from '../src/cli/doctor/limits';
+import { reaperFinding } from '../src/cli/doctor/machine';
 import { probeIn } from '../src/cli/doctor/manifest';
 import { environmentFindings, probeFindings, time } from '../src/cli/doctor/probe';
 import { reports } from '../src/cli/report';
@@ -25,12 +26,12 @@ function about(name: string, findings: readonly Finding[]): string {
 /** Runs a probe as doctor does. */
 function tried(command: string | readonly string[], { timeout = 60_000, cpu = undefined as number | undefined } = {}) {
   const words = typeof command === 'string' ? command.split(' ') : command;
-  const findings = probeFindings(
+  const { findings, runs } = probeFindings(
     { command: words, timeout, env: { ...process.env, NODE_OPTIONS: '' }, cwd: undefined },
     cpu,
     read,
   );
-  return { findings, about: (name: string) => about(name, findings) };
+  return { findings, runs, about: (name: string) => about(name, findings) };
 }
 
 /** A script that can be a probe. */
@@ -98,9 +99,13 @@ describe('the probe', () => {
   });
 
   test('that takes longer than its timeout', () => {
-    const { about } = tried('sleep 600', { timeout: 50 });
+    const { about, runs } = tried('sleep 600', { timeout: 50 });
     expect(about('time')).toMatch(/^error: 1 run \d+ ms.*; timeoutSeconds 50ms -> set timeoutSeconds: 5/);
     expect(about('answer')).toMatch(/^warning: was killed before it could answer/);
+    const reaper = { pid: 1, name: 'node', reaps: false };
+    // What a shell leaves behind when it is killed.
+    expect(reaperFinding(reaper, 1, runs, 0)).toMatchObject({ level: 'error', about: 'reaping' });
+    expect(reaperFinding(reaper, 0, tried('/no/such').runs, 0)).toMatchObject({ level: 'ok', about: 'reaping' });
   });
 
   test('that takes longer than its timeout only at the CPU limit, or beside a service that uses it up', () => {
@@ -138,7 +143,7 @@ describe('the probe', () => {
     const node = ['node', 'dist/liveness.js', fileOf(record())];
     const as = (...command: string[]) => {
       const probe = { command, timeout: 60_000, env: { ...process.env, ...variables }, cwd: undefined };
-      const findings = [...probeFindings(probe, undefined, read), ...environmentFindings(probe)];
+      const findings = [...probeFindings(probe, undefined, read).findings, ...environmentFindings(probe)];
       return { answer: about('answer', findings), environment: about('environment', findings).split('\n') };
     };
     const broken = as(...node);

@@ -75,10 +75,10 @@ async function runFindings(probe: Probe, { cpu, memory }: ReturnType<typeof limi
   }
   const reaper = await findReaper(read);
   const before = reaper ? childrenOf(reaper.pid, read).map(({ pid }) => pid) : [];
-  const findings = probeFindings(probe, cpu, read);
+  const { findings, runs } = probeFindings(probe, cpu, read);
   const after = reaper ? childrenOf(reaper.pid, read) : [];
   const left = after.filter(({ pid }) => !before.includes(pid)).length;
-  return [...findings, reaperFinding(reaper, left, after.filter(({ isZombie }) => isZombie).length)];
+  return [...findings, reaperFinding(reaper, left, runs, after.filter(({ isZombie }) => isZombie).length)];
 }
 
 async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string[] }> {

@@ -9,8 +9,8 @@ import { error, mayAccess, ok, warning, type Finding, type Read } from './findin
 /** Milliseconds in a clock tick of /proc. */
 const TICK = 10;
 
-/** How often the probe is run. */
-export const RUNS = 5;
+/** How often a probe is run that is not too slow. */
+const RUNS = 5;
 
 /** Beside a service that uses up its own CPU limit a probe took up to so many times as long: docs/truth.md. */
 const CROWDED = 10;
@@ -37,17 +37,24 @@ export function isNode(command: readonly string[]): boolean {
 }
 
 /** Runs the probe as the kubelet does: without a shell, several times, and judges how it went. */
-export function probeFindings(probe: Probe, cpuLimit: number | undefined, read: Read): Finding[] {
+export function probeFindings(
+  probe: Probe,
+  cpuLimit: number | undefined,
+  read: Read,
+): { readonly findings: readonly Finding[]; readonly runs: number } {
   const obstacle = startObstacle(probe);
-  if (obstacle !== undefined) return [neverStarts(obstacle)];
+  if (obstacle !== undefined) return { findings: [neverStarts(obstacle)], runs: 0 };
   const before = childrensCpu(read);
   const runs: Run[] = [];
   for (let count = 0; count < RUNS && !runs.some((run) => isSlow(run, probe)); count++) runs.push(run(probe));
   const after = childrensCpu(read);
   const cpu = before === undefined || after === undefined ? undefined : (after - before + TICK) / runs.length;
   const failure = runs.find(({ failure }) => failure !== undefined && failure !== 'ETIMEDOUT')?.failure;
-  if (failure !== undefined) return [neverStarts(`${probe.command[0] ?? ''} cannot be started: ${failure}`)];
-  return [ok('start', printable(probe.command.join(' '))), answer(runs, probe), time(runs, cpu, probe, cpuLimit)];
+  const findings =
+    failure === undefined
+      ? [ok('start', printable(probe.command.join(' '))), answer(runs, probe), time(runs, cpu, probe, cpuLimit)]
+      : [neverStarts(`${probe.command[0] ?? ''} cannot be started: ${failure}`)];
+  return { findings, runs: runs.length };
 }
 
 function neverStarts(found: string): Finding {
