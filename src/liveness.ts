@@ -85,13 +85,9 @@ function ask(): Answer {
     ? parseCommandLine(args)
     : { paths: args, ...PLAIN_REQUEST };
   const reader = { clock: systemClock, limit: undefined, isDirectory: false, ...asked };
-  const judgeAll = (paths: readonly string[]): Verdict[] => paths.map((path) => judge(path, reader));
-  if (!askDefault) return { verdicts: judgeAll(paths.length > 0 ? paths : [TIMESTAMP_PATH]), reader, lastWords };
-  return {
-    verdicts: [judge(processDirectory(), { ...reader, isDirectory: true }), ...judgeAll(paths)],
-    reader,
-    lastWords,
-  };
+  const directory = askDefault ? [judge(processDirectory(), { ...reader, isDirectory: true })] : [];
+  const named = askDefault || paths.length > 0 ? paths : [TIMESTAMP_PATH];
+  return { verdicts: [...directory, ...named.map((path) => judge(path, reader))], reader, lastWords };
 }
 
 interface Answer {
@@ -114,12 +110,10 @@ function speak({ verdicts, reader, lastWords }: Answer): void {
     .then((said) => conclude(() => verdicts.map((verdict) => (verdict === dead ? said : verdict))));
 }
 
-let found: Answer;
 try {
-  found = patiently(ask);
+  speak(patiently(ask));
 } catch (error) {
   conclude(() => {
     throw error as Error;
   });
 }
-speak(found);
