@@ -133,6 +133,28 @@ describe('a wedge', () => {
     );
   });
 
+  test('is not decided before the earliest bound of a node without delays, if each probe answers within its timeout of its tick', () => {
+    fc.assert(
+      fc.property(orderly, chances, fc.nat(30), fc.nat(100), ({ limit, timing }, chance, jitter, runs) => {
+        const { earliest, latest } = decision(limit, timing);
+        const events = simulate(
+          { livenessProbe: timing },
+          {
+            answer: wedgedAt(runs, limit),
+            exec: () => {
+              const all = chance.next(timing.timeoutSeconds);
+              const start = chance.next(all);
+              return { start, judge: chance.next(all - start), end: all - start };
+            },
+            jitter: () => jitter % timing.periodSeconds,
+            until: runs + latest + 1,
+          },
+        );
+        expect(firstDecision(events)).toBeGreaterThan(runs + earliest);
+      }),
+    );
+  });
+
   test('is decided at the latest bound in some run, for every setting in which no probe outlasts its period', () => {
     fc.assert(
       fc.property(orderly, ({ limit, timing, delays }) => {

@@ -4,8 +4,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
+import { Timestamp } from '../src';
 import { coldStart, decision, seesEveryBeat } from '../src/kubelet';
 import { cli } from './support/cli';
+import { manualClock } from './support/clock';
 import { blocksOf } from './support/markdown';
 import { aged, fileOf, record, scratch } from './support/records';
 
@@ -34,6 +36,33 @@ test('the figures are those of the pod, by the model', () => {
   expect(page).toContain(`G + 0.2 s | ${livenessProbe.terminationGracePeriodSeconds ?? 0}.2 s |`);
   expect(seesEveryBeat(120, livenessProbe)).toBe(true);
   expect(coldStart(startupProbe).earliest).toBe(120);
+});
+
+test('a beat that was not written makes a probe as much later as the page says', () => {
+  expect(page).toContain('unwritten for a hundredth of the limit, at most 1 s.');
+  for (const [limit, window] of [
+    [50_000, 500],
+    [200_000, 1000],
+  ] as const) {
+    class Service extends Timestamp {
+      readonly maximumAge = limit;
+    }
+    const clock = manualClock();
+    const service = new Service(join(scratch(), 'timestamp'), { clock });
+    service.refresh();
+    clock.advance(window - 10);
+    service.refresh(); // stays unwritten
+    clock.advance(limit);
+    expect(service.alive).toBe(true);
+    clock.advance(30);
+    expect(service.alive).toBe(false);
+    service.delete();
+    service.refresh(); // is written
+    clock.advance(limit + window);
+    expect(service.alive).toBe(true);
+    clock.advance(30);
+    expect(service.alive).toBe(false);
+  }
 });
 
 test('the figures that were measured are those of the other pages', () => {
