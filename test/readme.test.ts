@@ -137,7 +137,7 @@ describe('whatever is shown to a cluster', () => {
 });
 
 test('the room that a probe needs is one figure everywhere', () => {
-  const page = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )?/g, ' ');
+  const page = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )? */g, ' ');
   const [, shell = '', node = ''] =
     /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
   expect([shell, node]).toEqual(['6 MiB', '12 MiB']);
