@@ -12,6 +12,7 @@ class MailWorker extends Worker<Mail> {
     turns();
     return Math.min(super.getBlockTimeout(blockUntil), this.opts.drainDelay ?? 1); // else 10 s while a job is delayed
   }
+  protected override getRateLimitDelay(delay: number) { turns(); return super.getRateLimitDelay(Math.min(delay, 1000)); }
   override processJob(...args: Parameters<Worker<Mail>['processJob']>) {
     const maximumAge = limitOf(args[0].data) + 40_000; // with its acknowledgement, which waits for the longest outage
     return timestamp.run(`end of mail#${args[0].data.id}`, maximumAge, () => super.processJob(...args)).finally(turns);

@@ -32,17 +32,21 @@ function standing(page) {
   const split = (each) => each.slice(1, -1).split('|').map((cell) => cell.trim().replaceAll('**', ''));
   const [, ...names] = split(head);
   return new Map(lines.map((each) => {
-    const [title, ...cells] = split(each);
+    const [link, ...cells] = split(each);
+    const title = link.replace(/^\[(.*)\]\(.*\)$/, '$1');
     return [title, new Map(rows.map(({ id, row, expect }) => [id, names.includes(row) ? cells[names.indexOf(row)] : expect]))];
   }));
 }
 
-const isExpected = (row, all, cellOf) => all.every((framework) => cellOf(framework, row.id) === row.expect);
+/** Those that a row exists for, if it is one that few have. */
+const having = ({ id, rare }, all) => all.filter(({ none }) => !rare || !none?.[id]);
+const isExpected = (row, all, cellOf) => having(row, all).every((framework) => cellOf(framework, row.id) === row.expect);
+const anchor = (title) => title.toLowerCase().replaceAll(/[^\w -]/g, '').replaceAll(' ', '-');
 
 function tableOf(all, cellOf) {
   const columns = rows.filter((row) => !isExpected(row, all, cellOf));
   return line(['', ...columns.map(({ row }) => row)]) + line(['---', ...columns.map(() => '---')]) + all.map((framework) => (
-    line([framework.title, ...columns.map((row) => {
+    line([`[${framework.title}](#${anchor(framework.title)})`, ...columns.map((row) => {
       const cell = cellOf(framework, row.id);
       return cell && !isRight(row, cell) ? `**${cell}**` : (cell ?? '');
     })])
@@ -55,13 +59,13 @@ function listOf(all, cellOf, complain) {
     const reasons = new Map(); // titles, by reason
     for (const framework of all) {
       const cell = cellOf(framework, row.id);
-      if (!cell || cell === row.expect) continue;
+      if (!cell || cell === row.expect || framework.none?.[row.id] === (row.rare ?? '')) continue;
       const why = reasonOf(framework, row, cell);
       if (!why) complain(`${framework.name}: nothing says why *${row.row}* is ${cell}`);
       reasons.set(why, [...(reasons.get(why) ?? []), framework.title]);
     }
     const said = [...reasons].sort().map(([why, titles]) => ` ${why}${why?.startsWith(NONE) ? '' : ` (${titles.join('; ')})`}.`);
-    return `- **${row.row}**${isExpected(row, all, cellOf) ? ` (all: ${row.expect})` : ''}: ${row.how}.${said.join('')}\n`;
+    return `- **${row.row}**${isExpected(row, all, cellOf) ? ` (${row.rare ? having(row, all).map(({ title }) => title).join('; ') : 'all'}: ${row.expect})` : ''}: ${row.how}.${said.join('')}\n`;
   }).join('');
 }
 
@@ -73,6 +77,9 @@ function reasonOf({ none, lost, recovers }, { id }, cell) {
 
 const isOurs = (file) => file.startsWith('./');
 const pathOf = (file) => (isOurs(file) ? join(HERE, file) : join(HERE, 'node_modules', file));
+
+/** A text that stands twice would have the wrong line. */
+const timesIn = ({ file, text }) => (existsSync(pathOf(file)) ? readFileSync(pathOf(file), 'utf8').split(text).length - 1 : 0);
 
 /** A place in a framework's source, as it is installed: the package, unless it is the recipe's first one, the file's name and line. */
 function place({ file, text }, [first] = []) {
@@ -104,12 +111,12 @@ function sectionOf({ name, title, about, install, proof }) {
 export function update({ all, found, write, complain }) {
   const page = readFileSync(PAGE, 'utf8');
   const before = standing(page);
-  const cellOf = ({ name, title }, id) => short(found.get(name)?.get(id)?.cell) ?? before.get(title)?.get(id);
+  const cellOf = ({ name, title, none }, id) => none?.[id] ? NONE : short(found.get(name)?.get(id)?.cell) ?? before.get(title)?.get(id);
   for (const framework of all) {
     const { name, title, proof, none = {}, lost = {}, recovers = {} } = framework;
     for (const { what, why, source } of [...proof, ...Object.values(recovers)]) {
       if (!source) complain(`${name}: no source says: ${what ?? why}`);
-      else if (!existsSync(pathOf(source.file)) || !readFileSync(pathOf(source.file), 'utf8').includes(source.text)) complain(`${name}: ${source.file} does not say ${source.text}`);
+      else if (timesIn(source) === 0) complain(`${name}: ${source.file} does not say ${source.text}`);
     }
     for (const id of Object.keys({ ...none, ...lost, ...recovers })) rowOf(id);
     for (const [id, { cell }] of found.get(name) ?? []) {

@@ -13,7 +13,8 @@ const UNSEEN_S = 40;
 /**
  * `act` does it. `watch` is for how many seconds the probe is asked then, each second: dead is three times dead in a row. After
  * `expect: 'alive'` a last job has to be done too, else it is not well. With `mayRecover` a framework that goes on by itself is right too.
- * After `expect: 'ends'` the process has to end by itself.
+ * After `expect: 'ends'` the process has to end by itself. A `rare` row exists only for a framework that has an act for it; `rare` is the
+ * reason that the others give.
  */
 export const rows = [
   {
@@ -80,6 +81,16 @@ export const rows = [
     act: async (stage) => {
       await stage.quiet();
       await stage.add({ delay: 20_000 });
+    },
+    after: (stage) => stage.allHandled(),
+  },
+  {
+    id: 'limited', row: 'rate limited', expect: 'alive', watch: 20, rare: 'its consumer limits no rate',
+    how: 'by its own limiter, to a job in 12 s, which is over the limit',
+    act: async (stage) => {
+      await stage.quiet();
+      await stage.act('limited');
+      await stage.addMany(3, {});
     },
     after: (stage) => stage.allHandled(),
   },

@@ -6,7 +6,7 @@ export default {
   install: ['p-queue'],
   about: [
     'Your own pull loop over a pool of ten. Polls and jobs are all tasks: if nothing is in hand, the end of the last one',
-    'is the last beat.',
+    'is the last beat. With `intervalCap`, keep `interval` below the limit, or the wait for the next interval is dead.',
   ].join(' '),
   produce: listProducer,
   acts: {
@@ -17,6 +17,7 @@ export default {
   none: {
     ...ofList,
     crashed: 'a loop that throws ends the process',
+    limited: 'the limiter of p-queue is set when it is made, see there',
   },
   proof: [
     ...polled,
