@@ -117,6 +117,7 @@ export function update({ all, found, write, complain }) {
     for (const { what, why, source } of [...proof, ...Object.values(recovers)]) {
       if (!source) complain(`${name}: no source says: ${what ?? why}`);
       else if (timesIn(source) === 0) complain(`${name}: ${source.file} does not say ${source.text}`);
+      else if (timesIn(source) > 1 && !isOurs(source.file)) complain(`${name}: ${source.file} says more than once ${source.text}`);
     }
     for (const id of Object.keys({ ...none, ...lost, ...recovers })) rowOf(id);
     for (const [id, { cell }] of found.get(name) ?? []) {

@@ -5,8 +5,8 @@ export default {
   server: 'nats',
   install: ['@nats-io/jetstream', '@nats-io/transport-node'],
   about: [
-    'A loop of your own, one job at a time. In an outage `next()` does not end at `expires`, as its timer is stopped',
-    'with the connection.',
+    'Your own loop, one job at a time. In an outage `next()` does not end at `expires`: its timer stops with the',
+    'connection.',
   ].join(' '),
   produce: streamProducer,
   acts: {
@@ -34,7 +34,7 @@ export default {
     'ack-lost': UNANSWERED,
   },
   proof: [
-    { when: 'idle', what: '`next()`, which ends at `expires`, and fails if the server knows no consumer', source: { file: '@nats-io/jetstream/lib/consumer.js', text: 'return status.toError();' } },
+    { when: 'idle', what: '`next()`, which ends at `expires`, and fails if the server knows no consumer', source: { file: '@nats-io/jetstream/lib/consumer.js', text: 'if (!this.isConsume) {\n            return status.toError();' } },
     { when: 'busy', what: 'the job in hand', source: { file: './nats-next.ts', text: 'await work(' } },
     { when: 'in an outage', what: '`reconnecting` of `nats.status()`, at each attempt to connect', source: { file: '@nats-io/nats-core/lib/protocol.js', text: 'this.dispatchStatus({ type: "reconnecting" });' } },
   ],

@@ -5,8 +5,8 @@ export default {
   server: 'rabbitmq',
   install: ['rabbitmq-client'],
   about: [
-    'It subscribes again by itself, but only when no handler is in hand: one that hangs would keep it away for ever. A',
-    'login that is refused looks like an outage.',
+    'It subscribes again by itself, but first waits for all handlers in hand, for ever if one hangs. A refused login looks',
+    'like an outage.',
   ].join(' '),
   async produce(options) {
     const { add, ...producer } = await queueProducer(options);
@@ -33,7 +33,7 @@ export default {
   },
   proof: [
     { when: 'idle and busy', what: '`consumer.consumerTag` is not empty', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'this._consumerTag = consumerTag;' } },
-    { when: 'after an outage', what: 'jobs in hand, which it waits for before it subscribes again', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'await Promise.allSettled(this._processing);' } },
+    { when: 'after an outage', what: 'jobs in hand, which it waits for before it subscribes again', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'await Promise.allSettled(this._processing);\n        if (this._readyState' } },
     { when: 'in an outage', what: '`connection.ready` is false: it connects', source: { file: 'rabbitmq-client/lib/Connection.js', text: 'return this._state.readyState === util_1.READY_STATE.OPEN && !this._socket.writableCorked;' } },
   ],
 };
