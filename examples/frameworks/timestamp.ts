@@ -2,9 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Timestamp } from 'k8s-liveness';
 import { limit } from './yours.js';
 
-/** Imported by the service and by its probe. */
 export class WorkerTimestamp extends Timestamp {
-  readonly maximumAge = limit; // such as { minutes: 2 }
+  readonly maximumAge = limit;
 
   /** At SIGTERM, after the consumer has stopped taking work: waits for the tasks in hand. */
   async finish() {

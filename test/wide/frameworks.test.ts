@@ -13,3 +13,11 @@ test.each(names)('the recipe for %s has under 25 lines, and the page shows it', 
   expect(recipe.split('\n').length).toBeLessThan(25);
   expect(page).toContain(`\`\`\`ts\n${recipe}\n\`\`\``);
 });
+
+test.each(names)('the recipe for %s needs no import of ours that the page does not show', (name) => {
+  const [, shown = ''] = /\/\/ above each recipe.*\n([^]*?)```/.exec(page) ?? [];
+  const [before = ''] = readFileSync(join(FOLDER, `${name}.ts`), 'utf8').split('// recipe\n');
+  for (const [, words = ''] of before.matchAll(/import \{ (.*?) \} from '\.\//g)) {
+    for (const word of words.split(', ').filter((word) => word !== 'park')) expect(shown).toContain(word); // park is the harness's
+  }
+});

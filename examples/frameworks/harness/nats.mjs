@@ -2,9 +2,8 @@
 
 /** Why a lost acknowledgement is not seen. */
 export const UNANSWERED = [
-  '`ack()` has no reply in NATS, so one that is lost looks like a job that is done. The server delivers the job again',
-  'after `ack_wait` (30 s), so its slot is held no longer. `await message.ackAck()` asks for a reply, and fails',
-  'without one.',
+  'NATS does not answer `ack()`: a lost one looks like a job that is done. The server delivers the job again after',
+  '`ack_wait` (30 s), which frees the slot. `await message.ackAck()` asks for an answer, and fails without one.',
 ].join(' ');
 
 export async function streamProducer({ port, queue }) {

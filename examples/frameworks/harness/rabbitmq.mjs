@@ -2,8 +2,8 @@
 
 /** Why a lost acknowledgement is not seen. */
 export const UNANSWERED = [
-  'an acknowledgement has no reply in AMQP, so one that is lost looks like a job that is done. RabbitMQ closes the',
-  'channel after its `consumer_timeout`, half an hour, and that is seen',
+  'AMQP does not answer an acknowledgement: a lost one looks like a job that is done. RabbitMQ closes the channel after',
+  'its `consumer_timeout`, half an hour, and the probe sees that',
 ].join(' ');
 
 export async function queueProducer({ port, queue }) {

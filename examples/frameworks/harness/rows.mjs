@@ -24,7 +24,7 @@ export const rows = [
   },
   {
     id: 'hung-all', row: 'all hung', expect: 'dead', watch: UNSEEN_S,
-    how: 'so that no slot is left',
+    how: 'ten handlers never end, so no slot is left',
     act: (stage) => stage.addMany(10, { does: 'hang' }),
   },
   {
@@ -67,7 +67,7 @@ export const rows = [
   },
   {
     id: 'ack-lost', row: 'no acknowledgement', expect: 'dead', watch: ACK_LIMIT_S + UNSEEN_S,
-    how: 'the acknowledgement of one job never settles, which holds its slot for ever; its limit is over the longest outage',
+    how: 'the acknowledgement of one job never settles and holds its slot for ever; its limit is above the longest outage',
     act: (stage) => stage.act('ack-lost'),
   },
   {

@@ -19,7 +19,7 @@ export default {
     delayed: 'RabbitMQ delays a message only with a plugin',
   },
   lost: {
-    stopped: 'nothing is called when the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`',
+    stopped: 'amqplib calls nothing if the service itself cancels. Write `isConsuming = false` beside your own `channel.cancel()`',
     'ack-lost': UNANSWERED,
   },
   proof: [

@@ -5,8 +5,8 @@ export default {
   server: 'redis',
   install: ['croner'],
   about: [
-    'Every 4 s here, and as well once a night, as nothing waits for the next run. Without `protect` new runs begin',
-    'beside one that hangs; without `catch` one that throws ends the process.',
+    'Every 4 s here; once a night is as good, as the check asks only if a run is overdue. Without `protect` new runs',
+    'begin beside one that hangs. Without `catch` one that throws ends the process.',
   ].join(' '),
   produce: listProducer,
   acts: {
@@ -23,7 +23,7 @@ export default {
   },
   proof: [
     { when: 'idle', what: '`isRunning()`, false when it is stopped, paused, or has no next run', source: { file: 'croner/dist/croner.d.ts', text: 'isRunning(): boolean;' } },
-    { when: 'idle', what: '`nextRun()` has not passed: an error of its timer, logged by your handler of `uncaughtException`, ends it while `isRunning()` stays true', source: { file: 'croner/dist/croner.d.ts', text: 'nextRun(prev?: ' } },
+    { when: 'idle', what: '`nextRun()` has not passed. An error of its timer, if your handler of `uncaughtException` only logs it, ends the schedule, and `isRunning()` stays true', source: { file: 'croner/dist/croner.d.ts', text: 'nextRun(prev?: ' } },
     { when: 'busy', what: 'the jobs in hand, and the callback of `protect`, called instead of a run', source: { file: 'croner/dist/croner.d.ts', text: 'If a function is provided, it will be called if the job is blocked.' } },
     { when: 'in an outage', what: 'the same: a run whose fetch fails is a run', source: { file: './due.ts', text: 'return [];' } },
   ],

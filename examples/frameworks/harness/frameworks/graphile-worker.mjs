@@ -3,10 +3,10 @@ export default {
   server: 'postgres',
   install: ['graphile-worker', 'pg'],
   about: [
-    'Ten workers, each with a fetch loop that tells each turn. Without `maxLifetimeSeconds` it stays alive and does no',
-    'more jobs after an outage that left connections half-open: one whose query has failed goes back into the pool. When',
-    'the server starts (57P03) or its host is unreachable, a fetch is retried after 3 s to 2 min without an event: the',
-    'heartbeat\'s limit must be above that. Without `noHandleSignals` it ends at SIGTERM before the heartbeat is removed.',
+    'Ten workers, each with a fetch loop that tells each turn. A connection whose query has failed goes back into the',
+    'pool. Without `maxLifetimeSeconds` a half-open one stays there after an outage: alive, and no more jobs are done.',
+    'While the server starts (57P03) or its host is unreachable, a fetch is retried after 3 s to 2 min without an event:',
+    'your limit must be above that. Without `noHandleSignals` the process ends at SIGTERM and leaves its heartbeat.',
   ].join(' '),
   async produce({ port, queue }) {
     const { makeWorkerUtils } = await import('graphile-worker');
@@ -36,7 +36,7 @@ export default {
     cancelled: 'the source is asked each time, and knows no consumer',
   },
   lost: {
-    'ack-lost': 'the query that completes a job is not waited for, so it holds no slot: the worker goes on, and the job stays locked and runs again after four hours',
+    'ack-lost': 'nothing waits for the query that completes a job, so the worker goes on. The job stays locked for four hours, then runs again',
   },
   proof: [
     { when: 'idle', what: '`worker:getJob:start` of each worker, each `pollInterval`', source: { file: 'graphile-worker/dist/worker.js', text: '(0, lib_1.safeEmit)(ctx, "worker:getJob:start", { ctx, worker });' } },

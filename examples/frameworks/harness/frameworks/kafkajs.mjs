@@ -11,9 +11,9 @@ export default {
   install: ['kafkajs'],
   about: [
     'Run on kcat\'s mock cluster of one broker and four partitions. It fetches again when all jobs of a fetch are done,',
-    'so one that hangs holds all partitions of its broker. With several brokers this recipe sees when none of their',
-    'fetch loops turns. Leave `rebalanceTimeout` no shorter than `sessionTimeout`: after an outage the group waits for',
-    'the member that the consumer was, and if KafkaJS gives up earlier, each attempt leaves another one to wait for.',
+    'so one that hangs holds all partitions of its broker. Each broker has a fetch loop; the recipe sees it if all',
+    'of them stand, not if one does. Keep `rebalanceTimeout` at least as long as `sessionTimeout`: after an outage the',
+    'group waits for the old member, and each attempt that KafkaJS gives up earlier leaves one more to wait for.',
   ].join(' '),
   async produce({ port, queue }) {
     const { Kafka, logLevel } = await import('kafkajs');

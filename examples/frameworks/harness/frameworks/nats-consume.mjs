@@ -5,9 +5,9 @@ export default {
   server: 'nats',
   install: ['@nats-io/jetstream', '@nats-io/transport-node'],
   about: [
-    'The server itself says that the consumer is there; one that was deleted neither ends `messages` nor fails. A',
-    'callback that throws does end them, silently. A request of `consume()` (`next`) is no evidence: with `bind` it asks',
-    'a deleted consumer too.',
+    'Only the server can say that the consumer is there: if it was deleted, `messages` goes on without an error. If a',
+    'callback throws, `messages` ends silently. A request of `consume()` (`next`) proves nothing: with `bind` it also asks',
+    'a deleted consumer.',
   ].join(' '),
   produce: streamProducer,
   acts: {

@@ -19,6 +19,6 @@ export default {
   proof: [
     ...polled,
     { when: 'busy', what: 'a step with the limit of the mail', source: { file: './nest-standalone.ts', text: 'this.timestamp.refresh({ maximumAge: limitOf(mail) });' } },
-    { when: 'always', what: 'the hook that begins the loop, which the start of the application waits for: it must not wait for the loop', source: { file: '@nestjs/core/hooks/on-app-bootstrap.hook.js', text: 'instance.onApplicationBootstrap()' } },
+    { when: 'always', what: 'the hook that begins the loop; the start of the application waits for the hook, so the hook must not wait for the loop', source: { file: '@nestjs/core/hooks/on-app-bootstrap.hook.js', text: 'instance.onApplicationBootstrap()' } },
   ],
 };

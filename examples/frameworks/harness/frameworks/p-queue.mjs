@@ -17,7 +17,7 @@ export default {
   none: {
     ...ofList,
     crashed: 'a loop that throws ends the process',
-    limited: 'the limiter of p-queue is set when it is made, see there',
+    limited: 'for p-queue see its recipe',
   },
   proof: [
     ...polled,

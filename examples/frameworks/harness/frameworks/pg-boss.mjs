@@ -13,8 +13,7 @@ export default {
   install: ['pg-boss'],
   about: [
     'Ten workers, each with a fetch loop. Not for pg-boss 10: its `getWipData()` names only workers with jobs in hand, a',
-    'fetch that fails is silent, and an end of a job that fails is an unhandled rejection, which ends the process in an',
-    'outage.',
+    'failed fetch is silent, and a job that cannot be completed in an outage ends the process by an unhandled rejection.',
   ].join(' '),
   async produce({ port, queue }) {
     const { PgBoss } = await import('pg-boss');

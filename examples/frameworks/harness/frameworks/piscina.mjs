@@ -5,9 +5,9 @@ export default {
   server: 'redis',
   install: ['piscina'],
   about: [
-    'Your own pull loop, and jobs in ten threads. A thread that spins leaves the main thread fine, so the promise of',
+    'Your own pull loop, and jobs in ten threads. The main thread does not notice a thread that spins, so the promise of',
     '`pool.run()` is the task. With `pool.run(mail, { signal: AbortSignal.timeout(limitOf(mail)) })` piscina ends the',
-    'thread of a job that hangs or spins: *one of ten hung*, *all hung* and *busy loop* are alive then, and go on.',
+    'thread of a job that hangs or spins. Then *one of ten hung*, *all hung* and *busy loop* are alive, and jobs go on.',
   ].join(' '),
   produce: listProducer,
   acts: {
@@ -20,7 +20,7 @@ export default {
     paused: 'it has no pause',
   },
   recovers: {
-    crashed: { why: 'a thread that ends rejects its jobs, and another one takes its place', source: { file: 'piscina/dist/index.js', text: 'potentially start a new Worker to' } },
+    crashed: { why: 'the jobs of a thread that ends reject, and another thread takes its place', source: { file: 'piscina/dist/index.js', text: 'potentially start a new Worker to' } },
   },
   proof: [
     ...polled,

@@ -33,7 +33,7 @@ export default {
   },
   proof: [
     { when: 'idle and busy', what: '`consumer.consumerTag` is not empty', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'this._consumerTag = consumerTag;' } },
-    { when: 'after an outage', what: 'jobs in hand, which it waits for before it subscribes again', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'await Promise.allSettled(this._processing);\n        if (this._readyState' } },
+    { when: 'after an outage', what: 'jobs in hand: it waits for them before it subscribes again', source: { file: 'rabbitmq-client/lib/Consumer.js', text: 'await Promise.allSettled(this._processing);\n        if (this._readyState' } },
     { when: 'in an outage', what: '`connection.ready` is false: it connects', source: { file: 'rabbitmq-client/lib/Connection.js', text: 'return this._state.readyState === util_1.READY_STATE.OPEN && !this._socket.writableCorked;' } },
   ],
 };

@@ -13,9 +13,10 @@ export default {
   server: 'sqs',
   install: ['sqs-consumer', '@aws-sdk/client-sqs'],
   about: [
-    'Run **against a stub**, not against Amazon. It polls again only when the whole batch is done and deleted, so calls',
-    'and messages are all tasks: between them, the end of the last one is the last beat. Without `requestHandler`, whose',
-    'timeouts are off by default, *silence* is dead.',
+    'Run **against a stub**, not against Amazon. It polls again only after the whole batch is done and deleted, so calls',
+    'and messages are all tasks: between them, the end of the last one is the last beat. Use this `sqs` for nothing else:',
+    'a `SendMessage` would beat for a consumer that has stopped. Without the timeouts of `requestHandler`, *silence* is',
+    'dead.',
   ].join(' '),
   produce({ port, queue }) {
     const QueueUrl = `http://127.0.0.1:${port}/000000000000/${queue}`;

@@ -5,7 +5,7 @@ export default {
   server: 'redis',
   install: [],
   about: [
-    'Node\'s own streams, one job at a time. `parse` is a stage of yours and needs no line: if it hangs, nothing polls',
+    'Node\'s own streams, one job at a time. `parse` is your own stage and needs no code for it: if it hangs, nothing polls',
     'any more.',
   ].join(' '),
   produce: listProducer,
