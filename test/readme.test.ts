@@ -81,7 +81,7 @@ describe('docs/liveness-or-readiness.md', () => {
   });
 });
 
-describe('whatever is shown to a cluster', () => {
+describe('each manifest that the documentation shows', () => {
   const examples = readdirSync('examples');
   const pages = [
     'README.md',
@@ -99,12 +99,12 @@ describe('whatever is shown to a cluster', () => {
     ),
   ];
 
-  test('is in README, in its command line page and in six examples', () => {
+  test('is in README.md, docs/cli.md or one of six examples', () => {
     expect(shown.map(([where]) => where)).toEqual([...manifests, 'README.md', 'docs/cli.md']);
     expect(manifests).toHaveLength(6);
   });
 
-  test.each(shown)('%s requests CPU and says why, and no probe may take longer than its period', (_, code) => {
+  test.each(shown)('%s requests CPU and says why, and each probe times out within its period', (_, code) => {
     const containers = containersOf(parseYaml(code));
     expect(containers).not.toEqual([]);
     for (const { resources, ...container } of containers) {
@@ -118,7 +118,7 @@ describe('whatever is shown to a cluster', () => {
     }
   });
 
-  test('clears both variables for Node, except where the image has no env', () => {
+  test('clears both variables for Node, unless the image has no env', () => {
     const checked = pages.filter((page) => page !== 'docs/lint.md'); // it shows bad ones on purpose
     const files = [...checked, ...manifests, 'examples/chart/templates/_liveness.tpl', 'src/liveness/help.txt'];
     const commands = files.flatMap((file) =>
@@ -136,7 +136,7 @@ describe('whatever is shown to a cluster', () => {
   });
 });
 
-test('the room that a probe needs is one figure everywhere', () => {
+test('all pages state the same room for a probe', () => {
   const page = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )? */g, ' ');
   const [, shell = '', node = ''] =
     /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(page('bench/containers.mjs')) ?? [];
@@ -160,7 +160,7 @@ describe('README', () => {
   });
 
   test.each(transcripts.map((block) => [block.note, block.code] as const))(
-    'transcript of a %s is what a user sees',
+    'the transcript of %s is what a user sees',
     (note, code) => {
       const heartbeats: Record<string, string> = {
         alive: fileOf(record({ limit: 12_000 })),
@@ -191,7 +191,7 @@ describe('README', () => {
     },
   );
 
-  test('the code a service needs is 20 lines', () => {
+  test('the code that a service needs has 20 lines', () => {
     const files = ['timestamp.ts', 'main.ts', 'liveness.ts'].map((name) => snippet(`// ${name}`));
     const lines = files
       .flatMap((code) => code.split('\n'))
@@ -235,44 +235,47 @@ describe('README', () => {
     }
   }
 
-  test.each(Object.keys(KINDS))('the code a service needs beats, is probed, drains and leaves: %s', async (kind) => {
-    const folder = project();
-    writeFileSync(
-      join(folder, 'yours.d.ts'),
-      `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
+  test.each(Object.keys(KINDS))(
+    'the code that a service needs beats, is probed, ends its job and removes its heartbeat: %s',
+    async (kind) => {
+      const folder = project();
+      writeFileSync(
+        join(folder, 'yours.d.ts'),
+        `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
        declare function handle(job: string): Promise<void>;`,
-    );
-    // What the snippet leaves to its reader: a queue that has a job now and then, and something to do with it.
-    writeFileSync(
-      join(folder, 'yours.cjs'),
-      `globalThis.queue = { poll: () => new Promise((settle) => setTimeout(settle, 20, 'job')) };
+      );
+      // What the snippet leaves to its reader: a queue that has a job now and then, and something to do with it.
+      writeFileSync(
+        join(folder, 'yours.cjs'),
+        `globalThis.queue = { poll: () => new Promise((settle) => setTimeout(settle, 20, 'job')) };
        globalThis.handle = async () => console.log('handled');`,
-    );
-    const main = KINDS[kind]?.(folder) ?? '';
-    const env = {
-      ...process.env,
-      LIVENESS_PATH: join(folder, 'run', 'timestamp'),
-      LOG_LEVEL: '',
-      NODE_NO_WARNINGS: '1',
-    };
-    const service = spawn(process.execPath, ['-r', './yours.cjs', main], {
-      cwd: folder,
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const probe = (): string =>
-      spawnSync(process.execPath, [main.replace('main', 'liveness')], { cwd: folder, env, encoding: 'utf8' }).stdout;
-    try {
-      await new Promise((settle) => service.stdout.once('data', settle));
-      expect(probe()).toMatch(/^alive: last beat .*, limit 2m /);
-      const left = new Promise((settle) => service.once('exit', settle));
-      service.kill('SIGTERM');
-      expect(await left).toBe(0);
-      expect(probe()).toMatch(/^dead: missing: /);
-    } finally {
-      service.kill('SIGKILL');
-    }
-  });
+      );
+      const main = KINDS[kind]?.(folder) ?? '';
+      const env = {
+        ...process.env,
+        LIVENESS_PATH: join(folder, 'run', 'timestamp'),
+        LOG_LEVEL: '',
+        NODE_NO_WARNINGS: '1',
+      };
+      const service = spawn(process.execPath, ['-r', './yours.cjs', main], {
+        cwd: folder,
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      const probe = (): string =>
+        spawnSync(process.execPath, [main.replace('main', 'liveness')], { cwd: folder, env, encoding: 'utf8' }).stdout;
+      try {
+        await new Promise((settle) => service.stdout.once('data', settle));
+        expect(probe()).toMatch(/^alive: last beat .*, limit 2m /);
+        const left = new Promise((settle) => service.once('exit', settle));
+        service.kill('SIGTERM');
+        expect(await left).toBe(0);
+        expect(probe()).toMatch(/^dead: missing: /);
+      } finally {
+        service.kill('SIGKILL');
+      }
+    },
+  );
 
   interface Yours {
     /** What a service leaves to its reader, and its types. */
@@ -335,7 +338,7 @@ describe('README', () => {
     };
   }
 
-  describe('the code of a service whose loop is that of a framework', () => {
+  describe('the code of a service whose framework owns the loop', () => {
     const code = snippet('// worker.ts');
     const declared = `declare const connection: object; declare function handle(job: import('bullmq').Job): Promise<void>;`;
     const yours = `globalThis.connection = {};
@@ -345,11 +348,11 @@ describe('README', () => {
         console.log('handled', job.id);
       };`;
 
-    test('is ten lines', () => {
+    test('has ten lines', () => {
       expect(code.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('//'))).toHaveLength(10);
     });
 
-    test('compiles, runs ten jobs at a time, is alive, drains and leaves', async () => {
+    test('compiles, runs ten jobs at a time, is alive, ends its jobs and removes its heartbeat', async () => {
       const { child, ended, said, probe } = start('worker', { declared, yours });
       await until(() => said().includes('handled 100'));
       await until(() => probe().startsWith('alive: '));
@@ -361,7 +364,7 @@ describe('README', () => {
       ]);
     });
 
-    test('is dead by the name of the one job that hangs, while nine go on', async () => {
+    test('is dead and names the job that hangs, while nine go on', async () => {
       const { child, ended, said, probe } = start('worker', { declared, yours }, { hangs: true });
       await until(() => /^dead: overdue: mail#42 in hand since .*, limit 1s /.test(probe()));
       const before = said();
@@ -380,14 +383,14 @@ describe('README', () => {
       globalThis.sendMail = () => new Promise((settle) => setTimeout(settle, 20));
       globalThis.sendInvoices = () => (process.env.HANG ? new Promise(() => {}) : sendMail());`;
 
-    test('compiles, is alive and leaves', async () => {
+    test('compiles, is alive, and removes its heartbeat at the end', async () => {
       const { child, ended, said, probe } = start('loops', { declared, yours });
       await until(() => /^alive: (mail|invoices) in hand since /.test(probe()));
       child.kill('SIGTERM');
       expect([await ended, said(), probe()]).toEqual([0, '', expect.stringMatching(/^dead: missing: /)]);
     });
 
-    test('is dead by the name of the loop that hangs', async () => {
+    test('is dead and names the loop that hangs', async () => {
       const { child, ended, probe } = start('loops', { declared, yours }, { hangs: true });
       await until(() => probe().startsWith('dead: overdue: invoices in hand since '));
       child.kill('SIGKILL');
@@ -395,7 +398,7 @@ describe('README', () => {
     });
   });
 
-  test('the daemon compiles, is unhealthy and healthy as it says, and leaves', () => {
+  test('the daemon compiles, is dead while its database is away, and removes its files at the end', () => {
     const folder = project();
     writeFileSync(join(folder, 'daemon.ts'), snippet('// daemon.ts'));
     writeFileSync(
@@ -442,13 +445,13 @@ describe('README', () => {
     expect(readdirSync(join(folder, 'unit'))).toEqual([]);
   });
 
-  test('other checkers fail open where docs/process.md says so', () => {
+  test('other checkers fail open as docs/process.md says', () => {
     const open = (command: string): number | null => spawnSync('sh', ['-c', command]).status;
     expect(open('error=-1; [ "$error" -le 0 ]')).toBe(0);
     for (const pid of ['self', '..']) expect(open(`pid=${pid}; [ -d /proc/$pid ]`)).toBe(0);
   });
 
-  test('the test of a loop is six lines inside, compiles, and passes', () => {
+  test('the test of a loop has a body of six lines, compiles and passes', () => {
     const folder = project();
     const code = snippet("test('the loop beats");
     const inside = code.trimEnd().split('\n').slice(1, -1);
@@ -476,7 +479,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     expect(status).toBe(0);
   });
 
-  test('the pod is one that the API server would take, and its two probes ask the same', () => {
+  test('the API server would accept the pod, and its two probes run the same command', () => {
     const pod = new Pod(parseYaml(snippet('apiVersion: v1')) as ConstructorParameters<typeof Pod>[0]);
     pod.validate();
     const [container] = pod.spec?.containers ?? [];
@@ -505,7 +508,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     expect(readme).toContain(sentence);
   });
 
-  test('has at most 170 lines, and no link that is dead on a package page', () => {
+  test('has at most 170 lines, and only links that also work on a package page', () => {
     expect(readme.trimEnd().split('\n').length).toBeLessThanOrEqual(170);
     for (const [, target = ''] of readme.matchAll(/\]\((.*?)\)/g)) expect(target).toMatch(/^https:/);
   });
@@ -524,19 +527,19 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     expect(truth).toContain('sees, of 20 wedges | bears, of 27 stresses');
   });
 
-  test('names only pages that are there', () => {
+  test('names only pages that exist', () => {
     for (const [, page = ''] of readme.matchAll(/`((?:docs\/|[A-Z])[\w-]*\.md)`/g))
       expect([page, existsSync(page)]).toEqual([page, true]);
   });
 
-  test('each shipped probe stands alone: copied out of node_modules into an empty folder', () => {
+  test('each shipped probe works alone, as a copy in an empty folder', () => {
     const folder = scratch();
     for (const name of ['liveness.js', 'liveness.sh']) copyFileSync(join('dist', name), join(folder, name));
     expect(runs([process.execPath, 'liveness.js'], folder, fileOf(record()))).toBe(0);
     for (const shell of SHELLS) expect(runs([...shell, 'liveness.sh'], folder, fileOf(record()))).toBe(0);
   });
 
-  test('names every reason in the order of judging, and every quiet LOG_LEVEL', () => {
+  test('docs/probes.md names every reason in the order of judging, and every quiet LOG_LEVEL', () => {
     const reasons = [...probes.matchAll(/^\| `(\w+)` \| /gm)].map(([, reason]) => reason);
     expect(reasons).toEqual(['missing', 'unreadable', 'malformed', 'gone', 'failed', 'future', 'overdue', 'stale']);
     const [, levels = ''] = /`LOG_LEVEL` at `warning` or above \((.*?)\) silences/s.exec(probes) ?? [];
@@ -560,7 +563,7 @@ const poll = async (timestamp: WorkerTimestamp): Promise<void> => { timestamp.re
     for (const page of pages) expect(index).toContain(`](${page})`);
   });
 
-  test('links only to what is there: to pages, and to headings in them', () => {
+  test('links only to files and headings that exist', () => {
     const examples = readdirSync('examples')
       .map((name) => `examples/${name}/README.md`)
       .filter((page) => existsSync(page));
@@ -630,6 +633,17 @@ function runs([command = '', ...args]: string[], cwd: string, heartbeat: string)
   const { status, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
   expect(stderr).toBe('');
   return status;
+}
+
+/** As GitHub names them in links. */
+function headingsOf(file: string): string[] {
+  const text = readFileSync(file, 'utf8').replaceAll(/```[^]*?```/g, '');
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** The containers of whatever has a pod's spec in it. */
