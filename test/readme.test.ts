@@ -635,17 +635,6 @@ function runs([command = '', ...args]: string[], cwd: string, heartbeat: string)
   return status;
 }
 
-/** As GitHub names them in links. */
-function headingsOf(file: string): string[] {
-  const text = readFileSync(file, 'utf8').replaceAll(/```[^]*?```/g, '');
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
-    title
-      .toLowerCase()
-      .replaceAll(/[^\w -]/g, '')
-      .replaceAll(' ', '-'),
-  );
-}
-
 /** The containers of whatever has a pod's spec in it. */
 function containersOf(value: unknown): Record<string, unknown>[] {
   if (typeof value !== 'object' || value === null) return [];
