@@ -219,6 +219,15 @@ describe('README', () => {
       writeCode(folder, (code) => code.replace("'./timestamp'", "'./timestamp.js'").replace('readonly ', ''), 'js');
       return 'main.js';
     },
+    'plain JavaScript, CommonJS': (folder) => {
+      const change = (code: string): string =>
+        code
+          .replaceAll(/^import (\{.*\}) from ('.*');$/gm, 'const $1 = require($2);')
+          .replace('export class WorkerTimestamp', 'exports.WorkerTimestamp = class')
+          .replace('readonly ', '');
+      writeCode(folder, change, 'js');
+      return 'main.js';
+    },
     // Node 22.18 and later.
     ...((process.features as { typescript?: string | false }).typescript && {
       'TypeScript that Node runs itself': (folder) => {
