@@ -17,7 +17,10 @@ export function figure(name, value, { most, least, unit = '×', beside = '' } = 
   const shown = `${digits} ${unit}`;
   // For docs/figures.md.
   if (process.env.BENCH_FIGURES)
-    appendFileSync(process.env.BENCH_FIGURES, `${JSON.stringify({ name, shown, target })}\n`);
+    appendFileSync(
+      process.env.BENCH_FIGURES,
+      `${JSON.stringify({ name, shown: met ? shown : `**${shown}**`, target })}\n`,
+    );
   const outcome = target === '' ? '' : met ? 'ok' : 'MISSED';
   print(`${name.padEnd(46)} ${shown.padStart(11)}   ${target.padEnd(10)} ${outcome.padEnd(7)} ${beside}`);
 }
