@@ -4,7 +4,10 @@ export default {
   title: 'amqplib',
   server: 'rabbitmq',
   install: ['amqplib'],
-  about: '`recovery` connects again. A channel shows no state, so the recipe keeps one.',
+  about: [
+    '`recovery` connects again. A channel shows no state, so the recipe keeps one. A `setup` that fails each time, for',
+    'example because the queue has other options (406), looks like an outage: alive.',
+  ].join(' '),
   produce: queueProducer,
   acts: {
     stopped: ({ consumer }) => consumer.channel.cancel(consumer.consumerTag),
