@@ -1,10 +1,8 @@
 import { accessSync, readFileSync } from 'node:fs';
 
-/** `error`: the probe, or the service beside it, will fail. `warning`: it may. */
-export type Level = 'ok' | 'warning' | 'error';
-
 export interface Finding {
-  readonly level: Level;
+  /** `error`: the probe, or the service beside it, will fail. `warning`: it may. */
+  readonly level: 'ok' | 'warning' | 'error';
   /** What was looked at, in one word. */
   readonly about: string;
   readonly found: string;
