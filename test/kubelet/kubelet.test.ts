@@ -15,7 +15,10 @@ import { missing, Node, until, type Container, type Said } from './node';
 import { Report } from './report';
 
 const MIB = 2 ** 20;
-/** node.sh's syncFrequency; each sync comes up to half of it later. A kubelet before 1.21 acts on a startup probe only then: kubernetes/kubernetes#98007. */
+/**
+ * node.sh's syncFrequency; each sync comes up to half of it later. A kubelet before 1.21 acts on a startup probe only
+ * then: kubernetes/kubernetes#98007.
+ */
 const SYNC = 5;
 const SCRIPT = 'node_modules/k8s-liveness/dist/liveness';
 const SHELL = `sh ${SCRIPT}.sh`;

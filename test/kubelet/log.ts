@@ -50,7 +50,10 @@ export function isTelling(line: string): boolean {
 
 const RESULTS = { succeeded: 'success', failed: 'failure', errored: 'error' } as const;
 
-/** What the log of a kubelet 1.20 says of a pod; `kills` are those of unwanted containers, not of deleted pods. Two probes of one container at a time are not told apart. */
+/**
+ * What the log of a kubelet 1.20 says of a pod. `kills` are those of unwanted containers, not of deleted pods. If two
+ * probes of a container run at once, both get the later start.
+ */
 export function read(lines: readonly string[], pod: string): Log {
   const probes: Probed[] = [];
   const events: NodeEvent[] = [];

@@ -92,7 +92,12 @@ export class Node {
   }
 
   private constructor() {
-    makeImages(this.folder);
+    try {
+      makeImages(this.folder);
+    } catch (error) {
+      rmSync(this.folder, { recursive: true });
+      throw error;
+    }
     // Detached: else Ctrl-C would end it before it has cleaned up.
     const args = [join(__dirname, 'node.sh'), this.folder, this.cgroup, KUBELET_PATH];
     const env = { PATH: process.env.PATH, TZ: 'UTC' };
@@ -121,9 +126,8 @@ export class Node {
   async close(): Promise<void> {
     if (process.env.KEEP_LOGS) {
       mkdirSync(process.env.KEEP_LOGS, { recursive: true });
-      for (const log of ['containerd.log', 'kubelet.log'])
-        cpSync(join(this.folder, log), join(process.env.KEEP_LOGS, log));
-      cpSync(join(this.folder, 'log'), join(process.env.KEEP_LOGS, 'log'), { recursive: true });
+      for (const log of ['containerd.log', 'kubelet.log', 'log'].filter((log) => existsSync(join(this.folder, log))))
+        cpSync(join(this.folder, log), join(process.env.KEEP_LOGS, log), { recursive: true });
     }
     this.#inside?.stdin?.end();
     this.#keeper.stdin?.end();
