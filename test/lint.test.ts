@@ -196,6 +196,17 @@ describe('what is linted', () => {
     );
     const text = ['a-1: &a-1 { x: 1 }', ...laughs, 'kind: Pod', 'spec: { containers: [{ livenessProbe: { exec: *a19, httpGet: *a19 }, readinessProbe: { exec: *a19, httpGet: *a19 } }] }'].join('\n'); // prettier-ignore
     expect(findingsIn(text).map(({ rule }) => rule)).toContain('refused-by-api');
+    expect(findingsIn(`a: &a { x: 1 }\nb: [${'*a, '.repeat(100_000)}*a]\n`)).toEqual([]);
+  });
+
+  test('of two anchors of one name an alias stands for the last one before it', () => {
+    const probe =
+      'livenessProbe: { exec: { command: *a }, initialDelaySeconds: 5 }, resources: { requests: { cpu: 1 } }';
+    const text = `kind: Pod
+x: [&a [sh, -c, 'echo $$'], &a [redis-cli ping]]
+spec: { containers: [{ name: c, ${probe} }], z: &a [true] }
+`;
+    expect(findingsIn(text).map(({ rule }) => rule)).toEqual(['probe-cannot-start']);
   });
 
   test('anchors, aliases and merge keys are followed, as Kubernetes does', () => {

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit, type Document, type Pair } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseAllDocuments,
+  visit,
+  type Alias,
+  type Document,
+  type Pair,
+} from 'yaml';
 
 /** A text that we cannot read; `at` counts characters from its start. */
 export interface Obstacle {
@@ -27,7 +38,7 @@ export function read(text: string): Source {
   const options = { version: '1.1', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
   const documents = [...parseAllDocuments(text, options)];
   const error = documents.flatMap((document) => document.errors)[0];
-  const isTemplate = error === undefined ? documents.some(hasTemplate) : text.includes('{{');
+  const isTemplate = error === undefined ? documents.map(lookThrough).includes(true) : text.includes('{{');
   const position = error?.pos[0] ?? 0;
   const message = isTemplate
     ? 'a Helm template; render it first: helm template'
@@ -43,17 +54,25 @@ export function read(text: string): Source {
   };
 }
 
-/** To YAML, `{{ .Values.replicas }}` is a map whose key is a map. */
-function hasTemplate(document: Document.Parsed): boolean {
-  let found = false;
+/** What each alias stands for. Not by `Alias.resolve`, which walks through the whole document each time. */
+const TARGETS = new WeakMap<Alias, unknown>();
+
+/** Notes the targets of its aliases, and whether it is a template: to YAML, `{{ .Values.x }}` is a map whose key is a map. */
+function lookThrough(document: Document.Parsed): boolean {
+  let isTemplate = false;
+  const anchors = new Map<string, unknown>();
   visit(document, {
     Pair: (_, { key }) => {
-      if (!isMap(key)) return undefined;
-      found = true;
-      return visit.BREAK;
+      isTemplate ||= isMap(key);
+    },
+    Value: (_, node) => {
+      if (node.anchor !== undefined) anchors.set(node.anchor, node);
+    },
+    Alias: (_, alias) => {
+      TARGETS.set(alias, anchors.get(alias.source));
     },
   });
-  return found;
+  return isTemplate;
 }
 
 /** A part of a document, and where it is. What is missing is at the place of what lacks it. */
@@ -65,7 +84,7 @@ export class Value {
     readonly at: number,
     readonly document: Document,
   ) {
-    this.node = isAlias(node) ? node.resolve(document) : node;
+    this.node = isAlias(node) ? TARGETS.get(node) : node;
   }
 
   get isPresent(): boolean {
