@@ -837,6 +837,7 @@ describe('a rule', () => {
         liveness(shell('redis-cli ping | grep -q PONG'), 'command: ["redis-server"]'),
         liveness(shell('test "`redis-cli ping`" = PONG'), 'command: ["redis-server"]'),
         liveness(shell('a; b'), 'command: ["redis-server"]'),
+        liveness(shell('case $A in\nx) a;;\n*) (b);;\nesac'), 'command: ["redis-server"]'),
         liveness('["env", "A=b", "bash", "-ec", "a && exec b"]', 'command: ["redis-server"]'),
       ],
       good: [
@@ -844,6 +845,8 @@ describe('a rule', () => {
         liveness(shell('redis-cli ping'), 'command: ["redis-server"]'),
         liveness(shell('[ -d /x ] && exec redis-cli ping 2>&1 >/dev/null'), 'command: ["redis-server"]'),
         liveness(shell('[ -d /x ] && [ "$((1 + 2))" = 3 ]'), 'command: ["redis-server"]'),
+        liveness(shell('for f in /x/*; do test -e $f || exit 1; done'), 'command: ["redis-server"]'),
+        liveness(shell('case "$(cat /x)" in\na|b) exit 0;;\n(*) exit 1;;\nesac\nexit 2'), 'command: ["redis-server"]'),
         liveness(shell('a | b'), 'command: ["/usr/bin/tini", "-s", "--", "redis-server"]'),
         liveness(shell('a | b'), 'command: ["sh", "-c", "redis-server"]'),
       ],

@@ -31,7 +31,7 @@ export interface Script {
 const SHELLS = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'mksh'];
 const INITS = ['tini', 'tini-static', 'dumb-init', 'catatonit', 'docker-init'];
 const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'done', '!', '{', '}', 'case', 'esac'];
-const BUILTINS = '. : [ [[ cd echo eval exit export false kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
+const BUILTINS = '. : [ [[ cd echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
 
 /** What a command of a manifest runs. No shell reads it, unless it names one. */
 export class CommandLine {
@@ -175,13 +175,17 @@ export function parseScript(text: string): Script {
   let isTarget = false; // the next word is a redirection's
   let [isCondition, isSaved] = [false, false];
   let hasBackground = false;
+  let isPattern = false; // of `case`, up to its bracket
   let at = 0;
 
   const endWord = (): void => {
     if (word === undefined) return;
     if (isTarget) isSaved ||= !/^(?:\/dev\/null|\d|-)$/.test(word);
     else if (words.length > 0 || !KEYWORDS.includes(word)) words.push(word);
-    else isCondition ||= /^(?:if|elif|while|until)$/.test(word);
+    else {
+      isCondition ||= /^(?:if|elif|while|until)$/.test(word);
+      isPattern = word === 'case' || (isPattern && word !== 'esac');
+    }
     isTarget = false;
     word = undefined;
   };
@@ -228,6 +232,10 @@ export function parseScript(text: string): Script {
       endWord();
       while (/[<>&|]/.test(text[at + 1] ?? '')) at++;
       isTarget = true;
+    } else if (isPattern && /[|()\n]/.test(character)) {
+      endWord();
+      words = [];
+      isPattern &&= character !== ')';
     } else if (pair === '&&' || pair === '||') {
       endStep(pair);
       at++;
@@ -236,8 +244,10 @@ export function parseScript(text: string): Script {
       hasBackground = true;
       endStep(';');
     } else if (character === '|') endStep('|');
-    else if (/[;\n()]/.test(character)) endStep(';');
-    else if (/\s/.test(character)) endWord();
+    else if (/[;\n()]/.test(character)) {
+      endStep(';');
+      isPattern ||= pair === ';;';
+    } else if (/\s/.test(character)) endWord();
     else word = (word ?? '') + character;
   }
   endStep('');
