@@ -1,5 +1,6 @@
 // doctor: each fault that can be made without root. Those that take mounts and containers: test/wide/doctor.test.ts.
 
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { read, type Finding } from '../src/cli/doctor/finding';
@@ -13,6 +14,8 @@ import { reports } from '../src/cli/report';
 import { systemClock } from '../src/proc';
 import { serialise } from '../src/record';
 import { cli } from './support/cli';
+import { describeIf } from './support/need';
+import { PYTHON } from './support/readers';
 import { aged, fileOf, record, scratch } from './support/records';
 
 /** What was found about something: the level, the words, and what to do. */
@@ -165,6 +168,11 @@ describe('a manifest', () => {
     return path;
   };
 
+  const probing = (...lines: string[]): string =>
+    ['kind: Pod', 'spec:', '  containers:', '    - livenessProbe:', ...lines.map((line) => `        ${line}`)].join(
+      '\n',
+    );
+
   test('gives the command, timeoutSeconds, the environment and the folder of its first exec probe', async () => {
     const cwd = scratch();
     const seen = join(cwd, 'seen');
@@ -190,6 +198,18 @@ spec:
     expect(out).toContain('timeoutSeconds 7s');
   });
 
+  describeIf(PYTHON !== undefined, 'python3')('from standard input', () => {
+    test('may come late, by a pipe that does not block', () => {
+      const text = probing('exec: { command: ["true"] }');
+      const python =
+        'import fcntl, os, sys; fcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK); os.execv(sys.argv[1], sys.argv[1:])';
+      const pipe = `{ sleep 1; echo "$1"; } | "$2" -c "$3" "$4" dist/cli.js doctor -`;
+      const args = ['-c', pipe, 'sh', text, PYTHON ?? '', python, process.execPath];
+      const { stdout, stderr } = spawnSync('sh', args, { encoding: 'utf8' });
+      expect([stderr, stdout.split('\n')[0]]).toEqual(['', 'ok       start        true']);
+    });
+  });
+
   test("has the API's timeoutSeconds of 1 where it states none, also as JSON", () => {
     const list = {
       items: [{ kind: 'Pod', spec: { containers: [{ livenessProbe: { exec: { command: ['true'] } } }] } }],
@@ -201,11 +221,6 @@ spec:
       cwd: undefined,
     });
   });
-
-  const probing = (...lines: string[]): string =>
-    ['kind: Pod', 'spec:', '  containers:', '    - livenessProbe:', ...lines.map((line) => `        ${line}`)].join(
-      '\n',
-    );
 
   test.each([
     ['a timeoutSeconds of 0 is unset', probing('exec: { command: [sh] }', 'timeoutSeconds: 0'), 1000, ['sh']],

@@ -1,5 +1,6 @@
 import { constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text as readAll } from 'node:stream/consumers';
 import type { Arguments } from 'yargs';
 import { TIMESTAMP_PATH } from '../defaults';
 import { shown } from '../errors';
@@ -94,7 +95,7 @@ async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string
     return { paths, probe: { command, timeout: timeout ?? 5000, env: process.env, cwd: undefined } };
   }
   const { probeIn } = await import('./doctor/manifest.js'); // loads the YAML library
-  const stated = probeIn(readFileSync(first === '-' ? 0 : first, 'utf8'), first);
+  const stated = probeIn(first === '-' ? await readAll(process.stdin) : readFileSync(first, 'utf8'), first);
   const cwd = stated.cwd !== undefined && existsSync(stated.cwd) ? stated.cwd : undefined;
   const env = { ...process.env, ...stated.env };
   return { paths, probe: { ...stated, timeout: timeout ?? stated.timeout, env, cwd } };
