@@ -93,11 +93,25 @@ function whyItFailsOpen({ script, words, programs }: CommandLine): string | unde
     if (operator === undefined) return undefined;
     return `has '${operator}' in its command, but no shell reads it: it and all that follows are arguments, so the check after it is never made. Write ["sh", "-c", "..."]`;
   }
+  if (mayEndEarly(words, script)) return undefined;
   const last = script.steps.at(-1);
   const end = last?.words.join(' ') ?? '';
-  const isForgiven = last?.joint === '||' && ['true', ':', 'exit 0'].includes(end);
-  if (!isForgiven || /\bset -\w*e|\bexit [1-9$]|\bkill\b/.test(script.text)) return undefined;
-  return `ends with '|| ${end}': it exits 0 whatever happens, so a hung service passes. Take that away`;
+  if (!last || !/^(?:true|:|exit 0)$|^echo\b/.test(end)) return undefined;
+  const isForgiven = last.joint === '||' && !end.startsWith('echo');
+  // With branches and loops, roughly read as they are, the last command need not be the one that decides.
+  const isStraight = script.steps.every(({ joint, isCondition }) => !isCondition && ['', ';'].includes(joint));
+  const isAppended = isStraight && script.steps.length > 1 && !script.hasBackground && !/\bcase\b/.test(script.text);
+  if (!isForgiven && !isAppended) return undefined;
+  return `ends with '${last.joint} ${end}': it exits 0 whatever happens, so a hung service passes. Take that away`;
+}
+
+/** Whether a failure ends the script before its last command: by `set -e`, by an option of the shell, or by `exit`. */
+function mayEndEarly(words: readonly string[], { text }: Script): boolean {
+  const options = words.slice(0, words.indexOf(text)).join(' ');
+  return (
+    /(?:^|\s)-[a-z]*e[a-z]*(?=\s|$)|\berrexit\b/.test(options) ||
+    /\bset -\w*e|\berrexit\b|\bexit\b(?!\s+["']?0\b)|\bkill\b/.test(text)
+  );
 }
 
 export const staleFile: Rule = {
