@@ -896,6 +896,14 @@ describe('a rule', () => {
     },
   };
 
+  test.each([['[ -f /x/alive ]'], ['[[ -f /x/alive ]]'], ['test -f /x/alive'], ['cat /x/alive']])(
+    'names the file that %s asks for',
+    (script) => {
+      const [{ message } = { message: '' }] = findingsIn(podWith(liveness(shell(script))));
+      expect(message).toContain("only asks whether '/x/alive' is there");
+    },
+  );
+
   test('has cases of both kinds', () => {
     expect(Object.keys(CASES)).toEqual(RULES.map(({ id }) => id));
   });

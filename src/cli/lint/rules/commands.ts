@@ -123,7 +123,7 @@ export const staleFile: Rule = {
     const steps = command.script?.steps.map(({ words }) => words) ?? [command.words];
     const checks = steps.filter((words) => !/^(?:exit|echo|set|true|false|:)$/.test(words[0] ?? ''));
     if (checks.length === 0 || !checks.every(asksPresence)) return undefined;
-    return `only asks whether '${checks[0]?.findLast((word) => word !== ']') ?? ''}' is there: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
+    return `only asks whether '${checks[0]?.findLast((word) => !/^\]{1,2}$/.test(word)) ?? ''}' is there: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
   }),
 };
 
