@@ -481,6 +481,17 @@ describe('the command', () => {
       'kind: Pod\n{{- if .Values.a }}\nspec:\n{{- end }}\n',
       /^\S+:2:1: a Helm template; render it first: /,
     ],
+    ['a comment of a template', '{{/*\nx: y: z\n*/}}\n', /^\S+:1:1: a Helm template; render it first: /],
+    [
+      'malformed YAML beside an alert',
+      'kind: Pod\nspec: [\n---\nalert: |\n  {{ $labels.pod }} is down\n',
+      /^\S+:3:1: (?!a Helm template).+\n$/,
+    ],
+    [
+      'malformed YAML below an alert',
+      'alert: |\n  {{ $labels.pod }} is down\n---\na: b: c\n',
+      /^\S+:4:4: Nested mappings are not allowed in compact mappings\n$/,
+    ],
     ['a helper', '{{- define "a" -}}\na: b\n{{- end }}\n', /^\S+:1:1: a Helm template; render it first: /],
   ])('%s gets one line, exit 2', async (_, text, line) => {
     const [broken, good] = [file(text, 'x.yaml'), file(bad)];

@@ -28,6 +28,8 @@ export interface Position {
   readonly column: number;
 }
 
+const RENDER_FIRST = 'a Helm template; render it first: helm template';
+
 /** Aliases can make a tree of any depth, even one without an end. */
 const DEEPEST = 5;
 
@@ -38,20 +40,30 @@ export function read(text: string): Source {
   const options = { version: '1.1', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
   const documents = [...parseAllDocuments(text, options)];
   const error = documents.flatMap((document) => document.errors)[0];
-  const isTemplate = error === undefined ? documents.map(lookThrough).includes(true) : text.includes('{{');
-  const position = error?.pos[0] ?? 0;
-  const message = isTemplate
-    ? 'a Helm template; render it first: helm template'
-    : (error?.message.split('\n', 1)[0] ?? '');
+  const isTemplate = documents.map(lookThrough).includes(true);
+  const found = error ? templateAt(text, error.pos[0]) : isTemplate ? text.indexOf('{{') : -1;
+  const fault = error && { at: error.pos[0], message: error.message.split('\n', 1)[0] ?? '' };
   return {
     documents: documents.map((document) => new Value(document.contents, 0, document)),
-    obstacle:
-      error === undefined && !isTemplate ? undefined : { at: isTemplate ? text.indexOf('{{') : position, message },
+    obstacle: found < 0 ? fault : { at: found, message: RENDER_FIRST },
     positionOf: (at) => {
       const { line, col } = lineCounter.linePos(at);
       return { line: Math.max(1, line), column: Math.max(1, col) };
     },
   };
+}
+
+/**
+ * Where the template begins that YAML cannot read here; -1 if there is none. A `{{` elsewhere may be in a string, as in
+ * an alert.
+ */
+function templateAt(text: string, error: number): number {
+  const line = text.lastIndexOf('\n', error - 1) + 1;
+  const end = text.indexOf('\n', error);
+  const inLine = text.slice(line, end < 0 ? undefined : end).indexOf('{{');
+  if (inLine >= 0) return line + inLine;
+  const before = text.slice(0, error);
+  return before.lastIndexOf('{{') > before.lastIndexOf('}}') ? before.lastIndexOf('{{') : -1;
 }
 
 /** What each alias stands for. Not by `Alias.resolve`, which walks through the whole document each time. */
