@@ -514,6 +514,16 @@ describe('the command', () => {
     });
   });
 
+  test('of several files, a Service beside a pod is fine, and values are told', async () => {
+    const [service, pod] = [file('kind: Service\nspec: {}\n', 'service.yaml'), file(podWith(''))];
+    const values = file('replicas: 3\n', 'values.yaml');
+    expect(await lint(service, pod)).toEqual({ code: 0, out: '', err: '' });
+    expect((await lint(service, values, pod)).err).toBe(
+      `${values}: no container in it; expected rendered manifests, not values or a patch\n`,
+    );
+    expect((await lint(service)).err).toContain('service.yaml: no container in it');
+  });
+
   test('bad usage and files that are not there exit 2', async () => {
     expect(await lint('/nonexistent/x.yaml')).toEqual({
       code: 2,

@@ -3,7 +3,7 @@ import { text as readAll } from 'node:stream/consumers';
 import { printable } from '../verdict';
 import { givenLimit, oneOf, pathsOf, UsageError, value, type Command } from './command';
 import type { Context } from './context';
-import type { Finding } from './lint/findings';
+import type { Result } from './lint/findings';
 import type { Settings } from './lint/rule';
 
 const UNREADABLE = 2;
@@ -40,7 +40,12 @@ Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or
     if (files.length === 0 && process.stdin.isTTY) throw new UsageError('expected FILE..., or - for standard input');
     const results = [];
     for (const file of files.length > 0 ? files : ['-']) results.push(await lintFile(file, settings, context));
-    const findings = results.flatMap((found) => found ?? []);
+    const findings = results.flatMap((result) => result?.findings ?? []);
+    // Beside a workload a Service is no mistake.
+    const hasPod = results.some((result) => result !== undefined && result.containers > 0);
+    for (const { name, containers, hasObject } of results.flatMap((result) => result ?? []))
+      if (containers === 0 && !(hasPod && hasObject))
+        complain(context, `${name}: no container in it; expected rendered manifests, not values or a patch`);
     const { FORMATS: print } = await import('./lint/formats.js');
     context.stdout.write(print[format](findings));
     if (results.includes(undefined)) return UNREADABLE;
@@ -52,27 +57,30 @@ Exit codes: 0 nothing or warnings only, 1 errors, 2 a file could not be read, or
 async function lintFile(
   path: string,
   settings: Settings,
-  { stderr }: Context,
-): Promise<readonly Finding[] | undefined> {
+  context: Context,
+): Promise<(Result & { readonly name: string }) | undefined> {
   const name = path === '-' ? STDIN : path;
-  const complain = (message: string): void => void stderr.write(`${printable(message)}\n`);
   let text: string;
   try {
     text = path === '-' ? await readAll(process.stdin) : readFileSync(path, 'utf8');
   } catch (error) {
-    complain(`${name}: cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    complain(context, `${name}: cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
     return undefined;
   }
   const { lintText } = await import('./lint/findings.js'); // loads the YAML library
-  const { findings, containers, obstacle } = lintText(name, text, settings);
+  const result = lintText(name, text, settings);
+  const { obstacle } = result;
   if (obstacle) {
-    complain(`${name}:${obstacle.line}:${obstacle.column}: ${obstacle.message}`);
+    complain(context, `${name}:${obstacle.line}:${obstacle.column}: ${obstacle.message}`);
     return undefined;
   }
   if (path === '-' && text.trim() === '') {
-    complain(`${name}: empty; expected manifests, for example of helm template, which may have failed`);
+    complain(context, `${name}: empty; expected manifests, for example of helm template, which may have failed`);
     return undefined;
   }
-  if (containers === 0) complain(`${name}: no container in it; expected rendered manifests, not values or a patch`);
-  return findings;
+  return { ...result, name };
+}
+
+function complain({ stderr }: Context, message: string): void {
+  stderr.write(`${printable(message)}\n`);
 }

@@ -16,13 +16,16 @@ export interface Finding extends Position {
 export interface Result {
   readonly findings: readonly Finding[];
   readonly containers: number;
+  /** Whether it holds an object of Kubernetes, of whatever kind. */
+  readonly hasObject: boolean;
   /** Why the text cannot be read. */
   readonly obstacle: (Obstacle & Position) | undefined;
 }
 
 export function lintText(file: string, text: string, settings: Settings): Result {
   const { documents, obstacle, positionOf } = read(text);
-  if (obstacle) return { findings: [], containers: 0, obstacle: { ...obstacle, ...positionOf(obstacle.at) } };
+  if (obstacle)
+    return { findings: [], containers: 0, hasObject: false, obstacle: { ...obstacle, ...positionOf(obstacle.at) } };
   const isDisabled = disabledIn(text);
   const containers = documents.flatMap((document) => podsOf(document)).flatMap((pod: Pod) => pod.containers);
   const findings = containers.flatMap((container) => {
@@ -45,6 +48,7 @@ export function lintText(file: string, text: string, settings: Settings): Result
       .filter(({ line, rule }) => !isDisabled(line, rule))
       .sort((a, b) => a.line - b.line || a.column - b.column),
     containers: containers.length,
+    hasObject: documents.some((document) => document.get('kind').text !== undefined),
     obstacle: undefined,
   };
 }
