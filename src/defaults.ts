@@ -12,8 +12,8 @@ export const TIMESTAMP_PATH: string = process.env.LIVENESS_PATH || '/tmp/livenes
  * The default process directory: its name is `LIVENESS_UNIT_NAME`, else the host name; its folder is `LIVENESS_RUNDIR`,
  * else `/run`.
  */
-export function processDirectory(): string {
-  const { LIVENESS_RUNDIR, LIVENESS_UNIT_NAME } = process.env;
+export function processDirectory(env = process.env): string {
+  const { LIVENESS_RUNDIR, LIVENESS_UNIT_NAME } = env;
   /* eslint-disable @typescript-eslint/prefer-nullish-coalescing -- empty counts as unset, as above */
   return `${LIVENESS_RUNDIR || '/run'}/${LIVENESS_UNIT_NAME || hostname()}`;
   /* eslint-enable */

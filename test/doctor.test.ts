@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { read, type Finding } from '../src/cli/doctor/finding';
 import { folderFindings } from '../src/cli/doctor/folder';
 import { heartbeatFindings } from '../src/cli/doctor/heartbeat';
@@ -162,6 +162,8 @@ describe('the probe', () => {
 });
 
 describe('a manifest', () => {
+  const worker = (probe: string, more = 'name: w'): string =>
+    `kind: Pod\nspec: { containers: [{ ${more}, livenessProbe: { ${probe} } }] }\n`;
   const written = (text: string, name = 'pod.yaml'): string => {
     const path = join(scratch(), name);
     writeFileSync(path, text);
@@ -222,6 +224,44 @@ spec:
     });
   });
 
+  test('has the variables that it takes from elsewhere, as the container has them', () => {
+    const container = {
+      env: [
+        { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+        { name: 'BASE', value: '/run/beats' },
+        { name: 'LIVENESS_PATH', value: '$(BASE)/$(POD)/$(HOME)/$$(BASE)' },
+      ],
+      livenessProbe: { exec: { command: ['sh', 'liveness.sh', '$(LIVENESS_PATH)', '$(POD)', '$(HOME)'] } },
+    };
+    const inherited = { POD: 'worker-0', HOME: '/root', BASE: 'another' };
+    const path = '/run/beats/worker-0/$(HOME)/$(BASE)';
+    const read = (more: object) =>
+      probeIn(JSON.stringify({ kind: 'Pod', spec: { containers: [{ ...container, ...more }] } }), 'pod', inherited);
+    expect(read({})).toMatchObject({
+      command: ['sh', 'liveness.sh', path, 'worker-0', '$(HOME)'],
+      env: { BASE: '/run/beats', LIVENESS_PATH: path },
+    });
+    expect(read({ envFrom: [{ configMapRef: { name: 'c' } }] }).command.at(-1)).toBe('/root');
+  });
+
+  test('may use merge keys and aliases', () => {
+    const text =
+      'kind: Pod\nx: &x { exec: { command: [a] } }\nspec: { containers: [{ livenessProbe: { <<: *x, timeoutSeconds: 0 } }] }\n';
+    expect(probeIn(text, 'pod.yaml')).toMatchObject({ command: ['a'], timeout: 1000 });
+  });
+
+  test.each([
+    ['its environment', 'exec: { command: [sh, dist/liveness.sh] }', '/run/named/timestamp'],
+    ['its command', 'exec: { command: [sh, dist/liveness.sh, /run/other/timestamp] }', '/run/other/timestamp'],
+    ['its process directory', 'exec: { command: [sh, dist/liveness.sh, --process] }', '/run/units/u'],
+  ])('says where the heartbeat is: by %s', async (_, probe, path) => {
+    const env =
+      'env: [{ name: LIVENESS_PATH, value: /run/named/timestamp }, { name: LIVENESS_RUNDIR, value: /run/units }, { name: LIVENESS_UNIT_NAME, value: u }]';
+    const { out } = await cli(['doctor', '--json', written(worker(probe, env))]);
+    const { findings } = JSON.parse(out) as { findings: Finding[] };
+    expect(about('folder', findings)).toContain(dirname(path));
+  });
+
   test.each([
     ['a timeoutSeconds of 0 is unset', probing('exec: { command: [sh] }', 'timeoutSeconds: 0'), 1000, ['sh']],
     ['a number is a word', probing('exec: { command: [sleep, 0] }'), 1000, ['sleep', '0']],
@@ -239,10 +279,10 @@ spec:
   test.each([
     [
       'kind: Pod\nspec: { replicas: {{ .Values.replicas }} }\n',
-      /pod\.yaml: a Helm template; render it first: helm template\n$/,
+      /pod\.yaml:2:19: a Helm template; render it first: helm template\n$/,
     ],
     ['kind: Service\n', /expected a container with livenessProbe\.exec\.command; it has none\n$/],
-    ['a: [1\n', /pod\.yaml: Flow sequence in block collection/],
+    ['a: [1\n', /pod\.yaml:2:1: Flow sequence in block collection/],
   ])('that has no probe, or is none, is refused: %j', async (text, says) => {
     const { code, out, err } = await cli(['doctor', written(text)]);
     expect([code, out, err.split('\n').length]).toEqual([2, '', 2]);

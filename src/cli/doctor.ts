@@ -2,7 +2,7 @@ import { constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text as readAll } from 'node:stream/consumers';
 import type { Arguments } from 'yargs';
-import { TIMESTAMP_PATH } from '../defaults';
+import { processDirectory, TIMESTAMP_PATH } from '../defaults';
 import { shown } from '../errors';
 import { patiently } from '../judge';
 import { flag, givenLimit, pathsOf, UsageError, value, type Command } from './command';
@@ -12,6 +12,8 @@ import { heartbeatFindings } from './doctor/heartbeat';
 import { limitFindings, limits, MIB } from './doctor/limits';
 import { childrenOf, findReaper, procFindings, reaperFinding } from './doctor/machine';
 import { environmentFindings, isNode, probeFindings, type Probe } from './doctor/probe';
+import { CommandLine } from './lint/command-line';
+import { heartbeatOf } from './lint/heartbeat';
 import { ROOM } from './manifest/numbers';
 import { reports } from './report';
 
@@ -39,7 +41,7 @@ export const doctor: Command = {
         "The pod's own probe",
       )
       .epilogue(
-        `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: $LIVENESS_PATH, else /tmp/liveness/timestamp.
+        `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: what the probe's command names, else $LIVENESS_PATH, else /tmp/liveness/timestamp.
 Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs 16 MiB itself: near the memory limit it is killed (exit 137), or with less than 12 MiB left perhaps the service.
 Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
       ),
@@ -87,18 +89,31 @@ async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string
   const [first = ''] = words;
   const isManifest = first === '-' || /\.(ya?ml|json)$/.test(first);
   const named = isManifest ? words.slice(1) : words;
-  const paths = named.length > 0 ? named : [TIMESTAMP_PATH];
   const timeout = givenLimit(args, 'timeout');
   if (isManifest && args.command !== undefined) throw new UsageError(`expected --command or a manifest; got both`);
   if (!isManifest) {
     const command = args.command === undefined ? [...shipped(), ...named] : commandOf(args.command as string);
-    return { paths, probe: { command, timeout: timeout ?? 5000, env: process.env, cwd: undefined } };
+    const probe = { command, timeout: timeout ?? 5000, env: process.env, cwd: undefined };
+    return { paths: named.length > 0 ? named : pathsOfProbe(probe), probe };
   }
   const { probeIn } = await import('./doctor/manifest.js'); // loads the YAML library
-  const stated = probeIn(first === '-' ? await readAll(process.stdin) : readFileSync(first, 'utf8'), first);
+  const isStdin = first === '-';
+  const text = isStdin ? await readAll(process.stdin) : readFileSync(first, 'utf8');
+  const stated = probeIn(text, isStdin ? 'stdin' : first, process.env);
   const cwd = stated.cwd !== undefined && existsSync(stated.cwd) ? stated.cwd : undefined;
   const env = { ...process.env, ...stated.env };
-  return { paths, probe: { ...stated, timeout: timeout ?? stated.timeout, env, cwd } };
+  const probe = { ...stated, timeout: timeout ?? stated.timeout, env, cwd };
+  return { paths: named.length > 0 ? named : pathsOfProbe(probe), probe };
+}
+
+/** What the probe judges, as far as its command and its environment say. */
+function pathsOfProbe({ command, env }: Probe): string[] {
+  const { paths = [] } = heartbeatOf(new CommandLine(command), (name) => env[name]) ?? {};
+  // The first one stands for the default process directory.
+  if (command.includes('--process')) return [processDirectory(env), ...paths.slice(1)];
+  // An empty variable counts as unset, as in defaults.ts.
+  // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
+  return paths.length > 0 ? [...paths] : [env.LIVENESS_PATH || TIMESTAMP_PATH];
 }
 
 function commandOf(text: string): string[] {
