@@ -672,6 +672,10 @@ describe('a rule', () => {
         liveness(sh, 'securityContext: { readOnlyRootFilesystem: true }'),
         liveness(
           sh,
+          'securityContext: { readOnlyRootFilesystem: true }\nenvFrom: [{ configMapRef: { name: c } }]\nenv: [{ name: LIVENESS_PATH, value: /var/x }]',
+        ),
+        liveness(
+          sh,
           'env: [{ name: LIVENESS_PATH, value: /etc/config/timestamp }]\nvolumeMounts: [{ name: config, mountPath: /etc/config }]',
         ),
         liveness(
@@ -694,10 +698,29 @@ describe('a rule', () => {
         ),
         liveness('["redis-cli", "ping"]', 'securityContext: { readOnlyRootFilesystem: true }'),
         liveness(node, 'securityContext: { readOnlyRootFilesystem: true }'), // only its class knows the path
+        // Only the cluster knows the path.
+        liveness(
+          sh,
+          'securityContext: { readOnlyRootFilesystem: true }\nenv: [{ name: LIVENESS_PATH, valueFrom: { configMapKeyRef: { name: c, key: k } } }]',
+        ),
+        liveness(
+          sh,
+          'securityContext: { readOnlyRootFilesystem: true }\nenvFrom: [{ configMapRef: { name: c } }]\nenv: [{ name: A, value: b }]',
+        ),
+        liveness(
+          '["sh", "liveness.sh", "--process"]',
+          'securityContext: { readOnlyRootFilesystem: true }\nenvFrom: [{ configMapRef: { name: c } }]',
+        ),
+        // A link to /run.
+        liveness(
+          sh,
+          'securityContext: { readOnlyRootFilesystem: true }\nenv: [{ name: LIVENESS_PATH, value: /var/run/liveness/a }]',
+        ),
       ],
     },
     'sidecar-probe': {
       bad: [
+        `readinessProbe: { exec: { command: ["sh", "k8s-liveness/liveness.sh", "/var/run/liveness/timestamp"] } }`,
         liveness('["sh", "x/liveness.sh", "--other-pid-namespace", "/run/liveness/timestamp"]'),
         'startupProbe: { exec: { command: ["sh", "x/liveness.sh", "--other-pid-namespace", "/run/liveness/timestamp"] } }',
         'readinessProbe: { exec: { command: ["sh", "k8s-liveness/liveness.sh", "/run/liveness/timestamp"] } }',

@@ -12,16 +12,16 @@ export interface Heartbeat {
 const FLAGS = ['--process', '--ignore-error', '--other-pid-namespace', '--maximum-age'];
 const DEFAULT_PATH = '/tmp/liveness/timestamp';
 
+/** What a variable holds: undefined if it is not set, null if it comes from where the manifest does not show it. */
+export type Variable = string | null | undefined;
+
 /** Recognises liveness.sh, liveness.js, `k8s-liveness check`, and a liveness.js of one's own beside our variables. */
-export function heartbeatOf(
-  command: CommandLine,
-  variable: (name: string) => string | undefined,
-): Heartbeat | undefined {
+export function heartbeatOf(command: CommandLine, variable: (name: string) => Variable): Heartbeat | undefined {
   for (const program of command.programs) {
     const args = argumentsOf(program);
     if (args === undefined) continue;
     const { words, assigned } = program;
-    const inherited = (name: string): string | undefined => assigned.get(name) ?? variable(name);
+    const inherited = (name: string): Variable => (assigned.has(name) ? assigned.get(name) : variable(name));
     const [path, rundir] = [inherited('LIVENESS_PATH'), inherited('LIVENESS_RUNDIR')];
     const options = args.filter((word) => word.startsWith('-'));
     const isShipped =
@@ -29,12 +29,12 @@ export function heartbeatOf(
       options.some((option) => FLAGS.includes(option.split('=', 1)[0] ?? ''));
     if (!isShipped && path === undefined && rundir === undefined) continue;
     const named = pathsAmong(args);
-    const isFromEnvironment = named.length === 0 && (path ?? rundir) !== undefined;
-    const folder = isShipped ? (rundir ?? '/run') : rundir;
-    const file = isShipped ? (path ?? DEFAULT_PATH) : path;
+    const isFromEnvironment = named.length === 0 && (path ?? rundir ?? undefined) !== undefined;
+    const folder = isShipped && rundir === undefined ? '/run' : rundir;
+    const file = isShipped && path === undefined ? DEFAULT_PATH : path;
     const asksDirectory = options.includes('--process') || (!isShipped && path === undefined);
     const usual = asksDirectory ? folder && `${folder}/unit` : named.length === 0 ? file : undefined;
-    const paths = [...(usual === undefined ? [] : [usual]), ...named].filter((each) => each.startsWith('/'));
+    const paths = [...(usual ? [usual] : []), ...named].filter((each) => each.startsWith('/'));
     return { paths, isFromEnvironment, otherPidNamespace: options.includes('--other-pid-namespace') };
   }
   return undefined;

@@ -2,7 +2,7 @@ import { parseLimit } from '../../duration';
 import { decision, PROBES, type ProbeKind, type ProbeTiming } from '../../kubelet';
 import { CommandLine } from './command-line';
 import type { Value } from './documents';
-import { heartbeatOf, statedLimits, type Heartbeat } from './heartbeat';
+import { heartbeatOf, statedLimits, type Heartbeat, type Variable } from './heartbeat';
 
 /** A pod's spec, of a Pod or of any template. */
 export interface Pod {
@@ -126,8 +126,10 @@ export function variableOf({ value }: Pick<Container, 'value'>, name: string): V
   return value.get('env').items.findLast((entry) => entry.get('name').text === name);
 }
 
-function variable(container: Container, name: string): string | undefined {
-  return variableOf(container, name)?.get('value').text;
+function variable(container: Container, name: string): Variable {
+  const entry = variableOf(container, name);
+  const isElsewhere = entry ? entry.get('valueFrom').isMap : container.value.get('envFrom').items.length > 0;
+  return isElsewhere ? null : entry?.get('value').text;
 }
 
 export function wordsOf(list: Value): string[] {

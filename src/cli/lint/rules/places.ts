@@ -34,7 +34,7 @@ function mountOf({ value, pod }: Container, path: string): Mount | undefined {
   const onDevShm = found?.get('hostPath').get('path').text?.startsWith('/dev/shm') ?? false;
   return {
     volume,
-    inside: posix.join('/', best.mount.get('subPath').text ?? '', path.slice(best.at.length)),
+    inside: posix.join('/', best.mount.get('subPath').text ?? '', plain(path).slice(plain(best.at).length - 1)),
     isReadOnly: best.mount.get('readOnly').scalar === true || (source !== undefined && READ_ONLY.includes(source)),
     source: found ? (source ?? 'emptyDir') : undefined,
     inMemory: found?.get('emptyDir').get('medium').text === 'Memory' || onDevShm,
@@ -42,7 +42,12 @@ function mountOf({ value, pod }: Container, path: string): Mount | undefined {
 }
 
 function isWithin(path: string, folder: string): boolean {
-  return posix.normalize(`${path}/`).startsWith(posix.normalize(`${folder}/`));
+  return plain(path).startsWith(plain(folder));
+}
+
+/** In most images /var/run is a link to /run. */
+function plain(folder: string): string {
+  return posix.normalize(`${folder}/`).replace(/^\/var\/run\//, '/run/');
 }
 
 /** Whether the probe reads what another container of the pod writes. */
