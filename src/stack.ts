@@ -42,7 +42,7 @@ const [LONGEST_LINE, PATH_ROOM] = [177, 30];
 export async function withLastWords({ verdict, record }: Examined): Promise<Verdict> {
   if (verdict.alive) return verdict;
   const frames = await framesOf(record, SIGNAL);
-  const words = frames
+  const words = (frames ?? [])
     .filter(({ file }) => !file.startsWith('node:'))
     .map(({ name, file, line }) => printable(`${name} (${basename(file)}:${line})`));
   const path = Math.min(printable(verdict.path).length, PATH_ROOM);
@@ -56,14 +56,15 @@ export async function withLastWords({ verdict, record }: Examined): Promise<Verd
 }
 
 /**
- * The frames of the thread that beat; none if it waits in its event loop or for a child process.
+ * The frames of the thread that beat; none if it runs one promise after another, and is asked between two of them;
+ * undefined if it waits in its event loop or for a child process.
  *
  * @param latest until when to send a signal: milliseconds since our start
  * @throws Error which says why they cannot be had
  */
-export async function framesOf(record: HeartbeatRecord | undefined, latest = Infinity): Promise<Frame[]> {
+export async function framesOf(record: HeartbeatRecord | undefined, latest = Infinity): Promise<Frame[] | undefined> {
   const { pid, thread } = target(record);
-  if (!(await isRunning(pid, thread))) return [];
+  if (!(await isRunning(pid, thread))) return undefined;
   target(record); // again, because a while has passed
   if (performance.now() > latest) throw new Error('this machine is too busy');
   const others = listeners(pid).map(({ inode }) => inode);

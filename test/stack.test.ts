@@ -404,6 +404,15 @@ describe('stack', () => {
     }
   });
 
+  test('tells a loop that runs on by promises from one that waits', async () => {
+    const spins = await service(`${UP} (async () => { for (;;) await null; })();`);
+    expect(await until(() => /^ {4}(?!at ).*$/m.exec(stack(spins).stdout)?.[0] ?? false)).toBe(
+      '    runs promises that settle at once, one after another: no frame',
+    );
+    const waits = await service(`${UP} setInterval(() => {}, 1e6);`);
+    expect(stack(waits).stdout).toContain('\n    waits for an event or a child process\n');
+  });
+
   test('takes one path, and says what it cannot ask about', () => {
     const run = (...args: string[]): unknown[] => {
       const { status, stderr } = spawnSync(process.execPath, ['dist/cli.js', 'stack', ...args], { encoding: 'utf8' });

@@ -22,10 +22,11 @@ Exit codes: 0 shown, 1 could not be had (a line says why), 2 bad usage.`,
     stdout.write(`${formatVerdict(verdict)}\n`);
     const { framesOf } = await import('../stack.js');
     const frames = await framesOf(record);
-    for (const { name, file, line, column } of frames) {
+    for (const { name, file, line, column } of frames ?? []) {
       stdout.write(`    at ${printable(`${name} (${file}:${line}:${column})`)}\n`);
     }
-    if (frames.length === 0) stdout.write('    waits for an event or a child process\n');
+    if (!frames) stdout.write('    waits for an event or a child process\n');
+    if (frames?.length === 0) stdout.write('    runs promises that settle at once, one after another: no frame\n');
     if (work) stdout.write(`    ${work.count} in hand, ${work.name}\n`);
     return 0;
   },
