@@ -667,6 +667,21 @@ describe('a rule', () => {
         'livenessProbe: null\nreadinessProbe: {tcpSocket: { port: 1 }}',
       ],
     },
+    'refused-by-probe': {
+      bad: [
+        liveness(sh.replace(']', ', "--last-words", "/run/liveness/another"]')),
+        liveness(sh.replace(']', ', "--maximum-age=2m", "/run/liveness/another"]')),
+        liveness(shell('exec sh node_modules/k8s-liveness/dist/liveness.sh --max-age 2m /run/liveness/another')),
+        liveness(
+          '["env", "NODE_OPTIONS=", "NODE_EXTRA_CA_CERTS=", "node", "k8s-liveness/dist/liveness.js", "-q", "/run/liveness/another"]',
+        ),
+      ],
+      good: [
+        liveness(sh.replace(']', ', "--ignore-error", "--other-pid-namespace", "--process"]')),
+        liveness('["node", "k8s-liveness/dist/liveness.js", "--last-words", "--maximum-age", "2m", "--process", "/x"]'),
+        liveness('["sh", "/app/liveness.sh", "--fast"]'), // one of their own
+      ],
+    },
     'heartbeat-not-writable': {
       bad: [
         liveness(sh, 'securityContext: { readOnlyRootFilesystem: true }'),

@@ -8,6 +8,7 @@ import {
   inheritedOptions,
   nodeTimeout,
   orphans,
+  refusedByProbe,
   staleFile,
 } from './rules/commands';
 import { noStartup, queuedTimeouts, sameAsReadiness, shortLimit, singleFailure, slowRestart } from './rules/numbers';
@@ -19,6 +20,7 @@ export const RULES: readonly Rule[] = [
   failsOpen,
   dollars,
   refused,
+  refusedByProbe,
   unwritable,
   sidecar,
   slowRestart,

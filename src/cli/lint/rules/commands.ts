@@ -37,6 +37,35 @@ function whyItCannotStart({ words: [first = ''] }: CommandLine): string | undefi
   return undefined;
 }
 
+/** The options of the shipped probes. Those with `true` are only for liveness.js. */
+const OPTIONS = new Map([
+  ['--process', false],
+  ['--ignore-error', false],
+  ['--other-pid-namespace', false],
+  ['--maximum-age', true],
+  ['--last-words', true],
+]);
+
+export const refusedByProbe: Rule = {
+  id: 'refused-by-probe',
+  severity: 'error',
+  describe: 'The shipped probe does not have this option, so it fails each time',
+  check: perProbe(({ command }) => {
+    for (const { words } of command?.programs ?? []) {
+      const at = words.findIndex((word) => /k8s-liveness\/dist\/liveness\.(?:sh|js)$/.test(word));
+      if (at < 0) continue;
+      const isShell = words[at]?.endsWith('.sh');
+      for (const word of words.slice(at + 1)) {
+        const [option = ''] = word.split('=', 1);
+        if (!option.startsWith('-') || (OPTIONS.has(option) && !(isShell && OPTIONS.get(option)))) continue;
+        const why = OPTIONS.has(option) ? 'only liveness.js has' : 'it does not have';
+        return `gives ${basename(words[at] ?? '')} an option that ${why}, ${option}: it exits 2 each time, as if the service were dead. ${OPTIONS.has(option) ? 'Take liveness.js, or take the option away' : 'node liveness.js --help lists its options'}`;
+      }
+    }
+    return undefined;
+  }),
+};
+
 export const nodeTimeout: Rule = {
   id: 'node-timeout',
   severity: 'warning',
