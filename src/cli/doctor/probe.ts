@@ -111,7 +111,8 @@ function answer(runs: readonly Run[], probe: Probe): Finding {
   if (end === 0) return ok('answer', `exits with 0 ${words}`);
   if (odd && isSlow(odd, probe)) return warning('answer', 'was killed before it could answer', 'see time below');
   if (end === 1 && output.startsWith('dead: ')) {
-    const advice = 'expected if no service runs here, as in an image build; else see the reasons in README';
+    const advice =
+      'expected if no service runs here, as in an image build; else docs/troubleshooting.md explains each reason';
     return warning('answer', `the probe works, and says ${output}`, advice);
   }
   const how = typeof end === 'number' ? `exits with ${end}` : `ends by ${end ?? 'a signal'}`;

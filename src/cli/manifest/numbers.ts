@@ -24,7 +24,7 @@ export interface Numbers {
   readonly budget: number;
 }
 
-/** What a probe needs beside the service: measured by bench/containers.mjs, and said in README. */
+/** What a probe needs beside the service: measured by bench/containers.mjs. */
 export const ROOM = { sh: { mebibytes: 6, threads: 8 }, node: { mebibytes: 12, threads: 12 } } as const;
 
 /** What the numbers follow from besides the limit; the Helm template says the same. */
