@@ -57,8 +57,13 @@ function parseUptime(text = ''): number | undefined {
  */
 function uptimeWithoutProc(): number | undefined {
   if (process.platform !== 'linux') return undefined; // without a boot id an uptime is useless
-  const [, nanoseconds] = process.hrtime();
-  return process.getBuiltinModule('node:os').uptime() * 1000 + Math.floor(nanoseconds / 1e6);
+  const os = process.getBuiltinModule('node:os');
+  let seconds, nanoseconds;
+  do {
+    seconds = os.uptime();
+    [, nanoseconds] = process.hrtime();
+  } while (seconds !== os.uptime()); // a new second began between the two: that would be a second too much
+  return seconds * 1000 + Math.floor(nanoseconds / 1e6);
 }
 
 let bootId: string | undefined;

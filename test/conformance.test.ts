@@ -977,6 +977,16 @@ describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime',
     execFileSync(command, args, { env: { ...process.env, HEARTBEAT: path } });
     expect(readFileSync(path, 'latin1').split(/ +/)[2]).toMatch(/^[0-9]+$/);
   });
+
+  test('reads no second too much if a new one begins meanwhile', () => {
+    // Each look at a clock takes 2 ms.
+    const script = `let now = 100997;
+      require('os').uptime = () => Math.floor((now += 2) / 1000);
+      process.hrtime = () => [0, ((now += 2) % 1000) * 1e6];
+      process.stdout.write(String(require(${JSON.stringify(resolve('dist/index.js'))}).systemClock.uptime()));`;
+    const [command, ...args] = [...masked, process.execPath, '-e', script];
+    expect(execFileSync(command, args, { encoding: 'utf8' })).toBe('101007');
+  });
 });
 
 describeIf(canMount, 'root, to mount')('if /proc does not tell the wall clock', () => {
