@@ -228,6 +228,9 @@ function ask(url: string, thread: string | undefined, closing: boolean): Promise
     setTimeout(() => {
       if (socket.readyState === WebSocket.OPEN) close();
       socket.close();
+      setTimeout(() => {
+        socket.terminate();
+      }, ANSWER).unref(); // ws would wait for half a minute
     }, ANSWER).unref();
     let frames: CallFrame[] | undefined;
     const take = ({ id, result }: Message): void => {
