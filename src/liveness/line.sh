@@ -20,7 +20,7 @@ k_instant() {
 # Parses k_note_line, such as `3 in hand, mail#42` -> k_in_hand and k_task, which is empty for any other text.
 k_work() {
   k_task=
-  [ ${#k_note_line} -le 50 ] || return 0
+  [ -n "$k_note_line" ] && [ ${#k_note_line} -le 50 ] || return 0
   # Without the spaces around it.
   k_work=${k_note_line#"${k_note_line%%[! ]*}"}
   k_work=${k_work%"${k_work##*[! ]}"}
@@ -98,6 +98,7 @@ k_conclude() {
     exit 1
   fi
   case ${LOG_LEVEL-} in
+    '') ;;
     [Ww][Aa][Rr][Nn] | [Ww][Aa][Rr][Nn][Ii][Nn][Gg] | [Ee][Rr][Rr][Oo][Rr] | [Cc][Rr][Ii][Tt][Ii][Cc][Aa][Ll]) exit 0 ;;
     [Ff][Aa][Tt][Aa][Ll] | [Aa][Ll][Ee][Rr][Tt] | [Ee][Mm][Ee][Rr][Gg] | [Oo][Ff][Ff] | [Nn][Oo][Nn][Ee]) exit 0 ;;
     [Ss][Ii][Ll][Ee][Nn][Tt]) exit 0 ;;
