@@ -176,7 +176,15 @@ export class ProcessTimestamp extends Timestamp {
     }
   }
 
-  /** The same as {@link ProcessTimestamp.reset}. */
+  /**
+   * The same as {@link ProcessTimestamp.reset}.
+   *
+   * @example
+   * ```ts
+   * forwarder.delete();
+   * forwarder.pid; // => undefined
+   * ```
+   */
   override delete(): void {
     this.reset();
   }

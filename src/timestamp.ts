@@ -383,7 +383,14 @@ export abstract class Timestamp {
     if (!this.#writer.hasBeaten) this.#writer.claim(this.maximumAge, this.#limitName);
   }
 
-  /** The verdict as one line, by {@link formatVerdict}. */
+  /**
+   * The verdict as one line, by {@link formatVerdict}.
+   *
+   * @example
+   * ```ts
+   * String(WorkerTimestamp.byRef('/run/liveness/none')); // => 'dead: missing: no such file (/run/liveness/none)'
+   * ```
+   */
   toString(): string {
     return formatVerdict(this.verdict());
   }
