@@ -121,6 +121,7 @@ export function update({ all, found, write, complain }) {
     }
     for (const id of Object.keys({ ...none, ...lost, ...recovers })) rowOf(id);
     for (const [id, { cell }] of found.get(name) ?? []) {
+      if (none[id]) continue; // the page's list has its reason
       const stood = before.get(title)?.get(id);
       if (!write && stood !== short(cell)) complain(`${title}: ${id}: ${cell}, and the page says ${stood ?? 'nothing'}`);
     }
