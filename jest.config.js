@@ -12,7 +12,7 @@ module.exports = {
   // tsconfig.json has isolatedModules, because `pretest` has checked the types of all files.
   transform: { '\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.json' }] },
   moduleNameMapper: { '^k8s-liveness$': '<rootDir>/src/index.ts' },
-  maxWorkers: '150%', // the tests mostly wait for the processes that they start
+  maxWorkers: '100%', // not one less: the tests mostly wait for the processes that they start
   workerGracefulExitTimeout: 60_000, // half a second is too little on a busy machine
   testTimeout: 600_000, // only for a test that hangs: no test depends on the machine's speed
 };

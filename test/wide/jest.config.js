@@ -6,7 +6,6 @@ process.env.LIVENESS_WIDE = '1'; // jest's workers inherit it: the fast tests le
 module.exports = {
   ...suite,
   rootDir: '../..',
-  maxWorkers: '100%', // some of these look at times
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/faults/',
