@@ -10,6 +10,7 @@ const ELSEWHERE = [
   '--testPathIgnorePatterns',
   '/node_modules/',
   '/test/faults/',
+  '/test/kubelet/',
   'redis-',
   'rng-',
   'chart',
