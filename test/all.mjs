@@ -21,6 +21,7 @@ const ELSEWHERE = [
   'migrating',
   'troubleshooting',
   'wide/doctor',
+  'wide/run-kill-dead',
   'wide/package',
   'wide/metrics',
 ];
