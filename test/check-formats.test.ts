@@ -1,7 +1,7 @@
 // check --format: for Nagios and its kin, and for Prometheus' textfile collectors.
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock } from '../src/proc';
 import { serialise } from '../src/record';
@@ -198,7 +198,20 @@ for read in (parser, openmetrics):
       expect(dead.length).toBe(paths.length * REASONS.length);
     });
 
-    test('where nothing is known but the verdict', async () => {
+    test('one series for each path, also if two differ by a letter that is not ASCII or by a control character', async () => {
+      const { alive } = heartbeats();
+      const copies = ['mail-ä', 'mail-ö', 'mail\t', 'mail\n'].map((name) => `${alive}-${name}`);
+      for (const copy of copies.filter((_, number) => number % 2 === 1)) copyFileSync(alive, copy);
+      const [, , samples = []] = (await readBack(...copies)).find(([name]) => name === 'heartbeat_alive') ?? [];
+      expect(samples.map(([{ path = '' }, value]) => [path.slice(alive.length), value])).toEqual([
+        ['-mail-ä', 0],
+        ['-mail-ö', 1],
+        ['-mail\\x09', 0],
+        ['-mail\\x0a', 1],
+      ]);
+    });
+
+    test('only the verdict, if nothing else is known', async () => {
       expect((await readBack(heartbeats().missing)).map(([name]) => name)).toEqual([
         'heartbeat_alive',
         'heartbeat_dead',

@@ -1,4 +1,4 @@
-import { printable, REASONS } from '../../verdict';
+import { REASONS } from '../../verdict';
 import type { Report } from '../report';
 
 type Fields = Report['fields'];
@@ -50,8 +50,10 @@ function family(
   return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`;
 }
 
+/** Different for different paths, or a living heartbeat would hide a dead one. A label may hold any letter. */
 function labelOf(path: string): string {
-  return `path="${printable(path).replaceAll(/["\\]/g, '\\$&')}"`;
+  const inHex = (control: string): string => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return `path="${path.replaceAll(/\p{Cc}/gu, inHex).replaceAll(/["\\]/g, '\\$&')}"`;
 }
 
 function seconds(ms: number | null): number | null {
