@@ -8,7 +8,7 @@ const NO_LIMIT = 2 ** 60;
 
 export interface Share {
   readonly limit: number;
-  /** What is left of it, and would be left without this process. */
+  /** What is free of it, and what would be free without this process. */
   readonly left: number;
   readonly leftWithoutUs: number;
 }

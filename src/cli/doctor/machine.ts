@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { self, type Clock } from '../../proc';
 import { error, ok, warning, type Finding, type Read } from './finding';
 
-/** More than clocks may differ by their resolutions, in milliseconds. */
+/** In milliseconds. Two clocks that agree differ by less. */
 const DISAGREEMENT = 2000;
 
 /** How long an init may take to reap, in milliseconds. */

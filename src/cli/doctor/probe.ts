@@ -9,10 +9,10 @@ import { error, mayAccess, ok, warning, type Finding, type Read } from './findin
 /** Milliseconds in a clock tick of /proc. */
 const TICK = 10;
 
-/** How often a probe is run that is not too slow. */
+/** How often we run a probe, unless it is too slow. */
 const RUNS = 5;
 
-/** Beside a service that uses up its own CPU limit a probe took up to so many times as long: docs/truth.md. */
+/** A probe took up to so many times as long if the service used up the CPU limit: docs/truth.md. */
 const CROWDED = 10;
 
 export interface Probe {

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 export interface Program {
   /** Without what only starts it, such as `env` and `timeout 5`. */
   readonly words: readonly string[];
-  /** The variables that the command sets for it, perhaps to nothing. */
+  /** The variables that the command sets for the program; some may be empty. */
   readonly assigned: ReadonlyMap<string, string>;
 }
 
@@ -24,7 +24,7 @@ export interface Script {
   readonly steps: readonly Step[];
   /** The scripts in `$(...)` and backquotes. */
   readonly substitutions: readonly Script[];
-  /** Whether something is left running by `&`. */
+  /** Whether the script starts a process with `&`. */
   readonly hasBackground: boolean;
 }
 
@@ -142,7 +142,7 @@ function programsOf({ steps, substitutions }: Script, before: ReadonlyMap<string
   return [...programs, ...substitutions.flatMap((script) => programsOf(script, assigned))];
 }
 
-/** The programs that the shell does not bring along. */
+/** The programs that are no builtins of the shell. */
 export function external({ steps }: Script): Step[] {
   return steps.filter(({ words }) => {
     const [first] = unwrap(words, new Map()).words;
@@ -157,11 +157,11 @@ function slow(script: Script): Step[] {
   return external(script).filter(({ words }) => !QUICK.includes(basename(unwrap(words, new Map()).words[0] ?? '')));
 }
 
-/** Whether a program may live on when the shell is killed at its timeout, because the shell waits for it as for a child. */
+/** Whether a program may go on when the timeout kills its shell, because the shell has started it as a child. */
 export function hasChildren(script: Script): boolean {
   if (script.substitutions.some((inner) => slow(inner).length > 0 || hasChildren(inner))) return true;
   const [first, second] = slow(script);
-  // A shell replaces itself with a single command, and by `exec`.
+  // A shell starts no child for a single command, or for `exec`.
   return second !== undefined || (first !== undefined && script.steps.length > 1 && first.words[0] !== 'exec');
 }
 

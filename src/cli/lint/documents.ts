@@ -87,7 +87,7 @@ function lookThrough(document: Document.Parsed): boolean {
   return isTemplate;
 }
 
-/** A part of a document, and where it is. What is missing is at the place of what lacks it. */
+/** A part of a document and its position. A missing part has the position of the part that should hold it. */
 export class Value {
   readonly node: unknown;
 

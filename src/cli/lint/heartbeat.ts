@@ -12,7 +12,7 @@ export interface Heartbeat {
 const FLAGS = ['--process', '--ignore-error', '--other-pid-namespace', '--maximum-age'];
 const DEFAULT_PATH = '/tmp/liveness/timestamp';
 
-/** What a variable holds: undefined if it is not set, null if it comes from where the manifest does not show it. */
+/** What a variable holds: undefined if it is not set, null if the manifest does not show its value. */
 export type Variable = string | null | undefined;
 
 /** Recognises liveness.sh, liveness.js, `k8s-liveness check`, and a liveness.js of one's own beside our variables. */

@@ -22,7 +22,7 @@ export interface Settings {
   readonly maxRestart: number | undefined;
 }
 
-/** A fault for each probe of which the function says one. */
+/** Checks each probe by the function, which returns undefined for a probe without a fault. */
 export function perProbe(faultOf: (probe: Probe, settings: Settings) => Fault | string | undefined): Rule['check'] {
   return function* (container, settings) {
     for (const probe of container.probes) {

@@ -7,10 +7,10 @@ import { formatVerdict, type Verdict } from '../../verdict';
 const FIRST_INTERVAL = 250;
 const [SHORTEST, LONGEST] = [100, 60_000];
 
-/** With more, a timer would fire at once. */
+/** A timer with more milliseconds would fire at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** Two clocks of 10 ms: by them a beat may look that much older than it is. */
+/** Milliseconds. Both clocks count in steps of 10 ms, so a beat may look that much older than it is. */
 const TOLERANCE = 20;
 
 /** Decides when a command is dead: at two looks in a row after its first beat, or if that does not come in time. */
