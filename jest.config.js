@@ -1,3 +1,5 @@
+const { availableParallelism } = require('node:os');
+
 /** @type {import('jest').Config} The tests of `npm test`. */
 module.exports = {
   testEnvironment: 'node',
@@ -12,7 +14,7 @@ module.exports = {
   // tsconfig.json has isolatedModules, because `pretest` has checked the types of all files.
   transform: { '\\.ts$': ['ts-jest', { tsconfig: '<rootDir>/tsconfig.json' }] },
   moduleNameMapper: { '^k8s-liveness$': '<rootDir>/src/index.ts' },
-  maxWorkers: '100%', // not one less: the tests mostly wait for the processes that they start
+  maxWorkers: Math.ceil(1.5 * availableParallelism()), // more than cores: tests often wait for processes
   workerGracefulExitTimeout: 60_000, // half a second is too little on a busy machine
   testTimeout: 600_000, // only for a test that hangs: no test depends on the machine's speed
 };

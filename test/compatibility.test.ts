@@ -286,7 +286,7 @@ const BEATS = rows(
     name: 'a pid that was reused, as its timestamp tells',
     expect: 'gone',
     says: ' is not the one that beat; use --other-pid-namespace for another container (',
-    holds: { pid, error: 0, timestamp: record({ start: 1 }) },
+    holds: { pid, error: 0, timestamp: record({ start: 1, uptime: startOf('/proc/self/stat') + 500 }) },
   },
   {
     name: "another process's timestamp",

@@ -1,19 +1,38 @@
-// Asks the judge of liveness.js, from the library $LIBRARY, as many.sh asks liveness.sh.
+// many.js PROBE: runs PROBE, such as liveness.js, once for each pair of lines: options and a path. Prints its output, then
+// \036 and its exit code. It is one process, because the start of Node takes as long as a hundred answers.
 
-Atomics.wait = () => 'timed-out'; // does not wait between two reads, because nobody writes these files
-const { formatVerdict, Timestamp } = require(process.env.LIBRARY);
-const lines = require('node:fs').readFileSync(0).toString().split('\n');
+const fs = require('node:fs');
+const { runInThisContext } = require('node:vm');
 
-function judge(options, path) {
+if (process.env.IMPATIENT) Atomics.wait = () => 'timed-out'; // nobody writes the files meanwhile
+const probe = runInThisContext(`(function (require) {${fs.readFileSync(process.argv.at(-1), 'utf8')}\n})`);
+const { exit, argv } = process;
+const { writeSync } = fs;
+
+/** @param {string} options @param {string} path */
+function ask(options, path) {
+  let output = '';
+  let code;
+  // What the probe does after its exit does not count.
+  fs.writeSync = (_, text) => void (code === undefined && (output += text));
+  process.exit = (ended) => {
+    code ??= ended;
+    throw new Error('process.exit returned');
+  };
+  process.argv = [argv[0], 'liveness.js', ...options.split(' ').filter(Boolean), path];
   try {
-    const [ignoreError, otherPidNamespace] = ['--ignore-error', '--other-pid-namespace'].map((word) =>
-      options.includes(word),
-    );
-    const verdict = Timestamp.byRef(path, { ignoreError, otherPidNamespace }).verdict();
-    return `${formatVerdict(verdict)}\n\x1e${verdict.alive ? 0 : 1}\n`;
+    probe(require);
   } catch (error) {
-    return `${error.stack}\n\x1ethrown\n`;
+    if (code === undefined) output += `${error.stack}\n`;
   }
+  Object.assign(process, { exit, argv });
+  fs.writeSync = writeSync;
+  return `${output}\x1e${code ?? 'thrown'}\n`;
 }
 
-for (let at = 0; at + 1 < lines.length; at += 2) process.stdout.write(judge(lines[at], lines[at + 1]));
+let rest = '';
+process.stdin.setEncoding('utf8').on('data', (text) => {
+  const lines = (rest + text).split('\n');
+  while (lines.length > 2) process.stdout.write(ask(lines.shift(), lines.shift()));
+  rest = lines.join('\n');
+});

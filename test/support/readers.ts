@@ -1,6 +1,6 @@
 import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { accessSync, chmodSync, constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
@@ -22,7 +22,9 @@ export interface Answer {
 // A copy that every user can read, because the checkout may be in a private folder.
 const shipped = scratch();
 chmodSync(shipped, 0o755);
-for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'test/python/heartbeat.py']) {
+const SHIPPED = ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'test/python/heartbeat.py'];
+const HOSTS = ['many.js', 'many.sh', 'many.py'].map((name) => join('test/support', name));
+for (const file of [...SHIPPED, ...HOSTS]) {
   copyFileSync(resolve(file), join(shipped, basename(file)));
   chmodSync(join(shipped, basename(file)), 0o644);
 }
@@ -31,8 +33,8 @@ for (const file of ['dist/index.js', 'dist/liveness.js', 'dist/liveness.sh', 'te
 const TIMESTAMP_JS = join(shipped, 'timestamp.js');
 writeFileSync(
   TIMESTAMP_JS,
-  `const { ProcessTimestamp, Timestamp, probe } = require('./index.js');
-   const [name, path, options, limit] = process.argv.slice(2);
+  `const { ProcessTimestamp, Timestamp, probe } = require(${JSON.stringify(join(shipped, 'index.js'))});
+   const [name, options, limit, path] = process.argv.slice(2);
    class Own extends Timestamp { maximumAge = Number(limit) }
    probe({ ProcessTimestamp, Timestamp, Own }[name].byRef(path, JSON.parse(options)));`,
 );
@@ -88,7 +90,7 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
   const {
     within = [],
     limit,
-    cwd,
+    cwd = '.',
     python = false,
     directory = false,
     ignoreError = false,
@@ -96,94 +98,79 @@ export function ask(path: string, asking: Asking = {}): Promise<Answer[]> {
     shell = '',
   } = asking;
   const node = within.includes('setpriv') ? anyonesNode() : process.execPath;
+  const seen = { ignoreError, otherPidNamespace };
   const options = [...(ignoreError ? ['--ignore-error'] : []), ...(otherPidNamespace ? ['--other-pid-namespace'] : [])];
   const maximumAge = limit === undefined ? [] : ['--maximum-age', `${limit}ms`];
   const isAsked = (name: string): boolean => name === 'liveness.js' || (limit === undefined && name.includes(shell));
-  const probes = probesIn(shipped, node).filter(([name]) => isAsked(name));
-  const commands = probes.map(([name, command]): [string, string[]] => [
-    name,
-    [...command, ...options, ...maximumAge, '--', path],
-  ]);
-  const byPython = python && PYTHON !== undefined;
-  const isAlone = within.length > 0 || cwd !== undefined || WIDE;
-  if (byPython && isAlone) {
+  const classes = directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
+  const byLibrary = within.length > 0 ? [] : classes.map((Class) => askTimestamp(Class, path, limit, seen));
+  const questions: Question[] = probesIn(shipped, node)
+    .filter(([name]) => isAsked(name))
+    .map(([reader, probe]) => ({ reader, probe, words: [...options, ...maximumAge, '--'] }));
+  if (python && PYTHON !== undefined) {
     const limitCs = limit === undefined ? [] : ['--limit-cs', String(limit / 10)];
-    commands.push(['heartbeat.py', [...HEARTBEAT_PY, 'read', ...limitCs, path]]);
+    questions.push({ reader: 'heartbeat.py', probe: HEARTBEAT_PY, words: ['read', ...limitCs] });
   }
-  if (within.length > 0) {
-    const seen = JSON.stringify({ ignoreError, otherPidNamespace });
-    const timestamp = (name: string): string[] => [node, TIMESTAMP_JS, name, path, seen, String(limit)];
-    commands.push(['Timestamp', timestamp(limit === undefined ? 'Timestamp' : 'Own')]);
-    if (directory) commands.push(['ProcessTimestamp', timestamp('ProcessTimestamp')]);
+  for (const { name } of within.length > 0 ? classes : []) {
+    const words = [limit === undefined ? name : 'Own', JSON.stringify(seen), String(limit)];
+    questions.push({ reader: name, probe: [node, TIMESTAMP_JS], words });
   }
-  const inProcess =
-    within.length > 0 ? [] : directory ? ([Timestamp, ProcessTimestamp] as const) : ([Timestamp] as const);
-  const here = inProcess.map((Class) => askTimestamp(Class, path, limit, { ignoreError, otherPidNamespace }));
-  const there = [
-    ...commands.map(([reader, command]) => run(reader, [...within, ...command], cwd)),
-    ...(byPython && !isAlone ? [askPython(path, limit)] : []),
-  ];
-  return Promise.all(there).then((answers) => [...here, ...answers]);
+  const isAlone = WIDE || path.includes('\n');
+  const answers = questions.map(({ reader, probe, words }) =>
+    isAlone
+      ? run(reader, [...within, ...probe, ...words, path], cwd)
+      : Host.of(reader, within, probe, cwd).ask(words, path),
+  );
+  return Promise.all(answers).then((theirs) => [...byLibrary, ...theirs]);
 }
 
-let python: ChildProcess | undefined;
-const waiting: ((word: string) => void)[] = [];
+interface Question {
+  readonly reader: string;
+  /** Its command, which ends with its file. */
+  readonly probe: readonly string[];
+  readonly words: readonly string[];
+}
 
-/** Asks one process of heartbeat.py about path after path, because its start takes as long as many answers. */
-async function askPython(path: string, limit: number | undefined): Promise<Answer> {
-  if (python === undefined) {
-    const script = `import heartbeat, json, sys
-for line in sys.stdin: print(heartbeat.verdict(*json.loads(line), False), flush=True)`;
-    const env = { ...process.env, PYTHONPATH: shipped, PYTHONDONTWRITEBYTECODE: '1' };
-    const child = spawn(PYTHON ?? 'python3', ['-c', script], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+/** What a host prints behind the output of a probe, before the exit code. */
+const END = '\x1e';
+
+/** One process of a reader that answers question after question, because its start takes as long as many answers. */
+class Host {
+  static readonly #all = new Map<string, Host>();
+
+  static of(reader: string, within: readonly string[], probe: readonly string[], cwd: string): Host {
+    const file = probe.at(-1) ?? '';
+    const command = [...within, ...probe.slice(0, -1), join(shipped, `many${extname(file)}`), file];
+    const key = JSON.stringify([reader, cwd, command]);
+    const host = this.#all.get(key) ?? new Host(reader, command, cwd);
+    this.#all.set(key, host);
+    return host;
+  }
+
+  readonly #waiting: ((answer: Answer) => void)[] = [];
+  readonly #child: ChildProcess;
+
+  private constructor(reader: string, [command = '', ...args]: readonly string[], cwd: string) {
+    const child = spawn(command, args, { cwd, env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'inherit'] });
+    let line = '';
     createInterface(child.stdout)
-      .on('line', (word) => waiting.shift()?.(word))
+      .on('line', (text) => {
+        if (text.startsWith(END)) this.#waiting.shift()?.(answerOf(reader, line, Number(text.slice(1))));
+        line = text.startsWith(END) ? '' : `${line}${line && '\n'}${text}`;
+      })
       .on('close', () => {
-        python = undefined;
-        for (const settle of waiting.splice(0)) settle('killed');
+        for (const settle of this.#waiting.splice(0)) settle(answerOf(reader, line, null));
       });
-    beforeRemoval.push(() => child.kill());
-    python = child;
+    beforeRemoval.push(() => child.stdin.end()); // it ends then
+    this.#child = child;
   }
-  const word = await new Promise<string>((settle) => {
-    waiting.push(settle);
-    python?.stdin?.write(`${JSON.stringify([path, limit === undefined ? null : limit / 10])}\n`);
-  });
-  return { reader: 'heartbeat.py', verdict: word, exit: word === 'alive' ? 0 : 1, line: word };
-}
 
-/**
- * Asks about many paths by one process of each reader: the judge of liveness.js, and the shipped script under each shell.
- * Settles with the answers about each path.
- */
-export async function askMany(paths: readonly string[], cwd: string): Promise<Answer[][]> {
-  const support = resolve('test/support');
-  const commands = [
-    [process.execPath, join(support, 'many.js')],
-    ...SHELLS.map((shell) => [...shell, join(support, 'many.sh')]),
-  ];
-  const env = { ...process.env, SCRIPT: LIVENESS_SH, LIBRARY: join(shipped, 'index.js') };
-  const byReader = await Promise.all(
-    commands.map(async ([command = '', ...args]) => {
-      const reader = `${command} of many`;
-      const stdout = await new Promise<string>((settle) => {
-        const child = execFile(command, args, { cwd, env, timeout: PATIENCE, maxBuffer: Infinity }, (_, said) => {
-          settle(said);
-        });
-        child.stdin?.end(paths.map((path) => `\n${path}\n`).join(''));
-      });
-      const answers = [...stdout.matchAll(/([^\x1e]*)\n\x1e(.*)\n/g)];
-      return answers.map(([, line = '', exit = '']) => ({
-        reader,
-        verdict: verdictOf(line),
-        exit: Number(exit),
-        line,
-      }));
-    }),
-  );
-  return paths.map((_, at) =>
-    byReader.map((answers) => answers[at] ?? { reader: '', verdict: 'no answer', exit: null, line: '' }),
-  );
+  ask(words: readonly string[], path: string): Promise<Answer> {
+    return new Promise((settle) => {
+      this.#waiting.push(settle);
+      this.#child.stdin?.write(`${words.join(' ')}\n${path}\n`);
+    });
+  }
 }
 
 /** The library itself, in this process. */
@@ -205,16 +192,21 @@ function askTimestamp(
   };
 }
 
+const ENVIRONMENT = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
+
 /** Runs one probe and settles with its answer. */
 export function run(reader: string, [command = '', ...args]: readonly string[], cwd?: string): Promise<Answer> {
-  const env = { ...process.env, NODE_OPTIONS: '', LOG_LEVEL: '', LIVENESS_PATH: '' };
   return new Promise((settle) => {
-    const child = execFile(command, args, { cwd, env, timeout: PATIENCE }, (_, stdout, stderr) => {
-      const line = (stdout + stderr).trimEnd();
-      const killed = child.signalCode !== null || (child.exitCode ?? 0) > 128;
-      settle({ reader, verdict: killed ? 'killed' : verdictOf(line), exit: child.exitCode, line });
+    const how = { cwd, env: ENVIRONMENT, timeout: PATIENCE };
+    const child = execFile(command, args, how, (_, stdout, stderr) => {
+      settle(answerOf(reader, (stdout + stderr).trimEnd(), child.signalCode === null ? child.exitCode : null));
     });
   });
+}
+
+/** @param exit the exit code; null if a signal ended the reader. */
+function answerOf(reader: string, line: string, exit: number | null): Answer {
+  return { reader, verdict: exit === null || exit > 128 ? 'killed' : verdictOf(line), exit, line };
 }
 
 /** The first word of the line: `alive`, a reason, `cannot ask`. */

@@ -6,6 +6,7 @@ process.env.LIVENESS_WIDE = '1'; // jest's workers inherit it: the fast tests le
 module.exports = {
   ...suite,
   rootDir: '../..',
+  maxWorkers: '100%', // containers want a core each
   testPathIgnorePatterns: [
     '/node_modules/',
     '<rootDir>/test/faults/',

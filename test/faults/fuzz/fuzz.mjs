@@ -48,7 +48,6 @@ if (![seed, first, count].every(Number.isSafeInteger)) throw new Error('--cases,
 const root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'k8s-liveness-fuzz-'));
 chmodSync(root, 0o755);
 const place = {
-  library: join(root, 'index.js'),
   probe: join(root, 'liveness.js'),
   script: join(root, 'liveness.sh'),
   node: process.execPath,
@@ -60,7 +59,7 @@ const place = {
 mkdirSync(place.cwd);
 chmodSync(place.cwd, 0o777);
 writeFileSync(join(place.cwd, '0'), '');
-for (const file of ['index.js', 'liveness.js']) copyFileSync(join(DIST, file), join(root, file));
+copyFileSync(join(DIST, 'liveness.js'), place.probe);
 copyFileSync(values.script, place.script);
 if (spawnSync(place.node, ['-e', ''], { uid: place.uid, gid: place.gid, cwd: '/' }).status !== 0) {
   place.node = join(root, 'node');

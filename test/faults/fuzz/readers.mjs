@@ -13,7 +13,7 @@ const LONGEST = 300_000;
 const END = '\x1e';
 
 /**
- * @typedef {{ library: string, probe: string, script: string, node: string, cwd: string, uid?: number, gid?: number }} Place
+ * @typedef {{ probe: string, script: string, node: string, cwd: string, uid?: number, gid?: number }} Place
  * @typedef {{ options: string[], path: string }} Question
  */
 
@@ -28,13 +28,17 @@ const COMMANDS = Object.values(JSON.parse(support('probes.json'))).map((command)
  */
 export async function askAll(questions, place, list) {
   writeFileSync(list, questions.map(({ options, path }) => `${options.join(' ')}\n${path}\n`).join(''));
-  const env = { PATH: process.env.PATH, SCRIPT: place.script, LIBRARY: place.library };
-  return each([place.node, '-e', support('many.js')], ['-c', support('many.sh')], async (command) => {
-    const stdin = openSync(list, 'r');
-    const output = await run(command, { ...place, env, stdin });
-    closeSync(stdin);
-    return split(output);
-  });
+  const env = { PATH: process.env.PATH, IMPATIENT: '1' };
+  return each(
+    [place.node, '-e', support('many.js'), place.probe],
+    ['-c', support('many.sh'), 'sh', place.script],
+    async (command) => {
+      const stdin = openSync(list, 'r');
+      const output = await run(command, { ...place, env, stdin });
+      closeSync(stdin);
+      return split(output);
+    },
+  );
 }
 
 /** Asks real processes, each about one path, as a kubelet would. @param {Question} question @param {Place} place */
