@@ -5,8 +5,8 @@ import tseslint from 'typescript-eslint';
 // The files of src, the lowest floor first. A file imports from its own floor and from lower floors.
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable', 'kubelet'], // the contract, and the kubelet as arithmetic
-  ['defaults', 'proc', 'held-folder', 'file'], // the machine
-  ['judge', 'options', 'place', 'tasks', 'task', 'overdue', 'gate', 'writer'], // reading and writing
+  ['defaults', 'proc', 'held-folder', 'read-line', 'file'], // the machine
+  ['judge', 'options', 'place', 'heartbeat-file', 'tasks', 'task', 'overdue', 'gate', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door
   ['stack', 'cli/.+'], // the command line

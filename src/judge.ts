@@ -1,7 +1,8 @@
 // Judges heartbeat files and process directories, for every reader in JavaScript. liveness.sh does the same in shell.
 
-import { ERROR, PID, readLine, TIMESTAMP } from './file';
+import { ERROR, PID, TIMESTAMP } from './file';
 import { hasThread, presence, systemClock, type Clock } from './proc';
+import { readLine } from './read-line';
 import { LAST_WALL, parse, parseError, parsePid, parseWork, type HeartbeatRecord, type Work } from './record';
 import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
 

@@ -1,19 +1,11 @@
 import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { processDirectory } from './defaults';
-import {
-  assertDirectoryReplaceable,
-  ERROR,
-  PID,
-  readLine,
-  remove,
-  replaceText,
-  removeTemporaries,
-  TIMESTAMP,
-} from './file';
+import { assertDirectoryReplaceable, ERROR, PID, remove, replaceText, removeTemporaries, TIMESTAMP } from './file';
 import { runChecks, type HealthCheck } from './health';
 import { readError, readPid } from './judge';
 import { self } from './proc';
+import { readLine } from './read-line';
 import { parseError } from './record';
 import { assertArguments, type TimestampOptions } from './options';
 import { Timestamp } from './timestamp';

@@ -4,12 +4,14 @@
 import { isAbsolute } from 'node:path';
 import { formatLimit, milliseconds, type Duration, type LimitName } from './duration';
 import { LivenessError, shown } from './errors';
-import { HeartbeatFile, randomHex, readLine, Refusal } from './file';
+import { randomHex, Refusal } from './file';
 import { AskingGate, type GateCheck } from './gate';
+import { HeartbeatFile } from './heartbeat-file';
 import { isWriterAlive } from './judge';
 import { OverdueWatch } from './overdue';
 import type { Place } from './place';
 import { self, systemClock, type Clock, type Identity } from './proc';
+import { readLine } from './read-line';
 import { isBootId, LAST_WALL, parse, serialise, WIDEST, type HeartbeatRecord } from './record';
 import type { Rule } from './replaceable';
 import { isInHand, Tasks, type Entry } from './tasks';

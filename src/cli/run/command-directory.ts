@@ -3,13 +3,13 @@ import {
   ERROR,
   PID,
   randomHex,
-  readLine,
   remove,
   removeTemporaries,
   replaceText,
   TIMESTAMP,
 } from '../../file';
 import type { Clock } from '../../proc';
+import { readLine } from '../../read-line';
 import type { Writer } from '../../writer';
 import { writerFor } from '../beat';
 
