@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint';
 const FLOORS = [
   ['errors', 'duration', 'verdict', 'record', 'replaceable', 'kubelet'], // the contract, and the kubelet as arithmetic
   ['defaults', 'proc', 'held-folder', 'read-line', 'file'], // the machine
-  ['judge', 'options', 'place', 'heartbeat-file', 'tasks', 'task', 'overdue', 'gate', 'writer'], // reading and writing
+  ['judge', 'options', 'place', 'heartbeat-file', 'tasks', 'task', 'overdue', 'gate', 'progress', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
   ['probe', 'liveness', 'index'], // the probes, and the public door
   ['stack', 'cli/.+'], // the command line

@@ -1,5 +1,5 @@
-// The writer of a heartbeat, for Timestamp, ProcessTimestamp and the command line. It counts beats and tasks, writes
-// the record, and refuses a path that another living writer beats.
+// The writer of a heartbeat, for Timestamp, ProcessTimestamp and the command line. It decides when to write a record, and
+// refuses a path that another living writer beats.
 
 import { isAbsolute } from 'node:path';
 import { formatLimit, milliseconds, type Duration, type LimitName } from './duration';
@@ -11,10 +11,11 @@ import { isWriterAlive } from './judge';
 import { OverdueWatch } from './overdue';
 import type { Place } from './place';
 import { self, systemClock, type Clock, type Identity } from './proc';
+import { Progress, type Item, type Limit } from './progress';
 import { readLine } from './read-line';
 import { isBootId, LAST_WALL, parse, serialise, WIDEST, type HeartbeatRecord } from './record';
 import type { Rule } from './replaceable';
-import { isInHand, Tasks, type Entry } from './tasks';
+import { isInHand, type Entry } from './tasks';
 import { instant } from './verdict';
 
 export interface WriterOptions {
@@ -29,25 +30,8 @@ export interface WriterOptions {
   readonly everyBeat?: boolean | undefined;
 }
 
-/** How old a beat may become. */
-interface Limit {
-  /** As the caller gave it. */
-  readonly given: number | Duration;
-  readonly step: boolean;
-  /** In milliseconds. */
-  readonly value: number;
-}
-
 function isSame(a: Limit | undefined, b: Limit): boolean {
   return a === b || (a?.value === b.value && a.step === b.step);
-}
-
-/** What the record states: the loop's last beat, or a task. Times are milliseconds of the monotonic clock. */
-interface Item {
-  readonly since: number;
-  readonly limit: number;
-  readonly kind: HeartbeatRecord['kind'];
-  readonly task?: Entry | undefined;
 }
 
 /** The pause after a failed write, so that a fast loop does not spend its time on a broken disk. */
@@ -55,9 +39,6 @@ const RETRY_MS = 10;
 
 /** How often we read our identity again: restoring a checkpoint changes start time and boot id. */
 const IDENTITY_MS = 1000;
-
-/** Characters of a name in the file. The same for any number in hand, so that the probe's line does not change with it. */
-const LONGEST_NAME = 35;
 
 let viewing = false;
 
@@ -90,19 +71,9 @@ export class Writer {
   #nonce: string | undefined;
   #file: HeartbeatFile | undefined;
 
-  // The loop and the tasks.
-  #beats = 0;
-  /** NaN while there is none. A field that is always a number is stored without an allocation. */
-  #beatAt = NaN;
-  #limit: Limit | undefined;
-  readonly #tasks = new Tasks();
-  /** Whether the loop itself has beaten. If not, the end of the last task counts as a beat. */
-  #hasLoop = false;
-  #longestGap = 0;
-  #longestTask = 0;
+  readonly #progress = new Progress();
   #failedWrites = 0;
 
-  // The file.
   #written: (Item & { readonly wall: number }) | undefined;
   #writtenLimit: Limit | undefined;
   /** Until then, beats with the written limit are left unwritten. */
@@ -125,7 +96,7 @@ export class Writer {
     this.#nonce = nonce;
     this.#rule = rule;
     this.#everyBeat = everyBeat;
-    this.#overdue = new OverdueWatch(this.#tasks, clock, (overdue) => {
+    this.#overdue = new OverdueWatch(this.#progress.tasks, clock, (overdue) => {
       this.#onOverdue(overdue);
     });
   }
@@ -135,11 +106,11 @@ export class Writer {
   }
 
   get beats(): number {
-    return this.#beats;
+    return this.#progress.beats;
   }
 
   get longestGap(): number {
-    return this.#longestGap;
+    return this.#progress.longestGap;
   }
 
   get failedWrites(): number {
@@ -147,7 +118,7 @@ export class Writer {
   }
 
   get longestTask(): number {
-    return this.#longestTask;
+    return this.#progress.longestTask;
   }
 
   /** Whether a beat was written since the start or the last `remove()`. */
@@ -157,7 +128,7 @@ export class Writer {
 
   /** Whether the loop itself, or the check of `refreshWhile()`, has beaten. A claim is no such beat. */
   get hasLoop(): boolean {
-    return this.#hasLoop;
+    return this.#progress.hasLoop;
   }
 
   /** Counts the calls of `remove()`: a handler that was wrapped before the last one must not write again. */
@@ -171,34 +142,23 @@ export class Writer {
    * @param limitName the limit's name in an error message.
    */
   refresh(given: number | Duration, step: boolean, limitName: LimitName): void {
-    const last = this.#limit;
+    const { limit: last, hasLoop: goesOn } = this.#progress;
     const limit = last?.step === step && last.given === given ? last : this.#limitOf(given, step, limitName);
     const now = this.#clock.monotonic();
-    const goesOn = this.#hasLoop;
-    const gap = now - this.#beatAt;
-    if (goesOn && !last?.step && gap > this.#longestGap) this.#longestGap = gap;
-    this.#beats++;
-    this.#beatAt = now;
-    this.#hasLoop = true;
-    this.#limit = limit;
+    this.#progress.beat(limit, now);
     if (goesOn && now < this.#dueAt && isSame(this.#writtenLimit, limit)) return;
-    this.#limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
+    this.#progress.limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
-      this.#beats--;
-      this.#beatAt = NaN;
-      this.#hasLoop = false;
+      this.#progress.undoFirstBeat();
     });
   }
 
   /** Makes the first beat, so that a bad path is loud at start-up. It is no sign of a loop: see `begin`. */
   claim(own: number | Duration, limitName: LimitName): void {
     const now = this.#clock.monotonic();
-    this.#limit = this.#limitOf(own, false, limitName);
-    this.#beats++;
-    this.#beatAt = this.#tasks.count === 0 ? now : NaN; // a second load() of a process may find tasks in hand
+    this.#progress.claim(this.#limitOf(own, false, limitName), now);
     this.#write(now, () => {
-      this.#beats--;
-      this.#beatAt = NaN;
+      this.#progress.undoFirstBeat();
     });
   }
 
@@ -209,14 +169,14 @@ export class Writer {
    */
   begin(name: string, limit: number, own: number | Duration, limitName: LimitName): Entry {
     const now = this.#clock.monotonic();
-    if (!this.#hasLoop) this.#limit = this.#limitOf(own, false, limitName);
-    if (!this.#hasLoop) this.#beatAt = NaN; // the end of an earlier task counts only while no task is in hand
-    const entry = this.#tasks.begin(name, limit, now);
+    const progress = this.#progress;
+    if (!progress.hasLoop) progress.limit = this.#limitOf(own, false, limitName);
+    const entry = progress.begin(name, limit, now);
     const written = this.#written;
-    const isCurrent = written && (written.task ? isInHand(written.task) : this.#hasLoop);
+    const isCurrent = written && (written.task ? isInHand(written.task) : progress.hasLoop);
     if (!isCurrent || now + limit < written.since + written.limit)
       this.#write(now, () => {
-        this.#tasks.end(entry);
+        progress.tasks.end(entry);
       });
     this.#overdue.expect(now + limit);
     return entry;
@@ -226,9 +186,7 @@ export class Writer {
   refreshTask(entry: Entry): void {
     if (!isInHand(entry)) return;
     const now = this.#clock.monotonic();
-    this.#longestTask = Math.max(this.#longestTask, now - entry.since);
-    this.#beats++;
-    this.#tasks.refresh(entry, now);
+    this.#progress.refreshTask(entry, now);
     this.#overdue.expect(now + entry.limit);
     const written = this.#written;
     const isDue = written?.task === entry && now - written.since >= this.#windowOf(entry.limit);
@@ -238,15 +196,13 @@ export class Writer {
   endTask(entry: Entry): void {
     if (!isInHand(entry)) return;
     const now = this.#clock.monotonic();
-    this.#longestTask = Math.max(this.#longestTask, now - entry.since);
-    this.#tasks.end(entry);
-    if (!this.#hasLoop && this.#tasks.count === 0) this.#beatAt = now;
+    this.#progress.endTask(entry, now);
     if (this.#written?.task === entry || this.#failed) this.#write(now);
   }
 
   /** The work in hand, the nearest deadline first. */
   tasks(): Entry[] {
-    return this.#tasks.all();
+    return this.#progress.tasks.all();
   }
 
   /** Starts the timer of `refreshWhile()`. Only one at a time: one check's beats would hide that another says no. */
@@ -280,11 +236,8 @@ export class Writer {
     if (record === undefined || this.#isOthers(record)) return;
     if (record.pid !== pid || record.start !== start || record.boot !== this.#clock.bootId()) return;
     const uptime = this.#clock.uptime();
-    this.#hasLoop = true;
-    this.#beats = record.beat;
-    this.#longestGap = (record.gap ?? 0) * 10;
-    if (record.uptime !== undefined && uptime !== undefined)
-      this.#beatAt = this.#clock.monotonic() - (uptime - record.uptime * 10);
+    const beatAt = this.#clock.monotonic() - ((uptime ?? NaN) - (record.uptime ?? NaN) * 10);
+    this.#progress.resume(record.beat, (record.gap ?? 0) * 10, beatAt);
   }
 
   /** Throws if this is a view. */
@@ -311,15 +264,14 @@ export class Writer {
 
   /** Makes the next beat a first one: it is written at once, and throws if that fails. */
   expectFirstBeat(): void {
-    this.#written = this.#limit = this.#failed = this.#identity = undefined;
-    this.#beatAt = NaN;
-    this.#hasLoop = false;
+    this.#written = this.#failed = this.#identity = undefined;
+    this.#progress.forgetBeats();
   }
 
   /** Ends all tasks and the check, and removes the heartbeat unless it is another writer's. */
   remove(): void {
     this.#generation++;
-    this.#tasks.clear();
+    this.#progress.tasks.clear();
     this.#gate?.stop();
     this.#overdue.stop();
     const hasBeaten = this.hasBeaten;
@@ -358,31 +310,19 @@ export class Writer {
     return this.#everyBeat ? 0 : Math.min(Math.max(limit / 100, 10), 1000);
   }
 
-  /** The loop or the task that is nearest to its deadline. */
-  #nearest(now: number): Item {
-    const task = this.#tasks.nearest();
-    const { value: limit, step } = this.#limit ?? { value: Infinity, step: false };
-    const hasBeat = !Number.isNaN(this.#beatAt);
-    const since = hasBeat ? this.#beatAt : now;
-    const isTask = task && (!hasBeat || task.since + task.limit < since + limit);
-    return isTask
-      ? { since: task.since, limit: task.limit, kind: 'task', task }
-      : { since, limit, kind: step ? 'step' : 'own' };
-  }
-
   /**
    * Writes the record. A first beat throws if that fails; a later one warns.
    *
    * @param undo takes back the caller's changes before a first beat throws.
    */
   #write(now: number, undo: () => void = () => undefined): void {
-    const item = this.#nearest(now);
+    const item = this.#progress.nearest(now);
     const failed = this.#failed;
     if (failed?.kind === item.kind && failed.limit === item.limit && now - failed.at < RETRY_MS) return;
     const first = this.#written === undefined;
     const wall = this.#wallOf(item, now);
     try {
-      const bytes = serialise(this.#record(now, item, wall), this.#note(item));
+      const bytes = serialise(this.#record(now, item, wall), this.#progress.note(item));
       this.#heartbeatFile().write(bytes, (line) => {
         if (first) this.#refuseLivingWriter(line);
         else this.#warnOfOther(line);
@@ -399,9 +339,9 @@ export class Writer {
     }
     this.#failed = undefined;
     this.#written = { ...item, wall };
-    this.#writtenLimit = this.#limit;
+    this.#writtenLimit = this.#progress.limit;
     // If a task is recorded, the loop's last beat may be older than the write.
-    this.#dueAt = (item.task ? now : item.since) + this.#windowOf(this.#limit?.value ?? Infinity);
+    this.#dueAt = (item.task ? now : item.since) + this.#windowOf(this.#progress.limit?.value ?? Infinity);
     this.onWrite?.();
   }
 
@@ -412,12 +352,6 @@ export class Writer {
     return last && task && last.task === task && last.since === since && Math.abs(last.wall - wall) < 1000
       ? last.wall
       : wall;
-  }
-
-  /** The file's second line, for people. */
-  #note({ task }: Item): string {
-    const named = task ?? this.#tasks.oldest();
-    return named ? `${this.#tasks.count} in hand, ${named.name.slice(0, LONGEST_NAME)}` : '';
   }
 
   #onOverdue(overdue: readonly Entry[]): void {
@@ -443,7 +377,7 @@ export class Writer {
     const boot: unknown = this.#clock.bootId();
     const uptime = Math.floor(((this.#clock.uptime() ?? NaN) - (now - item.since || 0)) / 10);
     return {
-      beat: this.#beats,
+      beat: this.#progress.beats,
       uptime: uptime >= 0 && uptime <= WIDEST ? uptime : undefined,
       limit: Math.max(Math.ceil(item.limit / 10), 1),
       kind: item.kind,
@@ -452,8 +386,8 @@ export class Writer {
       start,
       boot: isBootId(boot) ? boot : undefined,
       wall,
-      gap: within(Math.ceil(this.#longestGap / 10), WIDEST),
-      longestTask: within(Math.ceil(this.#longestTask / 10), WIDEST),
+      gap: within(Math.ceil(this.#progress.longestGap / 10), WIDEST),
+      longestTask: within(Math.ceil(this.#progress.longestTask / 10), WIDEST),
       writer: `${thread.toString(16)}-${(this.#nonce ??= randomHex())}`,
     };
   }
