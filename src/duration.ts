@@ -15,7 +15,7 @@ export interface Duration {
   readonly hours?: number;
   /** Of 60 seconds. */
   readonly minutes?: number;
-  /** May have a fraction, as all of these. */
+  /** All amounts may have a fraction. */
   readonly seconds?: number;
 }
 

@@ -4,10 +4,10 @@ import { formatLimit } from './duration';
 import { shown } from './errors';
 import { isThenable } from './task';
 
-/** Times that a check may be asked for before its silence is a no. A check slower than the interval is no fault. */
+/** Intervals without an answer after which the check counts as saying no. One slow answer is no fault. */
 const PATIENCE = 3;
 
-/** The longest that setInterval takes; it makes 1 ms of a longer one. */
+/** The longest interval that setInterval accepts. A longer one would become 1 ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Answers `true` while the consumer works. Any other answer, an error, or no answer yet gives no beat. */
@@ -15,7 +15,7 @@ export type GateCheck = () => boolean | PromiseLike<boolean>;
 
 /** What `refreshWhile()` returns. */
 export interface Gate {
-  /** Ends the questions and the beats. */
+  /** Stops asking and beating. */
   stop(): void;
   /** The same as `stop()`, for `using`. */
   [Symbol.dispose](): void;
@@ -82,7 +82,7 @@ export class AskingGate implements Gate {
       this.#isAsking = false;
       this.#answer(isYes, words);
     };
-    // By a promise of our own, which bears a `then` that throws or answers twice.
+    // A promise of our own tolerates a `then` that throws or answers twice.
     Promise.resolve(answer).then(
       (value) => {
         settle(value === true, () => `answered ${shown(value)}`);
@@ -93,7 +93,7 @@ export class AskingGate implements Gate {
     );
   }
 
-  /** Throws nothing: an error in a timer or an unhandled rejection would end the service. */
+  /** Never throws, because an error in a timer or an unhandled rejection would end the service. */
   #answer(isYes: boolean, words: () => string): void {
     if (!this.#isOpen) return;
     const failure = isYes ? this.#beat() : `of refreshWhile ${attempted(words)}`;
@@ -106,7 +106,7 @@ export class AskingGate implements Gate {
     }
   }
 
-  /** Why it could not beat, such as a `maximumAge` that has become wrong. */
+  /** Beats. If that fails, for example because `maximumAge` has become wrong, returns what to say. */
   #beat(): string | undefined {
     try {
       this.beat();
@@ -117,10 +117,11 @@ export class AskingGate implements Gate {
   }
 }
 
+/** Never throws, although `words` may: to show a value can run code of that value. */
 function attempted(words: () => string): string {
   try {
     return words();
   } catch {
-    return 'gave what cannot be shown';
+    return 'gave something that cannot be shown';
   }
 }

@@ -5,8 +5,8 @@ import { printable } from './verdict';
 
 /**
  * A health check: answers `true` or nothing for healthy, `false` for unhealthy. It may be async, and it may throw, with
- * a message that says more than `false`. `load()` refuses a number, `null` and an empty string as an answer: 0 could
- * mean error number 0, which is healthy, or false, which is not.
+ * a message that says more than `false`. `load()` refuses a number, `null` and an empty string as an answer, because
+ * they are not clear: 0 could mean error number 0 (healthy) or false (unhealthy).
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- it is called with the arguments of load()
 export type Health = (...args: any[]) => unknown;
@@ -71,13 +71,14 @@ function nameOf(check: unknown): string {
 
 async function loadHealth(specifier: string, label: string, path: string): Promise<Health> {
   const exported = await load(resolve(specifier, label, path));
-  // A CommonJS module's exports are the default export; Node lifts only some of them to named exports, which lose
-  // `this`. A module compiled from ES has a default of its own inside that.
-  const whole = exported.default as Exports | undefined;
-  const [own] = [whole, whole?.__esModule === true ? whole.default : undefined].filter(hasHealth);
-  if (hasHealth(exported) && exported.health !== own?.health) return exported.health;
-  if (own) return own.health.bind(own);
-  const names = Object.keys(whole ?? exported).join(', ');
+  // import() puts a CommonJS module's exports into `default`. Node makes named exports of some, but those lose `this`.
+  // If the module was compiled from an ES module, there is another `default` inside.
+  const defaultExport = exported.default as Exports | undefined;
+  const inner = defaultExport?.__esModule === true ? defaultExport.default : undefined;
+  const [holder] = [defaultExport, inner].filter(hasHealth);
+  if (hasHealth(exported) && exported.health !== holder?.health) return exported.health;
+  if (holder) return holder.health.bind(holder);
+  const names = Object.keys(defaultExport ?? exported).join(', ');
   const found = names === '' ? 'nothing' : names.length > 60 ? `${names.slice(0, 57)}...` : names;
   throw new LivenessError(
     'ERR_ARGUMENT',
@@ -99,7 +100,7 @@ async function load(found: string): Promise<Exports> {
     const { code } = error as NodeJS.ErrnoException;
     // An ES-only package that is visible from the service but not from this library.
     if (code === 'ERR_MODULE_NOT_FOUND' && !/^(?:file|node):/.test(found)) return importFrom(process.cwd(), found);
-    // A single executable application: there import() finds only Node's own modules.
+    // In a single executable application import() finds only Node's own modules.
     if (code === 'ERR_UNKNOWN_BUILTIN_MODULE') return importFrom(process.cwd(), found);
     // In jest, import() does not work, but require does.
     if (code !== 'ERR_VM_DYNAMIC_IMPORT_CALLBACK_MISSING_FLAG') throw error;
@@ -133,7 +134,7 @@ function requireFrom(folder: string): NodeJS.Require {
 
 function importFrom(folder: string, specifier: string): Promise<Exports> {
   const { Script, constants } = process.getBuiltinModule('node:vm');
-  // There is no other way to import from another folder. Node 20 warns that it is experimental.
+  // The only way to import from another folder. Node 20 warns that it is experimental.
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const load = new Script('(specifier) => import(specifier)', {
     filename: `${folder}/health-checks.js`,

@@ -1,7 +1,7 @@
 import type { Clock } from './proc';
 import type { Entry, Tasks } from './tasks';
 
-/** In milliseconds: the shortest wait, for a test's clock that stands still, and the longest that setTimeout accepts. */
+/** Milliseconds: the shortest wait, because a test's clock may stand still, and the longest that setTimeout accepts. */
 const [SHORTEST, LONGEST] = [10, 2 ** 31 - 1];
 
 /** Calls back when a task becomes overdue, even if nothing else runs. It never beats, and never keeps a process alive. */

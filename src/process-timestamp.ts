@@ -28,7 +28,7 @@ import { Writer } from './writer';
  * ```
  */
 export class ProcessTimestamp extends Timestamp {
-  /** How old the last beat may become: milliseconds or a {@link Duration}. Default: Infinity, pid and error decide. */
+  /** How old the last beat may become: milliseconds or a {@link Duration}. Default: Infinity, so pid and error decide alone. */
   readonly maximumAge: number | Duration = Infinity;
 
   readonly #writer: Writer;
@@ -84,7 +84,7 @@ export class ProcessTimestamp extends Timestamp {
       });
     let ours = this.#loaded;
     try {
-      // Before the checks: an earlier process's 0 would look like ours if its pid is in use again.
+      // Before the checks: if another process now has the pid of an earlier one, the old 0 would make it look healthy.
       this.#error = undefined;
       this.#explainFailure('remove the old error', () => {
         remove(this.#path(ERROR));
@@ -112,7 +112,8 @@ export class ProcessTimestamp extends Timestamp {
   }
 
   /**
-   * Writes the error number: 0 means healthy, any other integer unhealthy. Only reads if the number is already there.
+   * Writes the error number: 0 means healthy, any other integer unhealthy. If the file already holds the number, it is
+   * only read.
    *
    * @param error default: 0.
    * @throws LivenessError `ERR_ARGUMENT` for anything but an integer of at most 15 digits; `ERR_NOT_LOADED` before
@@ -247,7 +248,7 @@ export class ProcessTimestamp extends Timestamp {
   }
 }
 
-/** Milliseconds. Another writer that empties a file before it writes takes less time between both. */
+/** Milliseconds. A writer that empties a file before it writes the number takes less than this. */
 const EMPTY_MS = 1000;
 
 /** Whether the file is missing or stays empty. We never replace a number that another process wrote. */

@@ -6,7 +6,7 @@ export interface Entry {
   readonly name: string;
   /** How long it may be in hand without a refresh, in milliseconds. */
   readonly limit: number;
-  /** When it was last refreshed, or else begun. */
+  /** When it was begun or last refreshed. */
   since: number;
   /** Whether the service was warned that it is overdue. */
   warned: boolean;

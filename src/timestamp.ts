@@ -41,7 +41,7 @@ export abstract class Timestamp {
   readonly path: string;
 
   readonly #writer: Writer;
-  /** The limit's name in error messages, and the name that a class from Python's k8s-liveness may still have for it. */
+  /** The limit's name in error messages. Mentions `maximum_age` or `max_age`, Python's names, if the class has one. */
   readonly #limitName = (): string => {
     const old = ['maximum_age', 'max_age'].find((name) => name in this);
     return `${this.constructor.name}.maximumAge${old === undefined ? '' : ` (not ${old}, as in Python)`}`;
@@ -96,14 +96,14 @@ export abstract class Timestamp {
         path,
       );
     }
-    // For a subclass whose constructor passes no options on.
+    // Again, in case the constructor of the subclass does not pass the options on.
     view.#clock = options?.clock ?? view.#clock;
     view.#otherPidNamespace = options?.otherPidNamespace ?? view.#otherPidNamespace;
     view.#ignoreError = options?.ignoreError ?? view.#ignoreError;
     return view;
   }
 
-  /** @internal The name in Python's k8s-liveness. TypeScript itself says that it is not there. */
+  /** @internal The name in Python's k8s-liveness, for users of JavaScript. TypeScript reports the wrong name itself. */
   static byref(): never {
     throw new LivenessError('ERR_ARGUMENT', `${this.name}.byref is byRef here`);
   }
@@ -112,7 +112,7 @@ export abstract class Timestamp {
    * Beats. Call it on every turn of the loop, also when idle. A call costs one clock read; it writes at most once every
    * hundredth of the limit (10 ms to 1 s).
    *
-   * @param options `maximumAge`: another limit until the next plain call, for a long step: milliseconds or a
+   * @param options `maximumAge`: the limit of a long step. It counts until the next call. Milliseconds or a
    *   {@link Duration}, not Infinity.
    * @throws LivenessError from the first beat only: `ERR_HEARTBEAT_WRITE` if it cannot be written,
    *   `ERR_HEARTBEAT_IN_USE` if another living writer beats this file. Later beats warn instead, because they must not
@@ -132,15 +132,15 @@ export abstract class Timestamp {
   }
 
   /**
-   * Begins a task. While a task is in hand for longer than its limit, the heartbeat is dead, whatever else beats. The
-   * beginning and the end of a task are no beats. An idle service must beat in another way: by `refresh()` in a loop,
-   * or by {@link Timestamp.refreshWhile}. If it never does, the end of its last task counts as a beat.
+   * Begins a task. A task that is in hand for longer than its limit makes the heartbeat dead, even if the loop and
+   * other tasks beat. To begin or end a task is not a beat, so an idle service must beat in another way: by `refresh()`
+   * in a loop, or by {@link Timestamp.refreshWhile}. If it never does, the end of its last task counts as a beat.
    *
    * @param name what the probe's line calls it, such as `mail#42`: printable ASCII, cut to 35 characters.
    * @param maximumAge how long the task may take, or go without a `refresh()` of its own: milliseconds or a
    *   {@link Duration}, not Infinity.
    * @throws LivenessError `ERR_MAXIMUM_AGE`, `ERR_ARGUMENT`, and `ERR_READ_ONLY` on a view; `ERR_HEARTBEAT_WRITE` or
-   *   `ERR_HEARTBEAT_IN_USE` only if it is the first write, as by `refresh()`.
+   *   `ERR_HEARTBEAT_IN_USE` only if this is the first write, as from `refresh()`.
    * @example
    * ```ts
    * const task = timestamp.begin('mail#42', { minutes: 5 });
@@ -164,7 +164,7 @@ export abstract class Timestamp {
    *
    * @param name as of {@link Timestamp.begin}.
    * @param maximumAge as of {@link Timestamp.begin}.
-   * @param work gets the task, to `refresh()` it as it makes progress.
+   * @param work receives the task, so that it can call `task.refresh()` when it makes progress.
    * @throws LivenessError as {@link Timestamp.begin} does; and what `work` throws.
    * @example
    * ```ts
@@ -183,11 +183,11 @@ export abstract class Timestamp {
   /**
    * Wraps a handler that a framework calls: each call is a task until the handler returns, throws, or its promise
    * settles. The wrapped handler keeps `this`, the arguments, `length` and `name`, and returns what the handler
-   * returns; for a promise, another one that settles alike. If the handler works on after its return, by callbacks, the
-   * task ends too early: use {@link Timestamp.begin} instead. After `delete()` its calls are no tasks any more: wrap
-   * again if you begin anew.
+   * returns. If that is a promise, it returns another promise, which settles in the same way. If the handler goes on in
+   * callbacks after it has returned, the task ends too early: use {@link Timestamp.begin} instead. After `delete()` the
+   * calls are no longer tasks: to start again, wrap the handler again.
    *
-   * Makes the first beat if there was none, so that a path which does not work shows at start-up.
+   * Makes the first beat if there is none yet, so that a wrong path throws at start-up.
    *
    * @param handler sync or async.
    * @param describe the task's name and limit, or a function that returns them for the handler's arguments.
@@ -237,10 +237,10 @@ export abstract class Timestamp {
   /**
    * Asks `check` at regular intervals, and beats while it says `true`: for a consumer without a loop of its own. The
    * check must ask the state of the consumer itself, not of its connection. A check that throws, rejects, or has not
-   * answered yet gives no beat. One warning says when the answer turns to no (`CHECK_SAYS_NO`), and one when it turns
-   * to yes again (`CHECK_SAYS_YES`). The timer never keeps a process alive.
+   * answered yet gives no beat. There is one warning when the check begins to say no (`CHECK_SAYS_NO`), and one when it
+   * says yes again (`CHECK_SAYS_YES`). The timer never keeps a process alive.
    *
-   * Makes the first beat at once, unless `refresh()` has made it, so that a path which does not work shows at start-up.
+   * Beats at once if `refresh()` has not beaten yet, so that a wrong path throws at start-up.
    *
    * @param check answers `true` while the consumer works.
    * @param options `every`: the interval, in milliseconds or a {@link Duration}, below the limit. Default: a tenth of
@@ -280,7 +280,7 @@ export abstract class Timestamp {
       this.refresh();
     });
     try {
-      // Not a mere claim: from here on the loop's limit counts beside any task, also before the first answer.
+      // Not only a claim: from now on the loop's limit counts too, even before the check's first answer.
       if (!this.#writer.hasLoop) this.refresh();
     } catch (error) {
       gate.stop();
@@ -309,7 +309,7 @@ export abstract class Timestamp {
     return this.verdict().alive;
   }
 
-  /** How many beats this instance has made, unwritten ones included. */
+  /** How many beats this instance has made, also those that it did not write. */
   get beats(): number {
     return this.#writer.beats;
   }
@@ -319,12 +319,12 @@ export abstract class Timestamp {
     return this.#writer.longestGap;
   }
 
-  /** The longest time of a task without its `refresh()`, in milliseconds. Choose the limit of tasks well above it. */
+  /** The longest time that a task was in hand without a refresh, in milliseconds. Choose the limits well above it. */
   get longestTask(): number {
     return this.#writer.longestTask;
   }
 
-  /** How many writes failed, first beats left out: those throw. Each outage is one warning, `HEARTBEAT_NOT_WRITTEN`. */
+  /** How many writes after the first beat failed. Each outage gives one warning, `HEARTBEAT_NOT_WRITTEN`. */
   get failedWrites(): number {
     return this.#writer.failedWrites;
   }
@@ -378,7 +378,7 @@ export abstract class Timestamp {
     throw new LivenessError('ERR_MAXIMUM_AGE', `${TASK} must be finite; got Infinity`, this.path);
   }
 
-  /** A bad path is loud at start-up, not in the first job. */
+  /** Makes the first beat, so that a wrong path throws at start-up, not in the first job. */
   #claim(): void {
     if (!this.#writer.hasBeaten) this.#writer.claim(this.maximumAge, this.#limitName);
   }
