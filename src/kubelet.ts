@@ -1,4 +1,4 @@
-// How the kubelet probes a container and restarts it: as arithmetic, and as a simulation on a clock that is passed in.
+// How the kubelet probes a container and restarts it: as arithmetic, and as a simulation whose clock is passed in.
 //
 // Read in kubernetes/kubernetes (pkg/kubelet/prober/worker.go; doBackOff in pkg/kubelet/kuberuntime/kuberuntime_manager.go)
 // and in containerd's container_execsync.go; seen under kubelets 1.20.2 and 1.34.9. All times are seconds, as in a manifest.
@@ -28,13 +28,13 @@ export interface Bounds {
 const NO_DELAYS: Delays = { start: 0, act: 0 };
 
 /**
- * When a loop that has stopped is decided to be dead, counted from its last beat. No stall of at most `earliest`
+ * When the kubelet decides that a stopped loop is dead, counted from its last beat. A stall of at most `earliest` never
  * restarts the container, as long as no probe times out and {@link seesEveryBeat} holds.
  */
 export function decision(limit: number, probe: ProbeTiming, { start, act }: Delays = NO_DELAYS): Bounds {
   const { periodSeconds: period, failureThreshold } = probe;
   const longest = start + probe.timeoutSeconds; // the runtime counts the timeout from when the command runs
-  // A probe that outlasts its period is followed by the next at once, and that one by a tick at any time.
+  // If a probe outlasts its period, the next one starts at once, and the tick after that may come at any time.
   const apart = longest <= period ? (failureThreshold - 1) * period - longest : (failureThreshold - 3) * period;
   return {
     earliest: limit + Math.max(0, apart),
@@ -49,8 +49,8 @@ export function seesEveryBeat(limit: number, probe: ProbeTiming, { start }: Dela
 }
 
 /**
- * When a container that never beats is decided to be dead, counted from its start. A first beat within `earliest` is always
- * in time: the first probe may come at once, so one period fewer than failureThreshold is sure.
+ * When the kubelet decides that a container that never beats is dead, counted from its start. A first beat within
+ * `earliest` is always in time. The first probe may come at once, so only failureThreshold - 1 periods are certain.
  */
 export function coldStart(startup: ProbeTiming, { start, act }: Delays = NO_DELAYS): Bounds {
   const { periodSeconds: period, failureThreshold, initialDelaySeconds = 0 } = startup;
@@ -70,7 +70,7 @@ export function dockerDecision(limit: number, probe: ProbeTiming): Bounds {
 export const PROBES = ['startup', 'liveness', 'readiness'] as const;
 export type ProbeKind = (typeof PROBES)[number];
 
-/** `error`: the command did not start. The kubelet throws that away, so it never restarts anything. */
+/** `error`: the command did not start. The kubelet ignores this result, so it never restarts the container. */
 export type Result = 'success' | 'failure' | 'error';
 
 /** One container's numbers, named as in a manifest. */
@@ -96,9 +96,9 @@ export interface Runtime {
 }
 
 export interface KubeletOptions {
-  /** The 34 of 1.34. From 1.25 on deletion stops liveness and startup probes, and a probe's own grace counts. */
+  /** 34 for version 1.34. From 1.25 on, deletion stops liveness and startup probes, and a probe's own grace counts. */
   readonly minor?: number;
-  /** When each kind is probed first: the jitter of a kubelet that has just started, up to one period. */
+  /** How long each kind's first probe waits: up to one period if the kubelet has just started. */
   readonly jitter?: (kind: ProbeKind) => number;
   /**
    * How long the kubelet takes to act on a verdict. Before 1.21 a failed startup probe waits for the pod's next sync, for up
@@ -200,13 +200,13 @@ export class Kubelet {
     });
   }
 
-  /** What a result does that has come as often in a row as its threshold says. */
+  /** Acts on a result that has come as often in a row as its threshold asks. */
   #conclude(worker: Worker, container: Container, succeeded: boolean): void {
     if (container !== this.#container) return;
     if (worker.kind === 'readiness') {
       this.#tell({ type: 'ready', ready: succeeded });
     } else if (succeeded) {
-      container.hasStarted = true; // it has long, if this is liveness
+      container.hasStarted = true; // for liveness it is true already
     } else {
       worker.hold(container);
       this.clock.at(this.clock.now() + (this.options.act?.(worker.kind) ?? 0), () => {
@@ -250,7 +250,7 @@ class Worker {
 
   /** Takes the tick that is due. Go's ticker keeps one tick and drops more. */
   begin(now: number): void {
-    // The maximum, because a clock in floating point may be a trifle before its own tick.
+    // The maximum, because a clock in floating point may be slightly before its own tick.
     this.#tick = Math.max(this.#tick + 1, Math.floor((now - this.first) / this.probe.periodSeconds));
   }
 
@@ -259,7 +259,7 @@ class Worker {
     return Math.max(now, this.first + (this.#tick + 1) * this.probe.periodSeconds);
   }
 
-  /** Whether this result is the last that its threshold asks for. */
+  /** Whether this result has now come as often in a row as its threshold asks. */
   counts(result: Result): boolean {
     if (result === 'error') return false;
     this.#run = result === this.#last ? this.#run + 1 : 1;
@@ -323,14 +323,14 @@ export interface Execution {
   readonly error?: boolean;
 }
 
-/** What happens beside the kubelet. Whatever is left out takes no time. */
+/** What the container and the runtime do. What is left out takes no time. */
 export interface Scenario extends KubeletOptions {
   /** What a probe that looks at this time answers. */
   readonly answer: (kind: ProbeKind, at: number) => boolean;
   readonly exec?: (kind: ProbeKind, at: number) => Execution;
   /** How long it takes to start a container. */
   readonly create?: number;
-  /** How long the container takes to end, at most its grace; without it the grace, as that of a wedged loop. */
+  /** How long the container takes to end, at most its grace. Default: the whole grace, as with a wedged loop. */
   readonly end?: number;
   readonly deleteAt?: number;
   readonly until: number;

@@ -39,7 +39,7 @@ const PLAIN_REQUEST = {
   plainLimit: undefined,
 };
 
-/** When a probe answers without last words that have not come: milliseconds since its start. */
+/** How long a probe waits for last words before it answers without them: milliseconds since its start. */
 const LAST_WORDS = 3000;
 
 function parseCommandLine(args: string[]): Request {
@@ -96,13 +96,13 @@ interface Answer {
   readonly lastWords: boolean;
 }
 
-/** Answers, with last words if they are asked for and the loop does not turn. */
+/** Prints the answer and exits. Adds last words if they are asked for and the loop does not turn. */
 function speak({ verdicts, reader, lastWords }: Answer): void {
   const plain = (): never => conclude(() => verdicts);
   const dead = verdicts.find((verdict) => !verdict.alive);
   if (!lastWords || (dead?.reason !== 'stale' && dead?.reason !== 'overdue') || reader.otherPidNamespace)
     return plain();
-  // Whatever goes wrong, it answers as without the option.
+  // If anything goes wrong, it answers without last words.
   process.on('uncaughtException', plain);
   setTimeout(plain, LAST_WORDS - performance.now());
   void import('./stack.js')

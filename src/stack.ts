@@ -1,5 +1,5 @@
-// Which line of code holds a loop up: asks the process behind a heartbeat by Node's inspector, without pausing it.
-// dist/stack.cjs, which only `k8s-liveness stack` and `liveness.js --last-words` load.
+// Finds the line of code at which a loop hangs: asks Node's inspector in the process behind a heartbeat, and does not
+// pause the process. It becomes dist/stack.cjs, which only `k8s-liveness stack` and `liveness.js --last-words` load.
 
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { get } from 'node:http';
@@ -25,19 +25,19 @@ export interface Frame {
 /** Larger maps are left out: a probe has to fit into the memory that its container has left. */
 const LARGEST_MAP = 1024 * 1024;
 
-/** Until when a probe sends a signal: milliseconds since its start. Later it would find no time to close the inspector. */
+/** The latest time for a probe's signal, so that it can still close the inspector: milliseconds since its start. */
 const SIGNAL = 1500;
 
 /** How long we wait for the inspector to open, and then for its answer: milliseconds. */
 const [OPEN, ANSWER] = [800, 1000];
 
-/** Characters of a line, and of its path, that last words leave to the rest. */
+/** Characters of the line without ` ()`, and those that last words leave for the path. */
 const [LONGEST_LINE, PATH_ROOM] = [177, 30];
 
 /**
  * Adds the innermost frames that are not Node's own to the verdict on a loop that does not turn.
  *
- * @throws Error if they cannot be had
+ * @throws Error if we cannot get the frames.
  */
 export async function withLastWords({ verdict, record }: Examined): Promise<Verdict> {
   if (verdict.alive) return verdict;
@@ -56,11 +56,11 @@ export async function withLastWords({ verdict, record }: Examined): Promise<Verd
 }
 
 /**
- * The frames of the thread that beat; none if it runs one promise after another, and is asked between two of them;
- * undefined if it waits in its event loop or for a child process.
+ * The frames of the thread that beat. An empty list if it runs one promise after another, and we asked between two.
+ * Undefined if it waits in its event loop or for a child process.
  *
- * @param latest until when to send a signal: milliseconds since our start
- * @throws Error which says why they cannot be had
+ * @param latest the latest time for a signal: milliseconds since our start.
+ * @throws Error that says why we cannot get the frames.
  */
 export async function framesOf(record: HeartbeatRecord | undefined, latest = Infinity): Promise<Frame[] | undefined> {
   const { pid, thread } = target(record);
@@ -80,7 +80,7 @@ export async function framesOf(record: HeartbeatRecord | undefined, latest = Inf
   return frames.map(original);
 }
 
-/** The process and thread behind a record. Throws unless a SIGUSR1 does nothing there but open the inspector. */
+/** The process and thread behind a record. Throws if a SIGUSR1 could do more there than open the inspector. */
 function target(record: HeartbeatRecord | undefined): { pid: number; thread: number } {
   const { pid, start, boot } = record ?? {};
   if (!record || pid === undefined || start === undefined || boot === undefined || boot !== systemClock.bootId()) {
@@ -111,8 +111,8 @@ const OPENS_TO_OTHERS =
   /--(?:(?:inspect|debug)[-_]port[= ]|inspect(?:[-_](?:brk|wait))?=)(?!(?:\d+|(?:127\.[\d.]+|localhost|\[::1\])(?::\d+)?) )/;
 
 /**
- * Whether the thread runs, at most of ten looks. If not, a signal would only open the inspector when whatever it waits
- * for has come, and nobody would close it.
+ * Whether the thread runs at most of ten looks. A thread that waits would open the inspector only after its wait, when
+ * nobody is left to close it.
  */
 async function isRunning(pid: number, thread: number): Promise<boolean> {
   let runs = 0;
@@ -123,7 +123,7 @@ async function isRunning(pid: number, thread: number): Promise<boolean> {
     if (!'RSD'.includes(state)) throw new Error(`process ${pid} is not running: state ${state}`);
     const where = state === 'R' ? '' : read(pid, `task/${thread}/wchan`);
     if (where.includes('poll')) return false;
-    // In a futex it collects garbage, or is in Atomics.wait, which V8 interrupts.
+    // In a futex it collects garbage or is in Atomics.wait. V8 can interrupt both.
     if (state === 'R' || where.startsWith('futex')) runs++;
     else if (where !== '0') waits = where;
     await sleep(5);
@@ -156,7 +156,7 @@ function isHeldBy(pid: number): (listener: Listener) => boolean {
   return ({ inode }) => held.has(`socket:[${inode}]`);
 }
 
-/** What the process listens on since a moment ago; undefined if there is nothing new, so its inspector may be open. */
+/** What the process listens on since our signal; undefined if nothing is new: its inspector may have been open. */
 async function newListener(pid: number, others: readonly string[]): Promise<Listener | undefined> {
   const end = performance.now() + OPEN;
   while (performance.now() < end) {
@@ -203,16 +203,16 @@ interface CallFrame {
 }
 
 /**
- * Closes the inspector now, and again two turns of the loop later. For Node has put the signal into the event loop too,
- * where it opens the inspector a second time when the loop turns again.
+ * Closes the inspector now, and again two turns of the loop later. Node also puts the signal into the event loop, which
+ * opens the inspector a second time when the loop turns again.
  */
 const CLOSE = '{ const end = () => process._debugEnd(); end(); setImmediate(() => setImmediate(end)); }';
 
 /**
- * The frames below an expression that throws. V8 interrupts even a busy loop to evaluate it, so nothing has to be
- * paused, and nothing has to go on again if we are killed.
+ * Gets the frames below an expression that throws. V8 interrupts even a busy loop to evaluate it. So we pause nothing,
+ * and nothing stays paused if we are killed.
  *
- * @param thread what /proc/thread-self is for a worker thread; undefined for the main thread
+ * @param thread the target of /proc/thread-self for a worker thread; undefined for the main thread.
  */
 function ask(url: string, thread: string | undefined, closing: boolean): Promise<CallFrame[]> {
   return new Promise((settle, reject) => {
@@ -244,7 +244,7 @@ function ask(url: string, thread: string | undefined, closing: boolean): Promise
         send(1, 'NodeWorker.enable', { waitForDebuggerOnStart: false });
       } else {
         for (const { id, method, params } of throwing('0')) send(id, method, params);
-        if (closing) close(); // now, so that it comes to pass if we are killed
+        if (closing) close(); // now, so that the inspector closes even if we are killed
       }
     });
     socket.on('message', (data: Buffer) => {
@@ -263,7 +263,7 @@ function ask(url: string, thread: string | undefined, closing: boolean): Promise
   });
 }
 
-/** Enabled, because else an exception has no frames. */
+/** The messages that throw an exception. Without `Runtime.enable` it would have no frames. */
 function throwing(value: string): { id: number; method: string; params: object }[] {
   return [
     { id: 1, method: 'Runtime.enable', params: {} },
@@ -289,7 +289,7 @@ function original({ functionName, url, lineNumber, columnNumber }: CallFrame): F
       }
     }
   } catch {
-    // No file, no map, or a wrong one: what runs is all we know.
+    // Without a file or a good map we only know the position in the code that runs.
   }
   return { name, file, line: lineNumber + 1, column: columnNumber + 1 };
 }
