@@ -38,13 +38,13 @@ export function assertReplaceable(path: string, rule: Rule): void {
   const found = readRegular(path, (fd, { size }) => {
     const head = Buffer.alloc(LONGEST_LINE);
     return {
-      kind: 'standing' as const,
+      kind: 'existing' as const,
       size,
       text: withoutNuls(head.toString('latin1', 0, readSync(fd, head, 0, head.length, 0))),
     };
   });
   if (found.kind === 'missing') return;
-  if (found.kind !== 'standing') throw new Refusal(`what stands there is left alone: ${found.detail}`);
+  if (found.kind !== 'existing') throw new Refusal(`the existing file is left alone: ${found.detail}`);
   if (!rule.takes(found)) throw new Refusal(refusal(found, rule));
 }
 
@@ -79,10 +79,10 @@ export function replace(path: string, bytes: Buffer): number {
 }
 
 /**
- * Overwrites our plain file at `path`, for when a new file cannot replace it: the disk or quota is full, the file is a
- * mount point, or we may not write its folder. Returns its open descriptor.
+ * Overwrites our regular file at `path` if a new file cannot replace it: the disk or quota is full, the file is a mount
+ * point, or we may not write its folder. Returns its open descriptor.
  *
- * @throws `error`, the reason why no new file could be made, if there is no such file.
+ * @throws `error`, the reason why a new file could not replace it, if it cannot be overwritten either.
  */
 function overwriteOrThrow(path: string, bytes: Buffer, error: unknown): number {
   try {
@@ -160,8 +160,8 @@ export function create(path: string, bytes: Buffer, place: (temporary: string, p
 }
 
 /**
- * Refuses devices, and links of root's or our own that lead to a device or through /proc or /dev, such as /dev/stdout.
- * Another user's link is replaced, or it could block our beats.
+ * Refuses a device, and a link of root or our user that leads to a device or through /proc or /dev, such as
+ * /dev/stdout. Another user's link is replaced, or it could block our beats.
  */
 function refuseDevice(path: string, folder: string): void {
   const present = lstat(path);
@@ -174,10 +174,10 @@ function refuseDevice(path: string, folder: string): void {
     throw new Refusal('it is a symbolic link that leads through /proc or /dev');
 }
 
-/** @throws Refusal with the reason why the file at `path` must not be removed. */
+/** @throws Refusal that says why the file at `path` is not removed. */
 export function refuse(path: string, detail: string): never {
   withFolderHeld(path, false, refuseDevice);
-  throw new Refusal(`what stands there is left alone: ${detail}`);
+  throw new Refusal(`the existing file is left alone: ${detail}`);
 }
 
 function tryUnlink(path: string): void {

@@ -16,7 +16,7 @@ export class HeartbeatFile {
   readonly #path: string;
   #fd: number | undefined;
   #opened: Stats | undefined;
-  /** Whether we have written here. From then on we may replace whatever comes to the path. */
+  /** Whether we have written here. After that we may replace whatever is at the path. */
   #isOurs = false;
   /** Whether there was no file when we last looked. */
   #wasMissing = false;
@@ -32,11 +32,11 @@ export class HeartbeatFile {
   }
 
   /**
-   * Writes `record` by one write: in place if the file is a plain one of ours, else into a new file that is renamed
+   * Writes `record` by one write: in place if the file is a regular one of ours, else into a new file that is renamed
    * over the path.
    *
-   * @param inspect is called with another writer's line before that is overwritten; it may throw to prevent the write.
-   * @throws Refusal from the first write, if the file there is no heartbeat.
+   * @param inspect is called with another writer's line before we overwrite it; it may throw to prevent the write.
+   * @throws Refusal from the first write, if the rule does not let us replace the file.
    */
   write(record: Buffer, inspect: (line: string) => void): void {
     // Tries again if another writer created the file just now, or removeTemporaries removed our new file.
@@ -58,8 +58,8 @@ export class HeartbeatFile {
   /**
    * Closes the file, and removes it if it holds a whole record of ours. Any other file stays.
    *
-   * @param isOthers tells of a record's line whether it is another writer's; it may throw to prevent the removal.
-   * @param companions files to remove first: if the record is removed, or if we have written and nothing can be read.
+   * @param isOthers says whether a record's line is another writer's; it may throw to prevent the removal.
+   * @param companions files to remove first, if we remove the record, or if we have written here and no line is left.
    */
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const found = readLine(this.#path);
@@ -73,7 +73,7 @@ export class HeartbeatFile {
       try {
         act();
       } catch (error) {
-        failures.push(error); // and the other files are removed all the same
+        failures.push(error); // the other files are still removed
       }
     };
     if (isRecord || (this.#isOurs && found.kind !== 'line')) {
@@ -111,8 +111,8 @@ export class HeartbeatFile {
   }
 
   /**
-   * Opens the file again if the path now names another one: writes into a file that was unlinked or renamed over
-   * succeed, but no reader sees them.
+   * Opens the file again if the path now names another one: a write into the old file, which was unlinked or replaced,
+   * would succeed, but no reader would see it.
    *
    * @returns the line in the file, unless it is the one we wrote last.
    */
@@ -191,7 +191,7 @@ export class HeartbeatFile {
 
 let abandoned: FinalizationRegistry<() => void> | undefined;
 
-/** Whether the descriptor is still that file's. If somebody closed it, its number may name another file now. */
+/** Whether the descriptor still names that file. If somebody closed it, its number may now name another file. */
 function isStillOpen(fd: number, opened: Stats | undefined): boolean {
   try {
     return isSameFile(fstatSync(fd), opened);

@@ -22,14 +22,14 @@ export interface Item {
   readonly task?: Entry | undefined;
 }
 
-/** Characters of a name in the file. The same for any number in hand, so that the probe's line does not change with it. */
+/** Characters of a name in the file. Always the same, so that the line does not change with the number of tasks. */
 const LONGEST_NAME = 35;
 
 /** Counts and times the beats of one loop and the tasks beside it. */
 export class Progress {
   readonly tasks = new Tasks();
   #beats = 0;
-  /** NaN while there is none. A field that is always a number is stored without an allocation. */
+  /** NaN if there is none: a field that always holds a number needs no allocation. */
   #beatAt = NaN;
   #hasLoop = false;
   #longestGap = 0;

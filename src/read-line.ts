@@ -13,7 +13,7 @@ export type Reading =
       readonly line: string;
       /** Whether anything but NULs follows the line's newline. */
       readonly more: boolean;
-      /** The line after it, or a part of it that is longer than {@link NOTE_WIDTH}. */
+      /** The second line, or more than {@link NOTE_WIDTH} characters of it. */
       readonly second: string;
       /** Whether the file has 0 bytes. */
       readonly empty: boolean;

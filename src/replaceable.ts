@@ -3,8 +3,8 @@
 
 import { LONGEST_LINE, parse, RECORD_SIZE } from './record';
 
-/** A regular file at the path that a writer wants to write. */
-export interface Standing {
+/** A regular file that is at a writer's path already. */
+export interface Existing {
   /** Its first bytes, `LONGEST_LINE` at most, without NULs, which every reader drops. */
   readonly text: string;
   /** All its bytes, NULs included. */
@@ -14,8 +14,8 @@ export interface Standing {
 export interface Rule {
   /** What may be replaced, for the error message. */
   readonly expected: string;
-  readonly takes: (found: Standing) => boolean;
-  /** Whether it protects other users' files too. Not for a service, which another user's file could keep from starting. */
+  readonly takes: (found: Existing) => boolean;
+  /** Whether other users' files are protected too. Not for a service: such a file could keep it from starting. */
   readonly protectsOthers: boolean;
 }
 
@@ -27,7 +27,7 @@ export const FIRST_BEAT: Rule = {
 
 const DAY_MS = 86_400_000;
 
-/** For a path that somebody has typed, perhaps wrongly: an epoch near `now`, by the wall clock, is no other number. */
+/** For `touch`, whose path may be mistyped: replaces a number only if it is an epoch near `now`, by the wall clock. */
 export function touchAt(now: number): Rule {
   return {
     ...FIRST_BEAT,
@@ -48,20 +48,20 @@ export const NUMBER: Rule = {
 };
 
 /** Whether it is short and has no text: a crash leaves NULs, `echo >` leaves a newline. */
-function isBlank({ text, size }: Standing, most: number): boolean {
+function isBlank({ text, size }: Existing, most: number): boolean {
   return size <= most && text.trim() === '';
 }
 
 const WORD = 'k8s-liveness/';
 
 /** A heartbeat of any version, or the beginning of one, which a crash during the first write leaves. */
-function isHeartbeat({ text, size }: Standing): boolean {
+function isHeartbeat({ text, size }: Existing): boolean {
   const line = text.replace(/^ +/, '');
   return line.startsWith(WORD) || (size <= RECORD_SIZE && line !== '' && WORD.startsWith(line));
 }
 
 /** Milliseconds since the epoch, for the years 2001 to 2286: such seconds have ten digits, which no pid has. */
-function epochIn({ text, size }: Standing): number | undefined {
+function epochIn({ text, size }: Existing): number | undefined {
   const found = parse(text.trim());
   return size <= LONGEST_LINE && found.kind === 'plain' && found.wall >= 1e12 && found.wall < 1e13
     ? found.wall
@@ -69,7 +69,7 @@ function epochIn({ text, size }: Standing): number | undefined {
 }
 
 /** Why the file is not replaced. Does not show its content, because that may be a secret, and many people read logs. */
-export function refusal({ text, size }: Standing, { expected }: Rule): string {
+export function refusal({ text, size }: Existing, { expected }: Rule): string {
   const content = text === '' ? 'NUL bytes' : /^\d+$/.test(text.trim()) ? 'a number' : 'other content';
   return `it holds ${content} (${size} bytes); expected ${expected}: remove it, or choose another path`;
 }

@@ -22,7 +22,7 @@ export interface WriterOptions {
   readonly clock?: Clock | undefined;
   /** The process and thread that the record names. Default: the calling ones. */
   readonly identify?: (() => Identity) | undefined;
-  /** Tells this writer's records from others': 32 bits in hex. Default: random. */
+  /** Distinguishes this writer's records from those of other writers: 32 bits in hex. Default: random. */
   readonly nonce?: string | undefined;
   /** What the first beat may replace. Default: {@link FIRST_BEAT}. */
   readonly rule?: Rule | undefined;
@@ -60,7 +60,7 @@ export class Writer {
   readonly absolute: string;
   /** Called after each write. */
   onWrite: (() => void) | undefined;
-  /** Throws while no beat may be made, as before `load()` of a ProcessTimestamp. */
+  /** Throws while beats are not allowed yet, for example before `load()` of a ProcessTimestamp. */
   guard: ((method: string) => void) | undefined;
   readonly #place: Place;
   readonly #clock: Clock;
@@ -76,7 +76,7 @@ export class Writer {
 
   #written: (Item & { readonly wall: number }) | undefined;
   #writtenLimit: Limit | undefined;
-  /** Until then, beats with the written limit are left unwritten. */
+  /** When the next beat with the written limit must be written. Earlier ones are only counted. */
   #dueAt = 0;
   #identity: Identity | undefined;
   #identifiedAt = 0;
@@ -153,7 +153,7 @@ export class Writer {
     });
   }
 
-  /** Makes the first beat, so that a bad path is loud at start-up. It is no sign of a loop: see `begin`. */
+  /** Makes the first beat, so that a wrong path throws at start-up. It is no beat of the loop: see `begin`. */
   claim(own: number | Duration, limitName: LimitName): void {
     const now = this.#clock.monotonic();
     this.#progress.claim(this.#limitOf(own, false, limitName), now);
@@ -163,7 +163,7 @@ export class Writer {
   }
 
   /**
-   * Begins a task. That is no beat: it is written only if its deadline is nearer than the recorded one.
+   * Begins a task. This is not a beat: it is written only if its deadline is nearer than the recorded one.
    *
    * @param own the loop's own limit, which applies when no task is in hand.
    */
@@ -205,7 +205,7 @@ export class Writer {
     return this.#progress.tasks.all();
   }
 
-  /** Starts the timer of `refreshWhile()`. Only one at a time: one check's beats would hide that another says no. */
+  /** Starts the timer of `refreshWhile()`. Only one, because its beats would hide that the check of another says no. */
   gate(check: GateCheck, every: number, beat: () => void): AskingGate {
     if (this.#gate?.isOpen) {
       throw new LivenessError(
@@ -305,7 +305,7 @@ export class Writer {
     return { given, step, value };
   }
 
-  /** How long after a written beat with this limit the next ones may be left unwritten. */
+  /** How long after a written beat with this limit the next ones may stay unwritten. */
   #windowOf(limit: number): number {
     return this.#everyBeat ? 0 : Math.min(Math.max(limit / 100, 10), 1000);
   }
@@ -367,7 +367,7 @@ export class Writer {
     if (this.#written && (this.#failed || (this.#written.task && !isInHand(this.#written.task)))) this.#write(now);
   }
 
-  /** Our own parser must accept it, whatever the clocks say. */
+  /** Makes the record of an item. Our parser must accept it, even if a clock is wrong. */
   #record(now: number, item: Item, wall: number): HeartbeatRecord {
     if (this.#identity === undefined || !(now - this.#identifiedAt < IDENTITY_MS)) {
       this.#identity = this.#identify();
@@ -416,7 +416,7 @@ export class Writer {
     throw new LivenessError(
       'ERR_HEARTBEAT_IN_USE',
       `${noun} ${this.path} is in use by ${other.pid === undefined ? 'another Timestamp' : `a Timestamp of process ${other.pid}`}; ` +
-        `two loops on one file vouch for each other: ${advice}`,
+        `if two loops beat one file, each hides that the other hangs: ${advice}`,
       this.path,
     );
   }
@@ -426,7 +426,7 @@ export class Writer {
     if (!other || !this.#isOthers(other) || this.#warnedOfOther) return;
     this.#warnedOfOther = true;
     this.#warn(
-      `process ${other.pid ?? '(unknown)'} beats the same file; two loops on one file vouch for each other: give each its own path`,
+      `process ${other.pid ?? '(unknown)'} beats the same file; if two loops beat one file, each hides that the other hangs: give each its own path`,
       'HEARTBEAT_SHARED',
     );
   }
@@ -442,7 +442,7 @@ function absolute(path: string): string {
   try {
     return `${process.cwd()}/${path}`;
   } catch (cause) {
-    const message = `expected an absolute path, as the working directory is gone; got ${shown(path)}`;
+    const message = `expected an absolute path, because the working directory is gone; got ${shown(path)}`;
     throw new LivenessError('ERR_ARGUMENT', message, path, { cause });
   }
 }

@@ -331,7 +331,7 @@ describe('touch', () => {
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m', ...more]);
       expect([code, err]).toEqual([
         1,
-        `k8s-liveness touch: heartbeat file ${path} is in use by a Timestamp of process ${process.pid}; two loops on one file vouch for each other: give each its own path\n`,
+        `k8s-liveness touch: heartbeat file ${path} is in use by a Timestamp of process ${process.pid}; if two loops beat one file, each hides that the other hangs: give each its own path\n`,
       ]);
     }
     expect(readFileSync(path)).toEqual(before);
@@ -388,7 +388,7 @@ describe('touch', () => {
       const { code, err } = await cli(['touch', path, '--maximum-age', '2m']);
       expect([code, err]).toEqual([
         1,
-        `k8s-liveness touch: cannot write ${path}: what stands there is left alone: ${says}\n`,
+        `k8s-liveness touch: cannot write ${path}: the existing file is left alone: ${says}\n`,
       ]);
     }
     expect([readdirSync(folder).sort(), readFileSync(target, 'utf8')]).toEqual([['fifo', 'link'], 'precious']);
@@ -402,7 +402,7 @@ describe('touch', () => {
       const ordinary = ['setpriv', '--bounding-set=-dac_override,-dac_read_search'];
       expect(asProcess(['touch', report, '--maximum-age', '2m'], { within: ordinary })).toEqual({
         code: 1,
-        said: `k8s-liveness touch: cannot write ${report}: what stands there is left alone: permission denied\n`,
+        said: `k8s-liveness touch: cannot write ${report}: the existing file is left alone: permission denied\n`,
       });
       expect(readFileSync(report, 'utf8')).toBe('name,value\n');
     });

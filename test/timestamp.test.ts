@@ -365,7 +365,7 @@ describe('the constructor', () => {
     writeFileSync(file, script);
     const { stdout } = spawnSync('sh', ['-c', `rmdir ${gone} && exec ${process.execPath} ${file}`], { cwd: gone });
     expect(stdout.toString().trim().split('\n')).toEqual([
-      "ERR_ARGUMENT expected an absolute path, as the working directory is gone; got 'beat' (string)",
+      "ERR_ARGUMENT expected an absolute path, because the working directory is gone; got 'beat' (string)",
       'missing',
     ]);
   });
@@ -1229,7 +1229,7 @@ describe('delete', () => {
       }),
     ).toMatchObject({
       code: 'ERR_HEARTBEAT_WRITE',
-      message: expect.stringContaining('what stands there is left alone: is ') as string,
+      message: expect.stringContaining('the existing file is left alone: is ') as string,
     });
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
