@@ -60,11 +60,11 @@ function canHold(): boolean {
 export function withFolderHeld<T>(path: string, make: boolean, act: (path: string, folder: string) => T): T {
   if (!isAbsolute(path)) return withFolderHeld(`${process.cwd()}/${path}`, make, act);
   const folder = dirname(path);
-  // The walk below could reach such a file, but no reader could.
+  // We could reach such a file, because we walk folder by folder, but no reader could.
   if (Buffer.byteLength(path) > LONGEST_PATH) throw new Error(`the path is longer than ${LONGEST_PATH} bytes`);
   if (path.endsWith('/')) throw new Error('the path ends in a slash, as that of a directory does');
   if (!canHold()) {
-    refuseStrangersLinks(folder);
+    refuseLinksOfOthers(folder);
     if (make) makeFolder(folder);
     return act(path, `${folder}/`);
   }
@@ -137,7 +137,7 @@ function openFolder(path: string, make: boolean): number {
   }
 }
 
-/** Undoes a umask on a folder that we made. Only if it is empty: otherwise another user may have put it in its place. */
+/** Gives a new folder its mode in spite of a umask. Only if it is empty: otherwise it may be another user's by now. */
 function openToAll(fd: number): void {
   const stat = fstatSync(fd);
   const heldFolder = `/proc/self/fd/${fd}`;
@@ -148,8 +148,8 @@ function openToAll(fd: number): void {
 }
 
 /**
- * Lets everybody read, although a umask may forbid it. An error is ignored if everybody may read already, as on mounts
- * with fixed modes; and under Node's permission model, which forbids the change.
+ * Lets everybody read, although a umask may forbid it. Ignores an error if everybody can read already, as on mounts
+ * with fixed modes, and under Node's permission model, which forbids the change.
  */
 export function permit({ mode }: Stats, wanted: 0o644 | 0o755, change: (mode: number) => void): void {
   if ((mode & 0o777) === wanted) return;
@@ -230,8 +230,8 @@ export function isTrusted({ uid }: Stats): boolean {
   return uid === 0 || uid === process.geteuid?.();
 }
 
-/** The weaker check if no folder can be held: it comes before the use, so a folder can be replaced between both. */
-function refuseStrangersLinks(folder: string): void {
+/** A weaker check, for when no folder can be held open: a folder can be replaced after the check and before its use. */
+function refuseLinksOfOthers(folder: string): void {
   for (let at = folder; at !== dirname(at); at = dirname(at)) {
     const stat = lstat(at);
     if (stat?.isSymbolicLink() && !isTrusted(stat))
@@ -239,7 +239,7 @@ function refuseStrangersLinks(folder: string): void {
   }
 }
 
-/** Makes the folder, 0755 whatever the umask. Not with `recursive`, which never returns below a folder that was removed. */
+/** Makes the folder, 0755 under any umask. Not by `recursive`: in a folder that was removed, it never returns. */
 function makeFolder(folder: string): void {
   if (lstat(folder)) return;
   if (folder !== dirname(folder)) makeFolder(dirname(folder));
@@ -252,7 +252,7 @@ function makeFolder(folder: string): void {
 /** Makes one folder. Returns false if another process made it just now. */
 function makeOne(folder: string): boolean {
   try {
-    mkdirSync(folder, 0o755); // not the default of 0777, which without a umask would let others write for a moment
+    mkdirSync(folder, 0o755); // without a umask the default, 0777, would let others write for a moment
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;

@@ -63,7 +63,7 @@ function mayReadAgain(reads: number): boolean {
 
 const NO_LIMIT = 'a plain file states no limit';
 
-/** How often a dead heartbeat is judged at most, if it changes each time. */
+/** How many times we judge a dead heartbeat at most, if it changes each time. */
 const JUDGEMENTS = 5;
 
 /** Is the loop that beats into `path` making progress? Does not throw, whatever the file holds. */
@@ -162,7 +162,7 @@ function readHeartbeat(path: string): FoundBeat | Obstacle | Directory {
     const parsed = parse(reading.line);
     if (parsed.kind === 'plain') return { beat: parsed };
     if (parsed.kind === 'record') return { beat: { ...parsed, work: parseWork(reading.second) } };
-    // A torn record becomes whole when its writer goes on; one that stays as it is, is malformed.
+    // A torn record becomes whole when its writer goes on. If it stays torn, it is malformed.
     if (!parsed.torn || reads === READS || !mayReadAgain(reads)) return obstacle('malformed', parsed.detail);
   }
 }
@@ -187,8 +187,8 @@ function readDirectoryBeat(path: string, reader: Reader): Evidence | Obstacle {
   let found = readHeartbeat(path);
   if ('kind' in found) found = obstacle('unreadable', found.detail);
   const { otherPidNamespace } = reader;
-  // Other writers write no beats, so it may be missing: unless the reader has a limit, or its pid namespace is another
-  // one, in which the pid says nothing.
+  // Other writers write no beats, so the file may be missing. But a reader with a limit needs a beat, and so does a
+  // reader in another pid namespace, where the pid says nothing.
   if (found.obstacle === 'missing' && reader.limit === undefined && !otherPidNamespace) return {};
   if (found.obstacle) return found;
   const { record } = recordOf(found.beat);
@@ -298,9 +298,9 @@ function allowance(limit: number, window: number): number {
 }
 
 interface FoundWriter {
-  /** Why the process is not there: the one that beat, or that the directory names. */
+  /** Why the process that beat, or that the directory names, is gone. */
   readonly gone?: string;
-  /** Whether it is there with the start that the record states. Then it has beaten in this boot. */
+  /** Whether it lives, and started when the record says. Then it has beaten in this boot. */
   readonly isCertain?: boolean;
 }
 

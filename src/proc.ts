@@ -92,7 +92,7 @@ export interface Identity {
 /** The identity of the calling thread, as /proc shows it. */
 export function self(): Identity {
   const stat = parseStat(read('/proc/self/stat'));
-  // A /proc that does not show us is of another pid namespace, in which our pid means nothing.
+  // If /proc does not show us, it belongs to another pid namespace, where our pid means nothing.
   if (!stat) return { pid: hasProc() ? undefined : process.pid, start: undefined, thread: 0 };
   let thread = 0;
   try {
@@ -104,15 +104,14 @@ export function self(): Identity {
 }
 
 /**
- * Whether a process is there. `unknown` never makes a verdict dead. `start` is that of the process that has the pid
- * now.
+ * Whether a process lives; `unknown` if we cannot see it. `start` is the start of the process that has the pid now.
  */
 export type Presence = { state: 'present' | 'unknown' } | { state: 'gone'; detail: string; start?: number | undefined };
 
 /**
- * Is the process `pid` that started at `start` there?
+ * Does the process `pid` that started at `start` live?
  *
- * Absence counts only if every process is visible: hidepid hides other users' living processes.
+ * A missing process is gone only if every process is visible: hidepid hides other users' living processes.
  */
 export function presence(pid: number, start: number | undefined): Presence {
   const gone = (detail: string, now?: number): Presence => ({
@@ -151,7 +150,7 @@ function isHiding(): boolean {
 }
 
 function hasProc(): boolean {
-  // subset=pid hides the first, a /proc of another pid namespace the second.
+  // The option subset=pid hides the first; in a /proc of another pid namespace the second is missing.
   return exists('/proc/version') || exists('/proc/self');
 }
 

@@ -12,7 +12,7 @@ export interface HeartbeatRecord {
   /** How old the beat may become; Infinity without a limit. */
   readonly limit: number;
   /**
-   * `own`: a beat of the loop, whose limit a reader's own limit overrules. `step`: a beat with a limit of its own.
+   * `own`: a beat of the loop; a reader's own limit overrules its limit. `step`: a beat with a limit of its own.
    * `task`: a task in hand that is nearer to its deadline than the loop; times and limit are the task's.
    */
   readonly kind: (typeof KINDS)[number];
@@ -45,7 +45,7 @@ export const LAST_WALL = 253_402_300_799_999;
 /** The largest number of 15 digits, the most that a field holds. */
 export const LARGEST = 999_999_999_999_999;
 
-/** The largest number that fits its column, of those that may be left out. */
+/** The largest number in a column of 12 characters. */
 export const WIDEST = 999_999_999_999;
 
 const MAGIC = 'k8s-liveness/1';
