@@ -111,7 +111,7 @@ const OPENS_TO_OTHERS =
   /--(?:(?:inspect|debug)[-_]port[= ]|inspect(?:[-_](?:brk|wait))?=)(?!(?:\d+|(?:127\.[\d.]+|localhost|\[::1\])(?::\d+)?) )/;
 
 /**
- * Whether the thread runs at most of ten looks. A thread that waits would open the inspector only after its wait, when
+ * Whether the thread runs at most of our ten looks. A thread that waits would open the inspector only after its wait, when
  * nobody is left to close it.
  */
 async function isRunning(pid: number, thread: number): Promise<boolean> {
