@@ -41,7 +41,7 @@ export class Progress {
     return this.#beats;
   }
 
-  /** Whether the loop itself has beaten. If not, the end of the last task counts as a beat. */
+  /** Whether the loop, or the check of `refreshWhile()`, has beaten. If not, the end of the last task counts as a beat. */
   get hasLoop(): boolean {
     return this.#hasLoop;
   }

@@ -281,7 +281,7 @@ export abstract class Timestamp {
     });
     try {
       // Not only a claim: from now on the loop's limit counts too, even before the check's first answer.
-      if (!this.#writer.hasLoop) this.refresh();
+      if (!this.#writer.progress.hasLoop) this.refresh();
     } catch (error) {
       gate.stop();
       throw error;
@@ -291,7 +291,7 @@ export abstract class Timestamp {
 
   /** The tasks in hand, the nearest deadline first. */
   get tasks(): readonly Task[] {
-    return this.#writer.tasks().map((entry) => new TaskInHand(this.#writer, entry));
+    return this.#writer.progress.tasks.all().map((entry) => new TaskInHand(this.#writer, entry));
   }
 
   /** The time of the last beat by the writer's wall clock; undefined without a beat. Reads the file. */
@@ -311,17 +311,17 @@ export abstract class Timestamp {
 
   /** How many beats this instance has made, also those that it did not write. */
   get beats(): number {
-    return this.#writer.beats;
+    return this.#writer.progress.beats;
   }
 
   /** The longest time between two beats of this instance, in milliseconds. Choose `maximumAge` well above it. */
   get longestGap(): number {
-    return this.#writer.longestGap;
+    return this.#writer.progress.longestGap;
   }
 
   /** The longest time that a task was in hand without a refresh, in milliseconds. Choose the limits well above it. */
   get longestTask(): number {
-    return this.#writer.longestTask;
+    return this.#writer.progress.longestTask;
   }
 
   /** How many writes after the first beat failed. Each outage gives one warning, `HEARTBEAT_NOT_WRITTEN`. */

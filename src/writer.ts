@@ -58,6 +58,7 @@ export class Writer {
   readonly path: string;
   /** `path` as an absolute path, so that a later chdir does not move it. */
   readonly absolute: string;
+  readonly progress = new Progress();
   /** Called after each write. */
   onWrite: (() => void) | undefined;
   /** Throws while beats are not allowed yet, for example before `load()` of a ProcessTimestamp. */
@@ -71,7 +72,6 @@ export class Writer {
   #nonce: string | undefined;
   #file: HeartbeatFile | undefined;
 
-  readonly #progress = new Progress();
   #failedWrites = 0;
 
   #written: (Item & { readonly wall: number }) | undefined;
@@ -96,7 +96,7 @@ export class Writer {
     this.#nonce = nonce;
     this.#rule = rule;
     this.#everyBeat = everyBeat;
-    this.#overdue = new OverdueWatch(this.#progress.tasks, clock, (overdue) => {
+    this.#overdue = new OverdueWatch(this.progress.tasks, clock, (overdue) => {
       this.#onOverdue(overdue);
     });
   }
@@ -105,30 +105,13 @@ export class Writer {
     return this.#place.isDirectory;
   }
 
-  get beats(): number {
-    return this.#progress.beats;
-  }
-
-  get longestGap(): number {
-    return this.#progress.longestGap;
-  }
-
   get failedWrites(): number {
     return this.#failedWrites;
-  }
-
-  get longestTask(): number {
-    return this.#progress.longestTask;
   }
 
   /** Whether a beat was written since the start or the last `remove()`. */
   get hasBeaten(): boolean {
     return this.#written !== undefined;
-  }
-
-  /** Whether the loop itself, or the check of `refreshWhile()`, has beaten. A claim is no such beat. */
-  get hasLoop(): boolean {
-    return this.#progress.hasLoop;
   }
 
   /** Counts the calls of `remove()`: a handler that was wrapped before the last one must not write again. */
@@ -142,23 +125,24 @@ export class Writer {
    * @param limitName the limit's name in an error message.
    */
   refresh(given: number | Duration, step: boolean, limitName: LimitName): void {
-    const { limit: last, hasLoop: goesOn } = this.#progress;
+    const { progress } = this;
+    const { limit: last, hasLoop: goesOn } = progress;
     const limit = last?.step === step && last.given === given ? last : this.#limitOf(given, step, limitName);
     const now = this.#clock.monotonic();
-    this.#progress.beat(limit, now);
+    progress.beat(limit, now);
     if (goesOn && now < this.#dueAt && isSame(this.#writtenLimit, limit)) return;
-    this.#progress.limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
+    progress.limit = this.#limitOf(given, step, limitName); // again, because a Duration may have been changed in place
     this.#write(now, () => {
-      this.#progress.undoFirstBeat();
+      progress.undoFirstBeat();
     });
   }
 
   /** Makes the first beat, so that a wrong path throws at start-up. It is no beat of the loop: see `begin`. */
   claim(own: number | Duration, limitName: LimitName): void {
     const now = this.#clock.monotonic();
-    this.#progress.claim(this.#limitOf(own, false, limitName), now);
+    this.progress.claim(this.#limitOf(own, false, limitName), now);
     this.#write(now, () => {
-      this.#progress.undoFirstBeat();
+      this.progress.undoFirstBeat();
     });
   }
 
@@ -169,7 +153,7 @@ export class Writer {
    */
   begin(name: string, limit: number, own: number | Duration, limitName: LimitName): Entry {
     const now = this.#clock.monotonic();
-    const progress = this.#progress;
+    const { progress } = this;
     if (!progress.hasLoop) progress.limit = this.#limitOf(own, false, limitName);
     const entry = progress.begin(name, limit, now);
     const written = this.#written;
@@ -186,7 +170,7 @@ export class Writer {
   refreshTask(entry: Entry): void {
     if (!isInHand(entry)) return;
     const now = this.#clock.monotonic();
-    this.#progress.refreshTask(entry, now);
+    this.progress.refreshTask(entry, now);
     this.#overdue.expect(now + entry.limit);
     const written = this.#written;
     const isDue = written?.task === entry && now - written.since >= this.#windowOf(entry.limit);
@@ -196,13 +180,8 @@ export class Writer {
   endTask(entry: Entry): void {
     if (!isInHand(entry)) return;
     const now = this.#clock.monotonic();
-    this.#progress.endTask(entry, now);
+    this.progress.endTask(entry, now);
     if (this.#written?.task === entry || this.#failed) this.#write(now);
-  }
-
-  /** The work in hand, the nearest deadline first. */
-  tasks(): Entry[] {
-    return this.#progress.tasks.all();
   }
 
   /** Starts the timer of `refreshWhile()`. Only one, because its beats would hide that the check of another says no. */
@@ -237,7 +216,7 @@ export class Writer {
     if (record.pid !== pid || record.start !== start || record.boot !== this.#clock.bootId()) return;
     const uptime = this.#clock.uptime();
     const beatAt = this.#clock.monotonic() - ((uptime ?? NaN) - (record.uptime ?? NaN) * 10);
-    this.#progress.resume(record.beat, (record.gap ?? 0) * 10, beatAt);
+    this.progress.resume(record.beat, (record.gap ?? 0) * 10, beatAt);
   }
 
   /** Throws if this is a view. */
@@ -265,13 +244,13 @@ export class Writer {
   /** Makes the next beat a first one: it is written at once, and throws if that fails. */
   expectFirstBeat(): void {
     this.#written = this.#failed = this.#identity = undefined;
-    this.#progress.forgetBeats();
+    this.progress.forgetBeats();
   }
 
   /** Ends all tasks and the check, and removes the heartbeat unless it is another writer's. */
   remove(): void {
     this.#generation++;
-    this.#progress.tasks.clear();
+    this.progress.tasks.clear();
     this.#gate?.stop();
     this.#overdue.stop();
     const hasBeaten = this.hasBeaten;
@@ -316,13 +295,13 @@ export class Writer {
    * @param undo takes back the caller's changes before a first beat throws.
    */
   #write(now: number, undo: () => void = () => undefined): void {
-    const item = this.#progress.nearest(now);
+    const item = this.progress.nearest(now);
     const failed = this.#failed;
     if (failed?.kind === item.kind && failed.limit === item.limit && now - failed.at < RETRY_MS) return;
     const first = this.#written === undefined;
     const wall = this.#wallOf(item, now);
     try {
-      const bytes = serialise(this.#record(now, item, wall), this.#progress.note(item));
+      const bytes = serialise(this.#record(now, item, wall), this.progress.note(item));
       this.#heartbeatFile().write(bytes, (line) => {
         if (first) this.#refuseLivingWriter(line);
         else this.#warnOfOther(line);
@@ -339,9 +318,9 @@ export class Writer {
     }
     this.#failed = undefined;
     this.#written = { ...item, wall };
-    this.#writtenLimit = this.#progress.limit;
+    this.#writtenLimit = this.progress.limit;
     // If a task is recorded, the loop's last beat may be older than the write.
-    this.#dueAt = (item.task ? now : item.since) + this.#windowOf(this.#progress.limit?.value ?? Infinity);
+    this.#dueAt = (item.task ? now : item.since) + this.#windowOf(this.progress.limit?.value ?? Infinity);
     this.onWrite?.();
   }
 
@@ -377,7 +356,7 @@ export class Writer {
     const boot: unknown = this.#clock.bootId();
     const uptime = Math.floor(((this.#clock.uptime() ?? NaN) - (now - item.since || 0)) / 10);
     return {
-      beat: this.#progress.beats,
+      beat: this.progress.beats,
       uptime: uptime >= 0 && uptime <= WIDEST ? uptime : undefined,
       limit: Math.max(Math.ceil(item.limit / 10), 1),
       kind: item.kind,
@@ -386,8 +365,8 @@ export class Writer {
       start,
       boot: isBootId(boot) ? boot : undefined,
       wall,
-      gap: within(Math.ceil(this.#progress.longestGap / 10), WIDEST),
-      longestTask: within(Math.ceil(this.#progress.longestTask / 10), WIDEST),
+      gap: within(Math.ceil(this.progress.longestGap / 10), WIDEST),
+      longestTask: within(Math.ceil(this.progress.longestTask / 10), WIDEST),
       writer: `${thread.toString(16)}-${(this.#nonce ??= randomHex())}`,
     };
   }
