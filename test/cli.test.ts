@@ -196,7 +196,7 @@ describe('JSON', () => {
     expect((await cli(['status', far])).out).not.toContain('started');
   });
 
-  test('names the task that would be dead first, and counts the tasks in hand', async () => {
+  test('names the task that is nearest to its deadline, and counts the tasks in hand', async () => {
     const task = fileOf(serialise(aged(7000, { kind: 'task' }), '3 in hand, mail#42'));
     const own = fileOf(serialise(record({ longestTask: undefined }), '2 in hand, mail#7'));
     const { heartbeats } = JSON.parse((await cli(['check', '--json', task, own, fileOf('x')])).out) as {

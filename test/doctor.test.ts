@@ -403,7 +403,7 @@ describe('the limits of the control group', () => {
     expect(levels(['sh', 'x'])).toEqual([
       'warning: 9.0 MiB left of 64.0 MiB; the probe needs 6.0 MiB',
       'warning: 9 threads left of 40 threads; the probe needs 8 threads',
-      'warning: processes that the kernel has killed here for want of memory: 3',
+      'warning: processes that the kernel has killed here because memory ran out: 3',
     ]);
     const node = ['error', 'error', 'warning'];
     expect(levels(['env', 'X=', '/nodejs/bin/node', 'x']).map((line) => line.split(':')[0])).toEqual(node);

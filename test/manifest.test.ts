@@ -373,7 +373,7 @@ describe('an impossible value is refused, and the message says what is possible'
     ['--maximum-age 2m --timeline --svg x.svg', 'Arguments svg and timeline are mutually exclusive; see --help'],
     [
       '--maximum-age 2m --format helm --restart-within 5m',
-      '--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither',
+      '--restart-within needs a fixed limit, but in a chart the limit is a value; expected --period or neither',
     ],
     ['--maximum-age 2500ms --format helm', '--maximum-age expected whole seconds for --format helm; got 2500ms'],
     [
@@ -428,7 +428,7 @@ describe('an impossible value is refused, and the message says what is possible'
 describe('--timeline', () => {
   test('draws the stall, the probes and the decision', async () => {
     expect(await manifest('--maximum-age', '2m', '--timeline')).toBe(`\
-A loop hangs. Its limit is 2m, the kubelet probes each 30s; times are since its last beat.
+A loop hangs. Its limit is 2m, the kubelet probes every 30s. Times are since its last beat.
 
                      last beat                        limit       decided
 loop       |||||||||||................................................|||||||||

@@ -156,7 +156,7 @@ describe('beginning and ending', () => {
     expect([verdict(), timestamp.beats]).toEqual(['stale', 1]);
   });
 
-  test('write nothing as long as the loop would be dead first', () => {
+  test('write nothing as long as the loop is nearer to its deadline', () => {
     timestamp.refresh();
     const before = lines();
     timestamp.begin('long', 10 * MINUTE).end();

@@ -21,7 +21,7 @@ export interface Command {
 /** A wrong command line: exit 2. */
 export class UsageError extends Error {}
 
-/** An option without a value. `nargs` 0 refuses `--json=3`, and takes `true` in `--json true` for a path. */
+/** An option without a value. With `nargs` 0 yargs refuses `--json=3`, and reads `true` in `--json true` as a path. */
 export function flag(describe: string): Options {
   return { type: 'boolean', nargs: 0, describe };
 }
@@ -36,7 +36,7 @@ export function requiredLimit(describe: string): Options {
   return value(`${describe}: 500ms, 90s, 2m, 1h30m, 1d, PT2M`, { demandOption: true });
 }
 
-/** Parses the duration of an option to milliseconds. Not by yargs' `coerce`, which also runs during completion. */
+/** Parses the duration of an option to milliseconds. Not yargs' `coerce`, which also runs during completion. */
 export function limitOf(text: unknown, option = 'maximum-age'): number {
   const limit = parseLimit(String(text));
   if (limit !== undefined) return limit;
@@ -48,7 +48,7 @@ export function givenLimit(args: Arguments, option: string): number | undefined 
   return args[option] === undefined ? undefined : limitOf(args[option], option);
 }
 
-/** Not yargs' `choices`, whose refusal takes several lines. */
+/** The option's value if it is one of the choices. Not yargs' `choices`, whose error message has several lines. */
 export function oneOf<T extends string>(args: Arguments, option: string, choices: readonly T[]): T | undefined {
   const text = args[option];
   const choice = choices.find((choice) => choice === text);
@@ -58,9 +58,7 @@ export function oneOf<T extends string>(args: Arguments, option: string, choices
   );
 }
 
-/**
- * The words that are no options. Not yargs' positionals, which drop a path `-` and accept `--path` too.
- */
+/** The words that are not options. Not yargs' positionals, which drop a path `-` and accept `--path` too. */
 export function wordsOf(args: Arguments): { before: string[]; afterDashes: string[] } {
   return { before: args._.slice(1).map(String), afterDashes: (args['--'] ?? []) as string[] };
 }

@@ -42,7 +42,7 @@ export const doctor: Command = {
       )
       .epilogue(
         `MANIFEST ends in .yaml, .yml or .json, or is - for standard input: the livenessProbe of its first container that has an exec command, with its timeoutSeconds, env and workingDir. PATH is a heartbeat file or process directory. Without one: what the probe's command names, else $LIVENESS_PATH, else /tmp/liveness/timestamp.
-Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs 16 MiB itself: near the memory limit it is killed (exit 137), or with less than 12 MiB left perhaps the service.
+Runs the probe five times, and leaves one child behind to see whether it is reaped: if not, one zombie stays. It needs 16 MiB itself. Near the memory limit the kernel kills it (exit 137), and with less than 12 MiB left perhaps the service.
 Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
       ),
   handler: async (args, { stdout, clock }) => {
@@ -74,7 +74,9 @@ Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
 async function runFindings(probe: Probe, { cpu, memory }: ReturnType<typeof limits>): Promise<Finding[]> {
   const need = ROOM[isNode(probe.command) ? 'node' : 'sh'].mebibytes * MIB;
   if (memory && memory.left < need) {
-    return [warning('start', 'not tried: the kernel could kill the service for want of memory', 'see memory below')];
+    return [
+      warning('start', 'not tried: memory could run out, and the kernel could kill the service', 'see memory below'),
+    ];
   }
   const reaper = await findReaper(read);
   const before = reaper ? childrenOf(reaper.pid, read).map(({ pid }) => pid) : [];
@@ -109,7 +111,7 @@ async function subjectOf(args: Arguments): Promise<{ probe: Probe; paths: string
 /** What the probe judges, as far as its command and its environment say. */
 function pathsOfProbe({ command, env }: Probe): string[] {
   const { paths = [] } = heartbeatOf(new CommandLine(command), (name) => env[name]) ?? {};
-  // The first one stands for the default process directory.
+  // The first path that heartbeatOf gives stands for the default process directory.
   if (command.includes('--process')) return [processDirectory(env), ...paths.slice(1)];
   // An empty variable counts as unset, as in defaults.ts.
   // eslint-disable-next-line @typescript-eslint/prefer-nullish-coalescing
@@ -138,7 +140,7 @@ function shipped(): string[] {
   return hasShell ? ['sh', join(__dirname, 'liveness.sh')] : [process.execPath, join(__dirname, 'liveness.js')];
 }
 
-/** If the memory does not suffice, the kernel is to kill this process, and not the service. */
+/** Asks the kernel to kill this process before the service if memory runs out. Returns a function that undoes this. */
 function offerItself(): () => void {
   const file = '/proc/self/oom_score_adj';
   const before = read(file);

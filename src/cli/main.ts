@@ -45,7 +45,7 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
   const end = argv.indexOf('--');
   const options = end < 0 ? argv : argv.slice(0, end);
   const asksHelp = !isCompleting && options.some((word) => /^--?h(elp)?$/.test(word));
-  // yargs would take a later word for the command.
+  // Refused here, because yargs would take a later word as the command.
   if (![...NAMES, '--version', '--help', '-h'].includes(first) && !isCompleting) {
     throw new UsageError(`expected a command: ${NAMES.join(', ')}; got ${first}`);
   }
@@ -69,7 +69,7 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
     .exitProcess(false)
     .strictOptions()
     .version(VERSION)
-    .help(asksHelp) // if always on, `check help` would print help, but help may be a path
+    .help(asksHelp) // always on, it would print help for `check help`, but help may be a path
     .option('help', { ...flag('Show help'), alias: 'h' })
     .hide('h') // from completion
     .example('$0 check', 'Does the default heartbeat live? Exits 0 or 1')
@@ -115,10 +115,7 @@ async function parse(argv: readonly string[], context: Context): Promise<() => n
   );
 }
 
-/**
- * Whether the last word, which is being completed, is a path or the value of an option. For those we offer nothing, so
- * that the shell offers files.
- */
+/** Whether the user completes a path or an option's value. For these we offer nothing, so the shell offers files. */
 function isPath(words: readonly string[]): boolean {
   return words.length > 1 && !(words.at(-1) ?? '').startsWith('-');
 }

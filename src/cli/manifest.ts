@@ -10,7 +10,7 @@ import type { Subject } from './manifest/yaml';
 const FORMATS = ['pod', 'helm', 'kustomize', 'compose'] as const;
 const PROBES = ['sh', 'node', 'own'] as const;
 const DEFAULT_PATH = '/run/liveness/timestamp';
-/** 30 days. Longer ones hardly tell a wedge, and at some length the API has no number for them. */
+/** 30 days. A longer limit finds a wedge much too late, and a very long one does not fit into the API's numbers. */
 const LONGEST = 30 * 86_400;
 
 export const manifest: Command = {
@@ -22,7 +22,7 @@ export const manifest: Command = {
     yargs
       .options({
         'maximum-age': requiredLimit('The limit, as in the service'),
-        probe: value('Who asks: sh (liveness.sh), node (liveness.js) or own (dist/liveness.js). Default: sh'),
+        probe: value('The probe: sh (liveness.sh), node (liveness.js) or own (dist/liveness.js). Default: sh'),
         path: value(`The heartbeat file. Default: ${DEFAULT_PATH}`),
         process: flag('A process directory in place of a heartbeat file; it gets a readiness probe too'),
         startup: value('How long the service may take to its first beat. Default: the limit'),
@@ -46,7 +46,7 @@ export const manifest: Command = {
       .example('$0 manifest --maximum-age 2m --timeline', 'What happens when the loop hangs?')
       .epilogue(
         `COMMAND is the service's. Default: node dist/main.js.
-The comments say when a wedged loop is decided, and which stalls never restart it. These bounds hold if a timeout is at most its period and both together are at most the limit; so other wishes are refused, with what is possible.
+The comments say when a wedged loop is decided, and which stalls never restart it. These bounds hold if a timeout is at most its period and both together are at most the limit; so other values are refused, and the message says what is possible.
 Exit codes: 0 printed, 1 the picture could not be written, 2 bad usage.`,
       ),
   handler: async (args, { stdout }) => {
@@ -105,7 +105,7 @@ function failuresOf(text: string | undefined): number | undefined {
 function refuseInHelm({ limit, restartWithin }: Wishes): void {
   if (restartWithin !== undefined) {
     throw new UsageError(
-      '--restart-within fits one limit, and in a chart the limit is a value; expected --period or neither',
+      '--restart-within needs a fixed limit, but in a chart the limit is a value; expected --period or neither',
     );
   }
   if (!Number.isInteger(limit))
@@ -136,7 +136,7 @@ function subjectOf(args: Arguments): Omit<Subject, 'numbers'> {
     command:
       afterDashes.length > 0 ? afterDashes.map((word) => word.replaceAll('$', '$$$$')) : ['node', 'dist/main.js'],
     probe: oneOf(args, 'probe', PROBES) ?? 'sh',
-    // In a folder that can be mounted by itself; `..` would lead elsewhere than the mount.
+    // In a folder that can be mounted by itself. With `..` the path could lead out of the mount.
     path:
       args.process === true
         ? undefined

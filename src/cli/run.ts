@@ -42,7 +42,7 @@ export const run: Command = {
       .example('$0 run --kill-dead -- node dist/main.js', 'A service in Docker Compose, with restart: on-failure')
       .epilogue(
         `Without --kill-dead: while the command runs, the directory holds its pid, error 0 and one beat, made at its start. After its end there is no pid, and the error is its exit code. The probe is liveness.sh --process.
-With --kill-dead: looks at the heartbeat each quarter of its limit, at most each minute. Dead at two looks in a row after the first beat, or no beat by --startup: one line says why, SIGTERM, after the grace SIGKILL, and exit 124, so that a restart policy acts. The error of a process directory is ignored. After SIGTERM, SIGINT or SIGQUIT, which ask the command to end, it no longer looks.
+With --kill-dead: looks at the heartbeat every quarter of its limit, but at least every minute. If it is dead at two looks in a row after the first beat, or if there is no beat by --startup: one line says why, then SIGTERM, after the grace SIGKILL, and exit 124, so that a restart policy acts. The error of a process directory is ignored. After SIGTERM, SIGINT or SIGQUIT, which ask the command to end, it no longer looks.
 SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH and SIGCONT are passed on to the command, but not if a terminal sends them to the command itself, as SIGINT by Ctrl-C.
 Exit codes: the command's, or 128 + the number of the signal that ended it; 124 ended because it was dead, 127 no such command, 126 it cannot be started, 125 the directory cannot be written (then the command is not started), 2 bad usage.`,
       ),
@@ -89,7 +89,7 @@ const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT'];
 
 /** Keeps a process directory while the command runs. */
 async function runIn(directory: CommandDirectory, command: readonly string[], context: Context): Promise<number> {
-  // If we can no longer write the directory, the command still runs, and its exit code counts.
+  // If we can no longer write the directory, the command goes on, and its exit code counts.
   const attempt = (write: () => void): void => {
     try {
       write();

@@ -14,7 +14,7 @@ export const status: Command = {
     yargs
       .options({
         ...READING,
-        watch: flag('Draw again each second until Ctrl-C'),
+        watch: flag('Draw again every second until Ctrl-C'),
         'no-color': flag('No colours; NO_COLOR in the environment does the same'),
       })
       .conflicts('watch', 'json')
@@ -22,7 +22,7 @@ export const status: Command = {
       .example('$0 status --watch /run/liveness/*', 'All loops of a service, live')
       .epilogue(
         `Without a PATH: the default heartbeat and the default process directory.
-longest gap is the longest time between two beats so far, and its share of the limit: how near to a restart the loop ever was. in hand counts the tasks, and task is the one that would be dead first. deadline is when it is dead, unless it beats until then.
+longest gap is the longest time between two beats so far, and its share of the limit: how near to a restart the loop ever was. in hand counts the tasks, and task is the one nearest to its deadline. deadline is when it is dead, unless it beats until then.
 Exits 0 whatever it finds: describing is not judging. For an exit code there is check.`,
       ),
   handler: (args, context) => {
@@ -36,7 +36,7 @@ Exits 0 whatever it finds: describing is not judging. For an exit code there is 
   },
 };
 
-/** A service may have only a heartbeat or only a process directory. If LIVENESS_PATH is set, the kubelet asks about it. */
+/** A service may have only a heartbeat or only a process directory. If LIVENESS_PATH is set, the probes use it. */
 function defaultPaths(): string[] {
   const directory = processDirectory();
   if (!exists(directory)) return [TIMESTAMP_PATH];

@@ -259,7 +259,7 @@ export class Container {
     writeFileSync(this.#file(file), String(content));
   }
 
-  /** How often the kernel has killed in it for want of memory. */
+  /** How often the kernel has killed a process in it because memory ran out. */
   get outOfMemory(): number {
     return Number(/^oom_kill (\d+)$/m.exec(this.read('memory/memory.oom_control'))?.[1]);
   }

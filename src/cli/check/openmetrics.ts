@@ -3,11 +3,15 @@ import type { Report } from '../report';
 
 type Fields = Report['fields'];
 
-/** The names that examples/metrics has too, and those that only a reader knows. A value of null is left out. */
+/** The gauges of examples/metrics, and those that only a reader knows. A value of null is left out. */
 const GAUGES: readonly (readonly [name: string, help: string, value: (fields: Fields) => number | null])[] = [
   ['heartbeat_alive', 'Whether the heartbeat is alive', ({ alive }) => Number(alive)],
-  ['heartbeat_age_seconds', 'The age of what would be dead first: the last beat or a task', (f) => seconds(f.ageMs)],
-  ['heartbeat_limit_seconds', 'The age at which that is dead', (f) => seconds(f.limitMs)],
+  [
+    'heartbeat_age_seconds',
+    'The age of the last beat or of a task, whichever is nearer to its deadline',
+    (f) => seconds(f.ageMs),
+  ],
+  ['heartbeat_limit_seconds', 'The age at which that beat or task is dead', (f) => seconds(f.limitMs)],
   ['heartbeat_longest_gap_seconds', 'The longest time between two beats of the loop', (f) => seconds(f.longestGapMs)],
   [
     'heartbeat_longest_task_seconds',
@@ -22,7 +26,7 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (fields: Fi
  * only the older one. So it has gauges alone: a state set or a counter is written differently in the two.
  */
 export function openmetrics(all: readonly Report[]): string {
-  // One series per label: a path that is named twice may not come twice.
+  // One series per label, even if the command line names a path twice.
   const heartbeats = [...new Map(all.map(({ fields }) => [labelOf(fields.path), fields]))];
   const families = GAUGES.map(([name, help, value]) =>
     family(

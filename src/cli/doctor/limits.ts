@@ -8,7 +8,7 @@ const NO_LIMIT = 2 ** 60;
 
 export interface Share {
   readonly limit: number;
-  /** What is free of it, and what would be free without this process. */
+  /** How much of the limit is free, and how much would be free without this process. */
   readonly left: number;
   readonly leftWithoutUs: number;
 }
@@ -19,11 +19,11 @@ export interface Limits {
   readonly cpu: number | undefined;
   readonly memory: Share | undefined;
   readonly pids: Share | undefined;
-  /** How often the kernel has killed here for want of memory. */
+  /** How many processes the kernel has killed here because memory ran out. */
   readonly kills: number;
 }
 
-/** Of cgroup v1 and v2: the tightest limit from our group upwards, as far as the container shows them. */
+/** Reads cgroup v1 or v2: the tightest limit of our group and of those above it that the container shows. */
 export function limits(read: Read): Limits {
   const own = ownUse(read);
   const cpu = tightest(groups('cpu', read), (folder) => {
@@ -68,7 +68,7 @@ export function limitFindings({ memory, pids, kills }: Limits, command: readonly
     shareFinding('pids', pids, room.threads, (count) => `${count} threads`),
   ];
   if (kills > 0) {
-    const found = `processes that the kernel has killed here for want of memory: ${kills}`;
+    const found = `processes that the kernel has killed here because memory ran out: ${kills}`;
     findings.push(warning('memory', found, 'raise the memory limit'));
   }
   return findings;

@@ -40,7 +40,8 @@ export function procFindings(clock: Clock, read: Read): Finding[] {
   }
   if (findings.length === 0) findings.push(ok('clock', '/proc/uptime, the boot id and the wall clock agree'));
   if (/^\S+ \/proc \S+ \S*hidepid=/m.test(read('/proc/self/mounts') ?? '')) {
-    const advice = 'let the probe run as the user of the service, or a process that has ended passes until its limit';
+    const advice =
+      'let the probe run as the user of the service, or it notices a process that has ended only at its limit';
     findings.push(warning('processes', "/proc hides other users' processes (hidepid)", advice));
   }
   const owner = ownerOf('/proc/1');
@@ -70,9 +71,9 @@ export interface Reaper {
   readonly reaps: boolean;
 }
 
-/** Leaves a child behind for real, and looks what becomes of it. Undefined without a shell or /proc. */
+/** Leaves a child behind, and looks who adopts it and whether it is reaped. Undefined without a shell or /proc. */
 export async function findReaper(read: Read): Promise<Reaper | undefined> {
-  // The orphan waits until we close its input, so that its parent has surely ended before.
+  // The orphan waits until we close its input, so its parent ends first.
   const script = '(read line <&3) >/dev/null 2>&1 & echo $!';
   const shell = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', 'pipe'] });
   let output = '';
@@ -100,7 +101,7 @@ export function childrenOf(parent: number, read: Read): { pid: number; isZombie:
   try {
     names = readdirSync('/proc');
   } catch {
-    // none to be seen
+    // There is no /proc.
   }
   return names.flatMap((name) => {
     const stat = /^\d+$/.test(name) ? statOf(Number(name), read) : undefined;
@@ -127,7 +128,6 @@ export function reaperFinding(reaper: Reaper | undefined, left: number, runs: nu
   }
   if (reaps) return ok('reaping', who);
   const found = `${who} what is left behind`;
-  // Ours is one of them.
   if (zombies > 1)
     return warning('reaping', `${found}; zombies so far: ${zombies}, one of them made by this test`, init);
   return ok('reaping', `${found}, and the probe leaves nothing behind; this test left one zombie`);

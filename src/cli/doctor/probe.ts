@@ -12,7 +12,7 @@ const TICK = 10;
 /** How often we run a probe, unless it is too slow. */
 const RUNS = 5;
 
-/** A probe took up to so many times as long if the service used up the CPU limit: docs/truth.md. */
+/** A probe took up to this many times as long when the service used up the CPU limit: docs/truth.md. */
 const CROWDED = 10;
 
 export interface Probe {
@@ -98,7 +98,7 @@ function startObstacle({ command: [program = ''], env, cwd }: Probe): string | u
     readSync(file, start);
     closeSync(file);
   } catch {
-    return undefined; // executable, and not for us to read
+    return undefined; // it may be executed, but we may not read it
   }
   const isProgram = start.toString('latin1') === '\x7fELF' || start.toString('latin1', 0, 2) === '#!';
   return isProgram || process.platform !== 'linux' ? undefined : `${found} is no program, and has no line #!`;
@@ -169,7 +169,7 @@ export function environmentFindings({ command, env }: Probe): Finding[] {
     NODE_EXTRA_CA_CERTS: 'it makes Node 20 take 1.6 times the CPU',
   };
   return Object.entries(harm).flatMap(([name, why]) => {
-    // An empty one is as good as none.
+    // An empty variable counts as unset.
     if (!env[name] || nodes.every(({ assigned }) => assigned.has(name))) return [];
     const found = printable(`${name}=${env[name]}`).slice(0, 100);
     return [warning('environment', `the probe inherits ${found}`, `${why}: begin the command with env ${name}=`)];

@@ -20,14 +20,14 @@ export interface Numbers {
   readonly liveness: Required<Pick<ProbeTiming, 'terminationGracePeriodSeconds'>> & ProbeTiming;
   readonly readiness: ProbeTiming;
   readonly bounds: Bounds;
-  /** The first beat may come so late. */
+  /** How late the first beat may come. */
   readonly budget: number;
 }
 
 /** What a probe needs beside the service: measured by bench/containers.mjs. */
 export const ROOM = { sh: { mebibytes: 6, threads: 8 }, node: { mebibytes: 12, threads: 12 } } as const;
 
-/** What the numbers follow from besides the limit; the Helm template says the same. */
+/** What the numbers follow from, besides the limit. The Helm template uses the same values. */
 export const RULE = {
   /** A Node probe takes half a second to start under a CPU limit of 100m. */
   timeout: 5,
@@ -43,7 +43,7 @@ export const RULE = {
   shortestLimit: 2,
 } as const;
 
-/** @throws UsageError for a wish that cannot come true; it says what is possible. */
+/** @throws UsageError for an impossible wish. The message says what is possible. */
 export function numbersFor(wishes: Wishes): Numbers {
   const { limit, failures = RULE.failures } = wishes;
   if (limit < RULE.shortestLimit) {
@@ -100,7 +100,7 @@ function periodFor({ limit, restartWithin }: Wishes, timeout: number, failures: 
 
 function startupFor(budget: number, period: number, timeout: number): ProbeTiming {
   const periodSeconds = Math.max(timeout, Math.min(RULE.startupPeriod, period));
-  // One more, because the first probe may come at once.
+  // Plus one, because the first probe may come at once.
   return { periodSeconds, timeoutSeconds: timeout, failureThreshold: Math.ceil(budget / periodSeconds) + 1 };
 }
 
@@ -109,7 +109,7 @@ export function words(seconds: number): string {
   return seconds === 0 ? '0s' : formatLimit(seconds * 1000);
 }
 
-/** What the numbers mean, for a comment: a sentence a line. */
+/** What the numbers mean, for a comment: one sentence per line. */
 export function meaning({ bounds: { earliest, latest }, liveness }: Numbers): string[] {
   return [
     `A wedged loop is decided between ${words(earliest)} and ${words(latest)} after its last beat; no stall under ${words(earliest)} restarts it.`,

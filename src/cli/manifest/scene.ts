@@ -1,7 +1,7 @@
 import { simulate } from '../../kubelet';
 import type { Numbers } from './numbers';
 
-/** A wedge and what the kubelet does, in seconds since the last beat: what both drawings show. */
+/** What both drawings show: a wedge and what the kubelet does, in seconds since the last beat. */
 export interface Scene {
   readonly begin: number;
   readonly end: number;
@@ -12,10 +12,10 @@ export interface Scene {
   readonly restarted: number;
 }
 
-/** The run in the middle of the bounds, as the simulation tells it. */
+/** A simulated run whose decision comes in the middle of the bounds. */
 export function sceneOf({ limit, liveness, bounds }: Numbers): Scene {
   const { periodSeconds: period, failureThreshold, terminationGracePeriodSeconds: grace } = liveness;
-  // From some beats before the last one, or from some periods before the limit if that is far away.
+  // A little before the last beat, or eight periods before the limit if that is later.
   const before = Math.max(1.25 * period, bounds.latest / 6);
   const begin = Math.max(-before, limit - 8 * period);
   const pause = 0.15 * period; // to start the new container
@@ -32,7 +32,7 @@ export function sceneOf({ limit, liveness, bounds }: Numbers): Scene {
   const time = (type: 'decided' | 'gone'): number => events.find((event) => event.type === type)?.at ?? NaN;
   const [decided, gone] = [time('decided'), time('gone')];
   const end = Math.max(gone + pause, bounds.latest) + (bounds.latest - begin) / 10;
-  const margin = (end - begin) / 60; // what is nearer to an end would be drawn in part
+  const margin = (end - begin) / 60; // a probe nearer to an end would be cut off
   let failures = 0;
   const probes = events.flatMap((event) => {
     if (event.type !== 'probed' || event.at < begin + margin || event.at > end - margin) return [];
@@ -52,7 +52,7 @@ const STEPS = [
   1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 432_000,
 ];
 
-/** Times for an axis of at most so many. */
+/** The times that an axis shows: no more than about `most`. */
 export function ticksOf({ begin, end }: Scene, most: number): number[] {
   const step = STEPS.find((step) => (end - begin) / step <= most) ?? 864_000;
   const first = Math.ceil(begin / step);

@@ -67,7 +67,7 @@ export function picture(numbers: Numbers): string {
     `<text class="${name}" x="${at}" y="${y}">${words}</text>`;
   const line = (name: string, at: number, from: number, to: number): string =>
     `<path class="${name}" d="M${x(at)} ${from}V${to}"/>`;
-  /** In a bar, if it is wide enough. */
+  /** Words in a bar, if it is wide enough for them. */
   const inside = (lane: keyof typeof LANE, from: number, to: number, words: string): string =>
     Number(x(to)) - Number(x(from)) > 7 * words.length + 8
       ? text('on middle', x((from + to) / 2), LANE[lane] + 13, words)
@@ -90,7 +90,7 @@ export function picture(numbers: Numbers): string {
     `<path class="sign" d="M${x(at)} ${middle}${signs[answer]}"/>`,
   ];
   const [first = '', second = ''] = meaning(numbers);
-  const title = `A loop hangs: its limit is ${words(limit)}, the kubelet probes each ${words(periodSeconds)}`;
+  const title = `A loop hangs: its limit is ${words(limit)}, the kubelet probes every ${words(periodSeconds)}`;
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-labelledby="title" aria-describedby="meaning">`,
     `<title id="title">${title}</title>`,

@@ -3,7 +3,7 @@ import { sceneOf, ticksOf } from './scene';
 
 const MARGIN = 11;
 
-/** Stall, probes and decision in the terminal, so many columns wide. */
+/** Stall, probes and decision for a terminal of that many columns. */
 export function timeline(numbers: Numbers, columns: number): string {
   const scene = sceneOf(numbers);
   const { begin, end, probes, decided, gone, restarted } = scene;
@@ -15,7 +15,7 @@ export function timeline(numbers: Numbers, columns: number): string {
     for (const [from, to, text] of marks) if (to >= begin) cells.fill(text, Math.max(0, column(from)), column(to) + 1);
     return cells.join('');
   };
-  /** Texts that begin at their times; one that would touch the text before it is left out. */
+  /** Texts at their times. A text that would touch the one before it is left out. */
   const labels = (texts: readonly (readonly [at: number, text: string])[]): string => {
     let line = '';
     for (const [at, text] of texts) {
@@ -48,7 +48,7 @@ export function timeline(numbers: Numbers, columns: number): string {
   const drawn = Object.entries(rows).map(([name, text]) => `${name.padEnd(MARGIN)}${text}`.trimEnd());
   const { periodSeconds, failureThreshold } = liveness;
   return `${[
-    `A loop hangs. Its limit is ${words(limit)}, the kubelet probes each ${words(periodSeconds)}; times are since its last beat.`,
+    `A loop hangs. Its limit is ${words(limit)}, the kubelet probes every ${words(periodSeconds)}. Times are since its last beat.`,
     '',
     ...drawn,
     '',

@@ -48,7 +48,7 @@ export function roomOf(probe: Probe): string {
   return `${mebibytes} MiB and ${threads} threads`;
 }
 
-/** Comments by the path of what they are about. One on a list or a map stands above its first entry. */
+/** Comments, by the path of what they explain. The comment of a list or a map is above its first entry. */
 type Comments = Record<string, string>;
 
 export function pod(subject: Subject): string {

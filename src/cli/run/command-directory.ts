@@ -24,7 +24,7 @@ export class CommandDirectory {
     private readonly clock: Clock,
   ) {}
 
-  /** Before the command starts. Throws if we cannot write, or if a living process beats here. */
+  /** Call it before the command starts. Throws if we cannot write, or if a living process beats here. */
   claim(): void {
     assertDirectoryReplaceable(this.directory);
     this.#beat();
@@ -37,7 +37,7 @@ export class CommandDirectory {
     try {
       this.#setPid(pid);
     } catch (error) {
-      this.#setPid(process.pid); // a pid file and a beat of two processes would look dead, but the command lives
+      this.#setPid(process.pid); // if pid file and beat named two processes, the living command would look dead
       throw error;
     }
   }

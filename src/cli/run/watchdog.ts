@@ -28,7 +28,7 @@ export class Watchdog {
    */
   look(verdict: Verdict, elapsed: number): string | undefined {
     const { alive, limit } = verdict;
-    // What an earlier command has left may still be young: that is no beat of this one.
+    // An earlier command's beat may still be young, but it is older than this command.
     if (alive && (verdict.value === undefined || verdict.age <= elapsed + TOLERANCE)) this.#hasBeaten = true;
     if (!this.#hasBeaten) {
       return elapsed < this.startup
