@@ -63,7 +63,7 @@ function docOf(node, where) {
   return { text, of: (kind) => tags.filter((tag) => tag.kind === kind) };
 }
 
-/** The declaration as TypeScript has it, with the comments of its members. */
+/** The declaration in the declaration file, with the comments of its members. */
 function declaration(node) {
   return node
     .getText(source)
@@ -72,7 +72,7 @@ function declaration(node) {
     .replaceAll(/\{@link ([\w.]+)\}/g, '`$1`');
 }
 
-/** A union of words, each of which its doc comment explains. */
+/** Whether this is a union of words. Complains if its doc comment does not explain each. */
 function isListed(node) {
   if (!ts.isTypeAliasDeclaration(node)) return false;
   const type = checker.getTypeAtLocation(node);
@@ -95,7 +95,7 @@ function described(node, where) {
   });
   for (const { name } of node.parameters ?? []) {
     const given = name.getText(source);
-    // Of a rest parameter the doc comment names what it stands for.
+    // The doc comment of a rest parameter names what the parameter stands for.
     if (
       !doc.of('param').some((tag) => tag.name === given) &&
       given !== 'given' &&

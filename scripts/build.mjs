@@ -13,7 +13,7 @@ const SHORT = { minifyWhitespace: true, minifySyntax: true, lineLimit: 120 };
 const STACK = { minify: true, alias: { ws: './node_modules/ws/lib/websocket.js' } }; // without ws' server
 // yaml's browser build has ES modules, so esbuild can leave out what we do not use.
 const CLI = { minify: true, alias: { yaml: './node_modules/yaml/browser/index.js' } };
-// A file of its own, which is loaded only if somebody asks for a stack. As .cjs it may be copied below any package.json.
+// stack.cjs is a file of its own, loaded only if somebody asks for a stack. As .cjs it works below any package.json.
 const apart = ({ onResolve }) => onResolve({ filter: /\/stack\.js$/ }, () => ({ path: './stack.cjs', external: true }));
 const plugins = [{ name: 'stack', setup: apart }];
 const ALL = { bundle: true, platform: 'node', target: 'node20.19', metafile: true, write: false, plugins };
@@ -42,7 +42,7 @@ async function bundle(entry, outfile, options) {
   const text = outputFiles[0].text
     // ES modules have no `require`. Without it the file can run and be bundled both as CommonJS and as an ES module.
     .replaceAll(/\brequire(?=\("(?:node:)?[a-z_/]+"\))/g, 'process.getBuiltinModule')
-    // Said here, because the minifier drops comments: other bundlers cannot follow the import of a health check.
+    // Other bundlers cannot follow the import of a health check. Added here, because the minifier drops comments.
     .replaceAll(/\bimport\((?=\w+\))/g, 'import(/* webpackIgnore: true */ ')
     // `lineLimit` continues a string on the next line, where rollup would indent it.
     .replaceAll('\\\n', '');

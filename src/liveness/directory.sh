@@ -53,7 +53,7 @@ k_judge_directory() {
     k_read_directory
     case $k_reason in '' | missing | unreadable) return ;; esac
     k_shows=yes
-    # `read` takes one byte at a time, so it may see 1 of a 12 that is being written. But not ten times in a row.
+    # `read` takes one byte at a time, so it may see the 1 of a 12 that is being written, but not ten times in a row.
     k_seen="$k_named $k_error $k_line"
     if [ "$k_seen" = "$k_before" ]; then k_same=$((k_same + 1)); else k_same=0 k_before=$k_seen; fi
     k_judgements=$((k_judgements + 1))
@@ -76,8 +76,8 @@ k_read_directory() {
   fi
   k_file=$k_path/timestamp k_beat=yes
   k_read_beat
-  # Other writers write no beats, so it may be missing: unless its pid namespace is another one, in which the pid says
-  # nothing.
+  # Other writers write no beats, so the file may be missing. But a reader in another pid namespace needs a beat,
+  # because there the pid says nothing.
   if [ "$k_reason" = missing ] && [ -z "$k_other" ]; then
     k_reason='' k_beat='' k_line='' k_boot=- k_pid=- k_start=- k_limit=- k_kind=own
   elif [ -z "$k_reason" ] && [ -n "$k_other" ] && [ "$k_limit" = - ]; then

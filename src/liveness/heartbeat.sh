@@ -15,8 +15,8 @@ k_read() {
   fi
 }
 
-# Is the process gone that beat, or that the process directory names? -> k_detail; k_certain if its start is the
-# record's.
+# Is the process that beat, or that the process directory names, gone? -> k_detail; also -> k_certain, if the process
+# started when the record says.
 k_gone() {
   if [ "$k_boot" != - ] && [ -n "$k_this_boot" ] && [ "$k_boot" != "$k_this_boot" ]; then
     k_detail='beat in another boot'
@@ -28,13 +28,13 @@ k_gone() {
   fi
   [ "$k_pid" != - ] || return
   k_stat=
-  # Test first: that takes one system call, while to redirect the error message takes eight.
+  # A test takes one system call. To redirect the error message of a failed open would take eight.
   [ -r "/proc/$k_pid/stat" ] && k_read_stat <"/proc/$k_pid/stat"
   case $k_stat in
     *')'*) ;;
     *)
       k_detail="process $k_pid has ended"
-      # Absence counts only if every process is visible.
+      # A missing process is gone only if every process is visible.
       [ ! -e "/proc/$k_pid" ] && [ -e /proc/1 ] && ! $k_rarely k_is_hidepid </proc/self/mounts && return
       # For a process that we cannot see, a fresh beat is evidence enough; a pid alone is not.
       [ -n "$k_named" ] && [ "$k_limit" = - ] || return
@@ -71,7 +71,7 @@ k_read_stat() {
 }
 
 # Keeps the fields of k_stat after the last ), because the process name may contain newlines and ") ". Not by
-# ${k_stat##*\)}, which is slow: it tries every end of the text.
+# ${k_stat##*\)}, which tries every end of the text and is slow.
 k_split_stat() {
   IFS=')'
   set -- $k_stat
@@ -167,7 +167,7 @@ k_read_beat() {
 # Judges k_path -> k_reason, empty if alive, and k_detail.
 k_judge() {
   if [ -d "$k_path" ]; then
-    # The answer if the rest of the script is not read, because the path became a directory just now.
+    # If the path became a directory just now, k_judge_directory is not read yet, and this is the answer.
     k_reason=unreadable k_detail='is a directory'
     k_judge_directory
     return

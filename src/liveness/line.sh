@@ -9,7 +9,7 @@ k_instant() {
   k_yoe=$(((k_doe - k_doe / 1460 + k_doe / 36524 - k_doe / 146096) / 365))
   k_doy=$((k_doe - (365 * k_yoe + k_yoe / 4 - k_yoe / 100)))
   k_mp=$(((5 * k_doy + 2) / 153))
-  # 100 is added for two digits each, and its 1 is cut off below.
+  # Adds 100, so that each has two digits. The 1 is cut off below.
   k_day=$((k_doy - (153 * k_mp + 2) / 5 + 101))
   k_month=$((k_mp < 10 ? k_mp + 103 : k_mp + 91))
   k_hour=$((k_t / 3600 + 100)) k_minute=$((k_t / 60 % 60 + 100)) k_second=$((k_t % 60 + 100))
@@ -52,7 +52,7 @@ k_last_beat() {
   k_last="$k_what $k_when, limit $k_words$k_by"
 }
 
-# The last $2 characters of $1 at most, in printable ASCII, so that it cannot forge a second line -> k_shown
+# At most the last $2 characters of $1, in printable ASCII, so that they cannot forge a second line -> k_shown
 k_show() {
   k_shown=
   k_rest=$1

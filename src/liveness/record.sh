@@ -1,7 +1,7 @@
 # Parses the record: its fields and its checksum.
 
-# Is $1 a decimal of at most 15 digits without a leading zero? Ask before any arithmetic, where bash would run
-# a[$(cmd)].
+# Is $1 a decimal of at most 15 digits without a leading zero? Ask this before any arithmetic, because there bash would
+# run a[$(cmd)].
 k_number() {
   case $1 in '' | *[!0-9]* | 0?* | ????????????????*) return 1 ;; esac
 }

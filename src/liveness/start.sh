@@ -9,7 +9,7 @@
 # Every name begins with k_, for k8s-liveness, because the container's environment variables are shell variables too.
 
 # `read` takes one byte at a time, so a sparse terabyte would take for ever. A killed probe counts as failed. One second
-# is too little: gVisor also counts a part of the time that a busy sandbox lets the shell wait.
+# is too little: gVisor also counts some of the time for which a busy sandbox makes the shell wait.
 ulimit -t 4
 # If nobody reads the line, a signal must not kill a probe that says alive.
 trap '' PIPE
@@ -19,7 +19,7 @@ k_cannot_ask() {
   exit 2
 }
 
-# zsh splits words only as sh. mksh counts with 32 bits, so that every checksum would look wrong.
+# zsh splits words only if it emulates sh. mksh counts with 32 bits, so every checksum would look wrong.
 [ -z "${ZSH_VERSION-}" ] || emulate sh 2>/dev/null
 IFS=' '
 [ $((65536 * 65536)) != 0 ] || k_cannot_ask 'expected a shell that counts with 64 bits; this one has 32'
