@@ -1,4 +1,4 @@
-// docs/api.md: every example compiles, runs, and answers what stands behind its `// =>`.
+// docs/api.md: every example compiles, runs, and gives the answer that is written after its `// =>`.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const examples = sections.flatMap((section) => {
   return rest.map(([, code = '']) => ({ heading: section.split('\n')[0] ?? '', code }));
 });
 
-/** What an example leaves to its reader. */
+/** What the examples use and do not define. */
 const YOURS = `
 import { strict as assert } from 'node:assert';
 import { formatVerdict, LivenessError, probe, ProcessTimestamp, systemClock, Timestamp } from 'k8s-liveness';

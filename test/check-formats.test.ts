@@ -1,4 +1,4 @@
-// check --format: for Nagios and its kin, and for Prometheus' textfile collectors.
+// check --format: for Nagios and similar monitoring, and for Prometheus' textfile collectors.
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -74,7 +74,7 @@ describe('--format nagios', () => {
     }
   });
 
-  test('UNKNOWN exits 3, on standard output, for whatever is wrong with the question', async () => {
+  test('UNKNOWN exits 3 and prints to standard output, for any wrong command line', async () => {
     for (const words of [
       ['--bogus'],
       ['--maximum-age', '5x'],
@@ -91,7 +91,7 @@ describe('--format nagios', () => {
     }
   });
 
-  test('a path brings no bar of its own, and no quote or = into a label', async () => {
+  test('a path cannot bring a bar into the line, or a quote or = into a label', async () => {
     const { awkward, alive } = heartbeats();
     for (const [paths, code] of [
       [[awkward], 0],

@@ -580,7 +580,7 @@ describe('run', () => {
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('137');
   });
 
-  test('takes an end by a real-time signal as an exit with 0, because it cannot tell them apart', async () => {
+  test('exits with 0 if a real-time signal ended the command, because Node tells neither code nor signal', async () => {
     expect((await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', 'kill -34 $$'])).code).toBe(0);
   });
 
@@ -1138,7 +1138,7 @@ describe('help', () => {
   test('help COMMAND prints the same as COMMAND --help', async () => {
     expect(await cli(['help', 'touch'])).toEqual(await cli(['touch', '-h']));
     for (const argv of [['help'], ['-h']]) expect(await cli(argv)).toEqual(await cli(['--help']));
-    // yargs takes these for -h; without them this command line would have done something.
+    // yargs reads these as -h. Without them this command line would do something.
     for (const word of ['--h', '-help'])
       expect(await cli(['touch', 'x', '--maximum-age', '2m', word])).toEqual(await cli(['touch', '--help']));
     expect(existsSync('x')).toBe(false);

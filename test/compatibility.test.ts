@@ -590,7 +590,7 @@ while True:
     ['a shell', 'sh', ['-c', shell, 'sh']],
   ];
 
-  /** A reader may find a file empty if a busy machine holds the writer up, so it asks again after malformed. */
+  /** Asks again after malformed, because on a busy machine the writer may pause while a file is empty. */
   const untilAlive = (look: () => string[] | Promise<string[]>): Promise<true> =>
     until(async () => {
       const verdicts = await look();

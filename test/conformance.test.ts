@@ -525,7 +525,7 @@ const TASKS: Case[] = [
   },
 ];
 
-/** States no time, so that the line stays the same while the other process goes on beating. */
+/** A part of the line without a time, because the other process goes on beating. */
 const ELSEWHERE = ' is not the one that beat; use --other-pid-namespace for another container (';
 
 const IDENTITY: Case[] = [
@@ -963,7 +963,7 @@ describeIf(canMount, 'root, to mount')('a writer that cannot read /proc/uptime',
     expect(readFileSync(path, 'latin1').split(/ +/)[2]).toMatch(/^[0-9]+$/);
   });
 
-  test('reads no second too much if a new one begins meanwhile', () => {
+  test('reads no second too much if a new second begins meanwhile', () => {
     // Each look at a clock takes 2 ms.
     const script = `let now = 100997;
       require('os').uptime = () => Math.floor((now += 2) / 1000);

@@ -1,4 +1,4 @@
-// doctor: each fault that can be made without root. Those that take mounts and containers: test/wide/doctor.test.ts.
+// doctor: each fault that can be made without root. test/wide/doctor.test.ts has those that need mounts and containers.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,7 @@ function script(text: string): string {
   return path;
 }
 
-test('a probe that works exits with 0: no error, each finding with its level, and advice beside all that is not well', async () => {
+test('exits with 0 if the probe works: no error, each finding has a level, and each that is not ok has advice', async () => {
   const path = fileOf(record());
   const { code, out, err } = await cli(['doctor', '--json', path]);
   const { version, ok, findings } = JSON.parse(out) as { version: number; ok: boolean; findings: Finding[] };
@@ -76,7 +76,7 @@ describe('the probe', () => {
     expect(about('start')).toContain('never restarts');
   });
 
-  test('that is a script without #! is started by a shell at most, so not by the kubelet', () => {
+  test('that is a script without #! can only be started by a shell, so not by the kubelet', () => {
     const path = script('exit 0\n');
     expect(tried(path).about('start')).toMatch(/^error: \S+ is no program, and has no line #! -> /);
     expect(tried(script('#!/bin/sh\nexit 0\n')).about('answer')).toMatch(/^ok: exits with 0/);
@@ -224,7 +224,7 @@ spec:
     });
   });
 
-  test('has the variables that it takes from elsewhere, as the container has them', () => {
+  test('takes the values of variables that it refers to from the container', () => {
     const container = {
       env: [
         { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
@@ -271,7 +271,7 @@ spec:
     expect(probeIn(text, 'pod.yaml')).toMatchObject({ timeout, command });
   });
 
-  test('may make variables of those before them', () => {
+  test('may use earlier variables in later ones', () => {
     const variables = '[{ name: A, value: x }, { name: B, value: $(A)$(C) }, { name: C, value: z }]';
     const text = `${probing('exec: { command: [$(B)] }')}\n      env: ${variables}\n`;
     expect(probeIn(text, 'pod.yaml')).toMatchObject({ command: ['x$(C)'], env: { A: 'x', B: 'x$(C)', C: 'z' } });
@@ -319,7 +319,7 @@ describe('the longest gap and task', () => {
     expect([found.slice(0, says.length), task]).toEqual([says, '']);
   });
 
-  test('is not held against the limit of a step, or of another task', () => {
+  test('is not compared with the limit of a step or of another task', () => {
     expect(compared(fileOf(record({ kind: 'step', limit, gap: 5900 }))).gap).toMatch(/^ok: 59s/);
     expect(compared(fileOf(record({ limit, longestTask: 5900 }))).task).toMatch(/^ok: 59s/);
     const { gap, task } = compared(
@@ -331,7 +331,7 @@ describe('the longest gap and task', () => {
 });
 
 describe('the folder', () => {
-  test('will be made if need be, but not in a file', () => {
+  test('will be made if it is missing, but not below a file', () => {
     const folder = scratch();
     expect(about('folder', folderFindings(join(folder, 'a/b/timestamp'), read))).toContain(
       `ok: ${folder}/a/b will be made in ${folder} (`,

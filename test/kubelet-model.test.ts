@@ -93,7 +93,7 @@ const count = (events: readonly KubeletEvent[], type: KubeletEvent['type']): num
   events.filter((event) => event.type === type).length;
 
 describe('a wedge', () => {
-  test('is decided by the latest bound, whatever a probe takes, also if it outlasts its period or its timeout', () => {
+  test('is decided by the latest bound, however long a probe takes, even longer than its period or its timeout', () => {
     fc.assert(
       fc.property(setting, chances, fc.nat(30), fc.nat(100), (setting, chance, jitter, runs) => {
         const { limit, timing, delays } = setting;
@@ -133,7 +133,7 @@ describe('a wedge', () => {
     );
   });
 
-  test('is not decided before the earliest bound of a node without delays, if each probe answers within its timeout of its tick', () => {
+  test('is not decided before the earliest bound of a node without delays, if each probe answers at most its timeout after its tick', () => {
     fc.assert(
       fc.property(orderly, chances, fc.nat(30), fc.nat(100), ({ limit, timing }, chance, jitter, runs) => {
         const { earliest, latest } = decision(limit, timing);
@@ -350,7 +350,7 @@ describe('a cold start', () => {
     );
   });
 
-  test('that never beats is decided by the latest bound; some run comes within a tick of each', () => {
+  test('that never beats is decided by the latest bound; some run comes within a tick of each bound', () => {
     fc.assert(
       fc.property(slow, setting, chances, fc.nat(60), (startup, setting, chance, create) => {
         const { delays } = setting;
@@ -392,7 +392,7 @@ describe('a cold start', () => {
 });
 
 describe("Docker's health check", () => {
-  test('waits for an interval after each probe: it stays within its own bounds, and some run comes within a tick of each', () => {
+  test('waits for an interval after each probe: it stays within its own bounds, and some run comes within a tick of each bound', () => {
     fc.assert(
       fc.property(setting, chances, fc.nat(30), ({ limit, timing }, chance, phase) => {
         const { earliest, latest } = dockerDecision(limit, timing);
@@ -470,7 +470,7 @@ describe('the kubelet', () => {
     expect(seconds(0, 14, 14)).toEqual([0, 10, 24, 38, 40, 50, 60, 70]);
   });
 
-  test('never gets ahead of a tick by a rounding of its clock', () => {
+  test('never probes before a tick because its clock was rounded', () => {
     const periodSeconds = 0.1;
     const began = probes(
       simulate(
@@ -564,7 +564,7 @@ describe('the kubelet', () => {
     ]);
   });
 
-  test('stops liveness probes at deletion since 1.25; before, their failures do nothing; readiness goes on', () => {
+  test('stops liveness probes at deletion from 1.25 on; before 1.25 their failures do nothing; readiness goes on', () => {
     const pod: PodTiming = { livenessProbe: timing, readinessProbe: timing, terminationGracePeriodSeconds: 30 };
     for (const minor of [34, 25, 24, 20]) {
       const events = simulate(pod, { ...dead, answer: (_, at) => at < 15, deleteAt: 15, minor, until: 100 });

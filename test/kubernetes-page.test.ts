@@ -38,7 +38,7 @@ test('the figures are those of the pod, by the model', () => {
   expect(coldStart(startupProbe).earliest).toBe(120);
 });
 
-test('a beat that was not written makes a probe as much later as the page says', () => {
+test('a heartbeat lives longer by the time for which a beat may stay unwritten, as the page says', () => {
   expect(page).toContain('unwritten for a hundredth of the limit, at most 1 s.');
   for (const [limit, window] of [
     [50_000, 500],
@@ -65,7 +65,7 @@ test('a beat that was not written makes a probe as much later as the page says',
   }
 });
 
-test('the figures that were measured are those of the other pages', () => {
+test('the measured figures are the same on the other pages', () => {
   const words = (file: string): string => readFileSync(file, 'utf8').replaceAll(/\n(?:# )?/g, ' ');
   const [, shell = '', node = ''] =
     /leave (\d+ MiB) for liveness\.sh, (\d+ MiB) for liveness\.js/.exec(words('bench/containers.mjs')) ?? [];
@@ -144,7 +144,7 @@ test.each(commands.map((command) => [command.join(' '), command] as const))('%s 
   expect(runs(command, folder, fileOf(aged(13_000, { limit: 12_000 })))).toBe(1);
 });
 
-test('what copies the shell probe out of the package, for Yarn PnP, does', () => {
+test('the command for Yarn PnP copies the shell probe out of the package', () => {
   const [, script = ''] = /`yarn node -e "(.*?)"`/.exec(page) ?? [];
   const folder = scratch();
   mkdirSync(join(folder, 'node_modules'));
@@ -166,7 +166,7 @@ test("Consul's command makes dead critical, and ECS's is the shipped probe", () 
   expect([kind, runs(command, folder, fileOf(record()))]).toEqual(['CMD', 0]);
 });
 
-test("systemd's command restarts on dead alone", () => {
+test("systemd's command restarts only if the verdict is dead", () => {
   const folder = project();
   const systemctl = join(folder, 'systemctl');
   writeFileSync(systemctl, '#!/bin/sh\necho "$*" >"$0.said"\n');

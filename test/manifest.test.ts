@@ -61,7 +61,7 @@ function promised(text: string): { earliest: number; latest: number } {
 
 const LIMITS = ['2s', '9500ms', '20s', '2m', '1h', '30d'];
 const FILES = [[], ['--path', '/var/run/beat/mail'], ['--process']] as const;
-/** `npm test` tries every fourth combination, `npm run test:all` all. */
+/** `npm test` tries every fourth combination, `npm run test:all` each one. */
 const COMBINATIONS = LIMITS.flatMap((limit) =>
   ['sh', 'node', 'own'].flatMap((probe) => FILES.map((file) => ['--maximum-age', limit, '--probe', probe, ...file])),
 ).filter((_, at) => WIDE || at % 4 === 0);
@@ -405,7 +405,7 @@ describe('an impossible value is refused, and the message says what is possible'
     await fc.assert(
       fc.asyncProperty(wishes, async ([limit, ...options]) => {
         const words = ['--maximum-age', `${limit}s`, ...options.flat()];
-        // Several refusals may follow each other: for a limit that is too short, then for the timeout, then for the period.
+        // One refusal may follow another: for a limit that is too short, then for the timeout, then for the period.
         for (let turn = 0; turn < 5; turn++) {
           const { code, out, err } = await cli(['manifest', ...words]);
           if (code === 0) {

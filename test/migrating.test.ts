@@ -1,4 +1,4 @@
-// docs/migrating.md: each row is run, beside a miniature of the older way.
+// docs/migrating.md: runs each row, beside a small copy of the older way.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -23,7 +23,7 @@ type Rows = Readonly<Record<string, () => unknown>>;
 
 const page = readFileSync('docs/migrating.md', 'utf8');
 
-/** Runs each row of a section. No row is without its test, and no test without its row. */
+/** Runs each row of a section. Each row has a test, and each test has a row. */
 function runRows(section: string, rows: Rows): void {
   const [, text = ''] = page.split(`\n## ${section}\n`);
   const [table = ''] = text.split('\n## ');

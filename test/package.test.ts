@@ -82,7 +82,7 @@ describe('the package', () => {
     expect(stdout).toBe(`${resolve('dist/liveness.js')}\n${resolve('dist/liveness.sh')}\n`);
   });
 
-  test('has types that stand alone', () => {
+  test('has types that need no other package', () => {
     const folder = projectOf();
     copyFileSync('test/types/user.ts', join(folder, 'user.ts'));
     const options = [

@@ -120,7 +120,7 @@ describe.each([
 describe.each(shipped)('%s', (name, command) => {
   const ask = (...args: string[]): ReturnType<typeof said> => said([...command, ...args]);
 
-  test('--help teaches and exits 0', () => {
+  test('--help explains the probe and exits 0', () => {
     for (const flag of ['--help', '-h']) {
       const [code, text, errors] = ask(flag);
       expect([code, errors]).toEqual([0, '']);

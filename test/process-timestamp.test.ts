@@ -333,7 +333,7 @@ describe('load', () => {
       code: 'ERR_HEARTBEAT_WRITE',
       message: expect.stringContaining('cannot write the pid') as string,
     });
-    // It left no living timestamp either, which would keep the next load() out.
+    // It left no living timestamp either: that would make the next load() throw.
     rmSync(join(directory, 'pid'), { recursive: true });
     await new ProcessTimestamp(directory).load([]);
   });

@@ -253,7 +253,7 @@ describe('README', () => {
         `declare const queue: { poll(options: { timeoutMs: number }): Promise<string | undefined> };
        declare function handle(job: string): Promise<void>;`,
       );
-      // What the snippet leaves to its reader: a queue that has a job now and then, and something to do with it.
+      // What the snippet uses and does not define: a queue that has a job now and then, and a handler.
       writeFileSync(
         join(folder, 'yours.cjs'),
         `globalThis.queue = { poll: () => new Promise((settle) => setTimeout(settle, 20, 'job')) };
@@ -287,7 +287,7 @@ describe('README', () => {
   );
 
   interface Yours {
-    /** What a service leaves to its reader, and its types. */
+    /** What a service uses and does not define, and its types. */
     readonly yours: string;
     readonly declared: string;
   }
@@ -414,7 +414,7 @@ describe('README', () => {
       join(folder, 'yours.d.ts'),
       'declare function canConnect(name: string): Promise<boolean>; declare function work(): Promise<boolean>;',
     );
-    // What the snippet leaves to its reader: a database that is away in the second of four turns.
+    // What the snippet uses and does not define: a database that is away in the second of four turns.
     writeFileSync(
       join(folder, 'yours.js'),
       `let turn = 0;
@@ -602,8 +602,8 @@ function headingsOf(page: string): string[] {
 }
 
 /**
- * Stands for BullMQ, which needs a Redis: a Worker that calls its processor for as many jobs at a time as it may, and says whether
- * it runs. The types are the part of BullMQ's that README uses.
+ * Replaces BullMQ, which needs a Redis: a Worker that calls its processor for up to `concurrency` jobs at a time, and
+ * says whether it runs. The types are the part of BullMQ's types that README uses.
  */
 const FAKE_BULLMQ_TYPES = `
 export interface Job { readonly id?: string; readonly name: string }
@@ -631,7 +631,7 @@ exports.Worker = class Worker {
   }
 };`;
 
-/** Also that a command which begins with `env` clears what would break Node, or have it complain. */
+/** Also expects that a command which begins with `env` clears the variables that break Node or make it complain. */
 function runs([command = '', ...args]: string[], cwd: string, heartbeat: string): number | null {
   const [LIVENESS_RUNDIR, LIVENESS_UNIT_NAME] = [join(heartbeat, '../..'), basename(join(heartbeat, '..'))];
   const inherited =

@@ -42,7 +42,7 @@ const lineOf = (record: HeartbeatRecord): string =>
   (serialise(record).toString('latin1').split('\n', 1)[0] ?? '').trimEnd();
 const isMalformed = (line: string): boolean => parse(line).kind === 'malformed';
 
-/** What the sum covers. For it 0 and none are the same, and leading zeros of hex digits do not count. */
+/** What the sum covers. The sum treats 0 and none alike, and ignores leading zeros of hex digits. */
 function seen(record: HeartbeatRecord): object {
   const { uptime = 0, start = 0, gap = 0, boot = '' } = record;
   const plain = (groups: string): string => groups.replaceAll(/(?<![0-9a-f])0+/g, '');

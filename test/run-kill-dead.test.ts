@@ -39,7 +39,7 @@ describe('a command is dead', () => {
     return looks.findIndex(([verdict, elapsed]) => watchdog.look(verdict, elapsed) !== undefined);
   }
 
-  test('at two looks in a row after its first beat, and at no fewer', () => {
+  test('if it looks dead twice in a row after its first beat, and not if it does so once', () => {
     const alive = [beat({}), 1000] as const;
     const stale = [dead(), 200_000] as const;
     expect(ends([alive, stale, stale])).toBe(2);
@@ -54,7 +54,7 @@ describe('a command is dead', () => {
     expect(new Watchdog(1000).look(missing, 1000)).toBe('no beat within 1s: dead: missing: x (/beat)');
   });
 
-  test('what an earlier command has left is no beat of this one, however young it is', () => {
+  test('only after a beat of its own: the beat that an earlier command has left does not count, however young it is', () => {
     const left = [beat({ age: 5000 }), 1000] as const;
     const stale = [dead(), 200_000] as const;
     expect(ends([left, stale, stale, stale])).toBe(-1);
@@ -73,7 +73,7 @@ describe('a command is dead', () => {
     ).toBe(2);
   });
 
-  test('it is looked at often, then each quarter of the limit, which is no shorter for a file that is missing', () => {
+  test('and is looked at often before its first beat, then every quarter of the limit, also while the file is missing', () => {
     const watchdog = new Watchdog(300_000);
     const after = (verdict: Verdict): number => {
       watchdog.look(verdict, 1000);
@@ -157,7 +157,7 @@ describe('the command', () => {
     expect(await running).toEqual({ code: 5, out: '', err: '' });
   });
 
-  test('is ended all the same when SIGTERM comes after the verdict', async () => {
+  test('is still ended if SIGTERM comes after the verdict', async () => {
     const { path, looks, clock } = watched();
     const folder = scratch();
     const signals = new EventEmitter();

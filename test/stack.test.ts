@@ -404,7 +404,7 @@ describe('stack', () => {
     }
   });
 
-  test('tells a loop that runs on by promises from one that waits', async () => {
+  test('distinguishes a loop that runs promises without a pause from one that waits', async () => {
     const spins = await service(`${UP} (async () => { for (;;) await null; })();`);
     expect(await until(() => /^ {4}(?!at ).*$/m.exec(stack(spins).stdout)?.[0] ?? false)).toBe(
       '    runs promises that settle at once, one after another: no frame',

@@ -171,7 +171,7 @@ describe('beginning and ending', () => {
     expect(verdict()).toBe('overdue');
   });
 
-  test('end writes at once if the recorded task is what ended', () => {
+  test('end writes at once if the recorded task has ended', () => {
     timestamp.refresh();
     timestamp.begin('first', 5000).end();
     expect(recorded()).toMatchObject({ kind: 'own', limit: 12_000 });
@@ -659,7 +659,7 @@ describe('refreshWhile', () => {
 });
 
 describe('a warning names each overdue task once', () => {
-  test('also if only its timer is left to notice', async () => {
+  test('even if nothing runs but the timer that watches for them', async () => {
     jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'performance'] });
     timestamp.refresh();
     for (const name of ['mail#1', 'mail#2']) timestamp.begin(name, MINUTE);

@@ -159,7 +159,7 @@ describe('verdict', () => {
     expect(beating().age).toBe(Infinity);
   });
 
-  test('is alive if the loop beat while a probe was held up between file and clock', () => {
+  test('is alive if the loop beat while a probe paused between reading the file and the clock', () => {
     const timestamp = beating().refresh();
     let held = false;
     const probe = TwoMinutes.byRef(path, {
@@ -167,7 +167,7 @@ describe('verdict', () => {
         ...clock,
         uptime: () => {
           if (!held) {
-            held = true; // the reader has the file and not yet the clock
+            held = true; // the reader has read the file, but not yet the clock
             clock.advance(2 * LIMIT);
             timestamp.refresh();
           }
@@ -568,7 +568,7 @@ describe('refresh', () => {
     expect(readdirSync(dirname(path))).toEqual(['timestamp']);
   });
 
-  test('keeps to its file when the working directory changes', () => {
+  test('goes on writing the same file when the working directory changes', () => {
     const cwd = process.cwd();
     const folder = scratch();
     let timestamp;

@@ -1,4 +1,4 @@
-// docs/troubleshooting.md: it leaves out no reason and no warning, and each line that it shows is one that a probe says.
+// docs/troubleshooting.md: it has each reason and each warning, and a probe prints each line that it shows.
 
 import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-// Work in hand: what real probes say of real workers. tasks.test.ts tests the rules by a clock that it moves.
+// Work in hand: what real probes say about real workers. tasks.test.ts tests the rules with a clock that it moves.
 
 import { join, resolve } from 'node:path';
 import { Timestamp } from '../src';
