@@ -8,23 +8,32 @@ const FLOORS = [
   ['defaults', 'proc', 'held-folder', 'read-line', 'file'], // the machine
   ['judge', 'options', 'place', 'heartbeat-file', 'tasks', 'task', 'overdue', 'gate', 'progress', 'writer'], // reading and writing
   ['health', 'timestamp', 'process-timestamp'], // the public classes
+  ['stack'], // the frames of a process, for the command line and for --last-words
   ['probe', 'liveness', 'index'], // the probes, and the public door
-  ['stack', 'cli/.+'], // the command line
+  ['cli/.+'], // the command line
 ];
-const PACKAGES = '^(?!\\.|node:|date-fns/milliseconds$)';
+const USING_PACKAGES = ['stack', 'cli/.+'];
+const PACKAGES = {
+  regex: '^(?!\\.|node:|date-fns/milliseconds$)',
+  message: 'Only the command line and stack.ts may import packages, because they make a probe start slowly.',
+};
 
 function floor(names, at) {
-  const patterns = [];
-  const above = FLOORS.slice(at + 1).flat();
-  if (above.length > 0) {
-    patterns.push({ regex: `^\\.\\.?/(?:${above.join('|')})$`, message: 'It is on a floor above this file.' });
-    patterns.push({
-      regex: PACKAGES,
-      message: 'Only the command line may import packages, because they make a probe start slowly.',
-    });
+  const reached = FLOORS.slice(0, at + 1).flat();
+  const patterns = USING_PACKAGES.includes(names[0]) ? [] : [PACKAGES];
+  if (at < FLOORS.length - 1) {
+    const regex = `^\\.(?!/(?:(?:${reached.join('|')})(?:\\.js)?|liveness/help\\.txt)$)`;
+    patterns.push({ regex, message: 'It is not on the floor of this file or below.' });
   }
   const files = names.map((name) => `src/${name.replace('.+', '**/*')}.ts`);
-  return { files, rules: { 'no-restricted-imports': ['error', { patterns }] } };
+  const dynamic = patterns.map(({ regex, message }) => ({
+    selector: `ImportExpression > Literal[value=/${regex.replaceAll('/', '\\/')}/]`,
+    message,
+  }));
+  return {
+    files,
+    rules: { 'no-restricted-imports': ['error', { patterns }], 'no-restricted-syntax': ['error', ...dynamic] },
+  };
 }
 
 export default tseslint.config(
