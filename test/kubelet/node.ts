@@ -25,7 +25,7 @@ import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { buildSync } from 'esbuild';
 import type { ContainerStatus, Pod } from 'kubernetes-types/core/v1';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until as untilOften } from '../support/until';
 import { isTelling, read, type Log } from './log';
 
 const { KUBELET, XDG_CACHE_HOME = join(homedir(), '.cache') } = process.env;
@@ -33,7 +33,6 @@ const KUBELET_PATH = resolve(KUBELET ?? join(XDG_CACHE_HOME, 'k8s-liveness/kubel
 const TOOLS = ['containerd', 'ctr', 'runc', 'busybox', 'dash', 'unshare', 'nsenter', 'ip', 'iptables', 'tar'];
 /** Its tag 0.1.0 holds examples/worker, and `wedges` a service that does. */
 export const CHART_IMAGE = 'registry.example.com/spool-worker';
-const PATIENCE = 300_000;
 
 /** What is missing for a node, in words for `describeIf`; empty if nothing is. */
 export function missing(): string {
@@ -54,15 +53,9 @@ export interface Said {
   readonly [key: string]: unknown;
 }
 
-/** As the tests' `until`, but asks four times a second, because each question costs the node time. */
-export async function until<T>(look: () => T | Promise<T>, what: string): Promise<Exclude<T, false | undefined>> {
-  const deadline = performance.now() + PATIENCE;
-  for (;;) {
-    const found = await look();
-    if (found !== false && found !== undefined) return found as Exclude<T, false | undefined>;
-    if (performance.now() > deadline) throw new Error(`expected within ${PATIENCE / 1000} s: ${what}`);
-    await sleep(250);
-  }
+/** Asks only four times a second, because each question costs the node time. */
+export function until<T>(ask: () => T | Promise<T>, what: string): Promise<Exclude<T, false | undefined>> {
+  return untilOften(ask, what, 250);
 }
 
 export class Node {
