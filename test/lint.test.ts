@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
 import { parseLimit } from '../src/duration';
 import { decision, type ProbeTiming } from '../src/kubelet';
+import { CommandLine } from '../src/cli/lint/command-line';
 import { lintText, type Finding } from '../src/cli/lint/findings';
 import { RULES } from '../src/cli/lint/rules';
 import { cli } from './support/cli';
@@ -556,6 +557,25 @@ describe('the command', () => {
   });
 });
 
+describe('the programs that a command starts', () => {
+  const programs = (...words: string[]): string[] =>
+    new CommandLine(words).programs.map(({ words }) => words.join(' '));
+
+  test.each([
+    ['a here-document is text', 'cat <<EOF\nb; c | d\nit\'s "\nEOF\ne', 'cat, e'],
+    ['without its last line too', 'cat <<EOF | d\nb\nEOF', 'cat, d'],
+    ['an empty one', 'cat <<EOF\nEOF\ne', 'cat, e'],
+    ['an indented one', 'if a; then\n\tcat <<-EOF >&2\n\t\tb\n\tEOF\n\te\nfi', 'a, cat, e'],
+    ['two of one line', 'cat <<A - <<B; d\nb\nB\nA\nc\nB\ne', 'cat -, d, e'],
+    ['what is substituted in it runs', 'cat <<EOF\n) $(b) `c`\nEOF\ne', 'cat, e, b, c'],
+    ['unless its delimiter is quoted', "cat << 'E F'\n$(b)\nE F\ne <<\\G\n`c`\nG", 'cat, e'],
+    ['in a substitution', 'x "$(cat <<EOF\n) "b"; c\nEOF\n)"; e', 'x $(), e, cat'],
+    ['`<<` in arithmetic is no here-document', '[ $((1 << 2)) = 4 ]\nb <<< c\nd', '[ $() = 4 ], b, d'],
+  ])('%s: %j', (_, script, expected) => {
+    expect(programs('sh', '-c', script)).toEqual(expected.split(', '));
+  });
+});
+
 describe('a rule', () => {
   const sh = '["sh", "node_modules/k8s-liveness/dist/liveness.sh"]';
   const node = '["env", "NODE_OPTIONS=", "NODE_EXTRA_CA_CERTS=", "node", "dist/liveness.js"]';
@@ -622,6 +642,7 @@ describe('a rule', () => {
         liveness(shell('check && echo fine')),
         liveness(shell('if check; then exit 1; fi; exit 0')),
         liveness(shell('echo "a | b && c"; redis-cli ping # || true')),
+        liveness(shell('redis-cli <<EOF\nfind /x -mmin -1 && a\nEOF')),
       ],
     },
     'dollar-pair': {
@@ -916,6 +937,7 @@ describe('a rule', () => {
         liveness(shell('[ -d /x ] && [ "$((1 + 2))" = 3 ]'), 'command: ["redis-server"]'),
         liveness(shell('for f in /x/*; do test -e $f || exit 1; done'), 'command: ["redis-server"]'),
         liveness(shell('case "$(cat /x)" in\na|b) exit 0;;\n(*) exit 1;;\nesac\nexit 2'), 'command: ["redis-server"]'),
+        liveness(shell('a <<EOF\nb | c\nEOF'), 'command: ["redis-server"]'),
         liveness(shell('a | b'), 'command: ["/usr/bin/tini", "-s", "--", "redis-server"]'),
         liveness(shell('a | b'), 'command: ["sh", "-c", "redis-server"]'),
       ],

@@ -167,6 +167,14 @@ export function hasChildren(script: Script): boolean {
 
 /** Takes a script apart, roughly: enough to see which programs run, and whose exit code counts. */
 export function parseScript(text: string): Script {
+  return scan(text, 0, false).script;
+}
+
+/** `<<` and the word that ends the here-document. */
+const HERE_DOCUMENT = /<<(-?)[ \t]*((?:'[^']*'|"[^"]*"|\\.|[^\s;&|<>()'"\\])+)/y;
+
+/** Reads to the end of the text, or if `isNested` to the bracket that closes it. */
+function scan(text: string, start: number, isNested: boolean): { script: Script; end: number } {
   const steps: Step[] = [];
   const substitutions: Script[] = [];
   let words: string[] = [];
@@ -176,7 +184,9 @@ export function parseScript(text: string): Script {
   let [isCondition, isSaved] = [false, false];
   let hasBackground = false;
   let isPattern = false; // of `case`, up to its bracket
-  let at = 0;
+  let documents: (readonly [isIndented: boolean, delimiter: string])[] = []; // begin on the next line
+  let depth = 0;
+  let at = start;
 
   const endWord = (): void => {
     if (word === undefined) return;
@@ -197,14 +207,35 @@ export function parseScript(text: string): Script {
   };
   const substitute = (): void => {
     const isBackquoted = text[at] === '`';
-    const end = isBackquoted ? text.indexOf('`', at + 1) : closing(text, at + 1);
-    const inner = text.slice(at + (isBackquoted ? 1 : 2), end < 0 ? undefined : end);
-    const script = parseScript(inner);
+    const found = isBackquoted ? text.indexOf('`', at + 1) : -1;
+    const end = found < 0 ? text.length : found;
+    const inner = isBackquoted ? { script: parseScript(text.slice(at + 1, end)), end } : scan(text, at + 2, true);
     // `$((...))` is arithmetic, and runs only what is substituted in it.
-    if (inner.startsWith('(')) substitutions.push(...script.substitutions);
-    else substitutions.push(script);
+    if (text.startsWith('$((', at)) substitutions.push(...inner.script.substitutions);
+    else substitutions.push(inner.script);
     word = `${word ?? ''}$()`;
-    at = end < 0 ? text.length : end;
+    at = inner.end;
+  };
+  /** Reads what is in double quotes, or in a here-document: only substitutions and `\` mean something there. */
+  const readText = (isEnd: () => boolean): void => {
+    word ??= '';
+    for (at++; at < text.length && !isEnd(); at++) {
+      if (text[at] === '\\') word += text[++at] ?? '';
+      else if (text[at] === '`' || text.startsWith('$(', at)) substitute();
+      else word += text[at] ?? '';
+    }
+  };
+  const readDocuments = (): void => {
+    for (const [isIndented, delimiter] of documents) {
+      const lines = text.slice(at + 1).split('\n');
+      const last = lines.findIndex((line) => (isIndented ? line.replace(/^\t+/, '') : line) === delimiter.replaceAll(/['"\\]/g, '')); // prettier-ignore
+      if (last < 0) continue; // no here-document, but `1 << 2`
+      const end = at + lines.slice(0, last).join('\n').length + 1;
+      if (!/['"\\]/.test(delimiter)) readText(() => at >= end);
+      word = undefined;
+      at = end + (lines[last]?.length ?? 0) + (last > 0 ? 1 : 0);
+    }
+    documents = [];
   };
 
   for (; at < text.length; at++) {
@@ -214,14 +245,8 @@ export function parseScript(text: string): Script {
       const end = text.indexOf("'", at + 1);
       word = (word ?? '') + text.slice(at + 1, end < 0 ? undefined : end);
       at = end < 0 ? text.length : end;
-    } else if (character === '"') {
-      word ??= '';
-      for (at++; at < text.length && text[at] !== '"'; at++) {
-        if (text[at] === '\\') word += text[++at] ?? '';
-        else if (text[at] === '`' || text.startsWith('$(', at)) substitute();
-        else word += text[at] ?? '';
-      }
-    } else if (character === '\\') {
+    } else if (character === '"') readText(() => text[at] === '"');
+    else if (character === '\\') {
       if (text[++at] !== '\n') word = (word ?? '') + (text[at] ?? '');
     } else if (pair === '$(' || character === '`') substitute();
     else if (character === '#' && word === undefined) {
@@ -230,6 +255,13 @@ export function parseScript(text: string): Script {
     } else if (character === '<' || character === '>') {
       if (/^\d+$/.test(word ?? '')) word = undefined;
       endWord();
+      HERE_DOCUMENT.lastIndex = at;
+      const [document = '', dash, delimiter = ''] = HERE_DOCUMENT.exec(text) ?? [];
+      if (document !== '') {
+        documents.push([dash === '-', delimiter]);
+        at += document.length - 1;
+        continue;
+      }
       while (/[<>&|]/.test(text[at + 1] ?? '')) at++;
       isTarget = true;
     } else if (isPattern && /[|()\n]/.test(character)) {
@@ -245,26 +277,15 @@ export function parseScript(text: string): Script {
       endStep(';');
     } else if (character === '|') endStep('|');
     else if (/[;\n()]/.test(character)) {
+      if (character === '(') depth++;
+      if (character === ')' && depth-- === 0 && isNested) break;
       endStep(';');
       isPattern ||= pair === ';;';
+      if (character === '\n') readDocuments();
     } else if (/\s/.test(character)) endWord();
     else word = (word ?? '') + character;
   }
   endStep('');
-  return {
-    text,
-    steps,
-    substitutions,
-    hasBackground: hasBackground || substitutions.some((inner) => inner.hasBackground),
-  };
-}
-
-/** Where the bracket that opens here closes; -1 if nowhere. */
-function closing(text: string, open: number): number {
-  let depth = 0;
-  for (let at = open; at < text.length; at++) {
-    if (text[at] === '(') depth++;
-    else if (text[at] === ')' && --depth === 0) return at;
-  }
-  return -1;
+  hasBackground ||= substitutions.some((inner) => inner.hasBackground);
+  return { script: { text: text.slice(start, at), steps, substitutions, hasBackground }, end: at };
 }
