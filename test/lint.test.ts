@@ -571,6 +571,19 @@ describe('the programs that a command starts', () => {
     ['unless its delimiter is quoted', "cat << 'E F'\n$(b)\nE F\ne <<\\G\n`c`\nG", 'cat, e'],
     ['in a substitution', 'x "$(cat <<EOF\n) "b"; c\nEOF\n)"; e', 'x $(), e, cat'],
     ['`<<` in arithmetic is no here-document', '[ $((1 << 2)) = 4 ]\nb <<< c\nd', '[ $() = 4 ], b, d'],
+    ['brackets in quotes close nothing', `a "$(b ')' | c)"; d`, 'a $(), d, b ), c'],
+    ['brackets of `case` close nothing', 'a $(case x in y) b;; (z) c;; esac); d', 'a $(), d, b, c'],
+    ['brackets in braces close nothing', 'a $(b ${x%%)*} | c) "${y:-$(d)}"', 'a $() ${y:-$()}, b ${x%%)*}, c, d'],
+    ['backquotes in backquotes', 'a `b \\`c\\``; d', 'a $(), d, b $(), c'],
+    ['the output of a program as a file', 'a <(b | c) > >(d)', 'a $(), b, c, d'],
+    ['an array is no program', 'x=(a b $(c)); d "${x[@]}"', 'd ${x[@]}, c'],
+    ['nor is arithmetic', '(( $(a) - x < 60 )) && b', '(), b, a'],
+    [
+      'nor is what `[[` compares',
+      '[[ $x =~ ^(a|b)$ && ( c < d || -n e ) ]]; f',
+      '[[ $x =~ ^(a|b)$ && ( c < d || -n e ) ]], f',
+    ],
+    ['nor is the call of a function', 'f() { a; }\nfunction g { b; }\nf && g', 'a, b'],
   ])('%s: %j', (_, script, expected) => {
     expect(programs('sh', '-c', script)).toEqual(expected.split(', '));
   });
@@ -938,6 +951,7 @@ describe('a rule', () => {
         liveness(shell('for f in /x/*; do test -e $f || exit 1; done'), 'command: ["redis-server"]'),
         liveness(shell('case "$(cat /x)" in\na|b) exit 0;;\n(*) exit 1;;\nesac\nexit 2'), 'command: ["redis-server"]'),
         liveness(shell('a <<EOF\nb | c\nEOF'), 'command: ["redis-server"]'),
+        liveness(shell('alive() { [[ $(cat /x) =~ ^(up|on)$ ]]; }\nalive && (( 1 < 2 ))'), 'command: ["redis-server"]'),
         liveness(shell('a | b'), 'command: ["/usr/bin/tini", "-s", "--", "redis-server"]'),
         liveness(shell('a | b'), 'command: ["sh", "-c", "redis-server"]'),
       ],

@@ -22,8 +22,10 @@ export interface Step {
 export interface Script {
   readonly text: string;
   readonly steps: readonly Step[];
-  /** The scripts in `$(...)` and backquotes. */
+  /** The scripts in `$(...)`, `<(...)` and backquotes. */
   readonly substitutions: readonly Script[];
+  /** The names of the functions that the script defines. */
+  readonly functions: ReadonlySet<string>;
   /** Whether the script starts a process with `&`. */
   readonly hasBackground: boolean;
 }
@@ -31,7 +33,7 @@ export interface Script {
 const SHELLS = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'mksh'];
 const INITS = ['tini', 'tini-static', 'dumb-init', 'catatonit', 'docker-init'];
 const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'done', '!', '{', '}', 'case', 'esac'];
-const BUILTINS = '. : [ [[ cd echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
+const BUILTINS = '() . : [ [[ cd echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
 
 /** What a command of a manifest runs. No shell reads it, unless it names one. */
 export class CommandLine {
@@ -125,7 +127,7 @@ function scriptIn([shell = '', ...rest]: readonly string[]): string | undefined 
   return rest.slice(0, end).some((word) => /^-[a-z]*c/.test(word)) ? rest[end] : undefined;
 }
 
-function programsOf({ steps, substitutions }: Script, before: ReadonlyMap<string, string>): Program[] {
+function programsOf({ steps, substitutions, functions }: Script, before: ReadonlyMap<string, string>): Program[] {
   const assigned = new Map(before);
   const programs: Program[] = [];
   for (const { words } of steps) {
@@ -133,7 +135,7 @@ function programsOf({ steps, substitutions }: Script, before: ReadonlyMap<string
     const program = unwrap(words, assigned);
     const nested = scriptIn(program.words);
     if (nested !== undefined) programs.push(...programsOf(parseScript(nested), program.assigned));
-    else if (program.words.length > 0) programs.push(program);
+    else if (program.words.length > 0 && !functions.has(program.words[0] ?? '')) programs.push(program);
     // `export NODE_OPTIONS=` and `unset NODE_OPTIONS` hold for what follows.
     if (first === 'export' || first === 'unset') {
       for (const word of words.slice(1)) assigned.set(word.replace(/=.*/s, ''), word.replace(/^[^=]*=?/, ''));
@@ -143,10 +145,10 @@ function programsOf({ steps, substitutions }: Script, before: ReadonlyMap<string
 }
 
 /** The programs that are no builtins of the shell. */
-export function external({ steps }: Script): Step[] {
+export function external({ steps, functions }: Script): Step[] {
   return steps.filter(({ words }) => {
     const [first] = unwrap(words, new Map()).words;
-    return first !== undefined && !BUILTINS.includes(first);
+    return first !== undefined && !BUILTINS.includes(first) && !functions.has(first);
   });
 }
 
@@ -167,14 +169,21 @@ export function hasChildren(script: Script): boolean {
 
 /** Takes a script apart, roughly: enough to see which programs run, and whose exit code counts. */
 export function parseScript(text: string): Script {
-  return scan(text, 0, false).script;
+  return scan(text, 0, 'script', new Set()).script;
 }
 
 /** `<<` and the word that ends the here-document. */
 const HERE_DOCUMENT = /<<(-?)[ \t]*((?:'[^']*'|"[^"]*"|\\.|[^\s;&|<>()'"\\])+)/y;
 
-/** Reads to the end of the text, or if `isNested` to the bracket that closes it. */
-function scan(text: string, start: number, isNested: boolean): { script: Script; end: number } {
+const BACKQUOTED = /`((?:\\[^]|[^`\\])*)`?/y;
+
+/** A nested script ends at the bracket that closes it. Of a text only what is substituted in it runs. */
+function scan(
+  text: string,
+  start: number,
+  kind: 'script' | 'nested' | 'text',
+  functions: Set<string>,
+): { script: Script; end: number } {
   const steps: Step[] = [];
   const substitutions: Script[] = [];
   let words: string[] = [];
@@ -191,6 +200,7 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
   const endWord = (): void => {
     if (word === undefined) return;
     if (isTarget) isSaved ||= !/^(?:\/dev\/null|\d|-)$/.test(word);
+    else if (words[0] === 'function' && words.length === 1) define(word);
     else if (words.length > 0 || !KEYWORDS.includes(word)) words.push(word);
     else {
       isCondition ||= /^(?:if|elif|while|until)$/.test(word);
@@ -199,45 +209,61 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
     isTarget = false;
     word = undefined;
   };
+  const define = (name: string): void => {
+    functions.add(name);
+    words = [];
+  };
   const endStep = (next: Step['joint']): void => {
     endWord();
     if (words.length > 0) steps.push({ words, joint, isCondition, isSaved });
     joint = words.length > 0 || joint === '' ? next : joint;
     if (words.length > 0) [words, isCondition, isSaved] = [[], false, false];
   };
-  const substitute = (): void => {
-    const isBackquoted = text[at] === '`';
-    const found = isBackquoted ? text.indexOf('`', at + 1) : -1;
-    const end = found < 0 ? text.length : found;
-    const inner = isBackquoted ? { script: parseScript(text.slice(at + 1, end)), end } : scan(text, at + 2, true);
-    // `$((...))` is arithmetic, and runs only what is substituted in it.
-    if (text.startsWith('$((', at)) substitutions.push(...inner.script.substitutions);
-    else substitutions.push(inner.script);
-    word = `${word ?? ''}$()`;
-    at = inner.end;
+  const enter = (inside: number): Script => {
+    const { script, end } = scan(text, inside, 'nested', functions);
+    at = end;
+    return script;
   };
-  /** Reads what is in double quotes, or in a here-document: only substitutions and `\` mean something there. */
-  const readText = (isEnd: () => boolean): void => {
+  const substitute = (): void => {
+    BACKQUOTED.lastIndex = at;
+    const [quoted = '', inside = ''] = BACKQUOTED.exec(text) ?? [];
+    if (quoted !== '') {
+      substitutions.push(scan(inside.replaceAll(/\\([`$\\])/g, '$1'), 0, 'script', functions).script);
+      at += quoted.length - 1;
+    } else if (text.startsWith('$((', at)) substitutions.push(...enter(at + 2).substitutions);
+    else substitutions.push(enter(at + 2));
+    word = `${word ?? ''}$()`;
+  };
+  /** Reads what is in double quotes, in `${...}` or in a here-document. */
+  const readText = (end: '"' | '}' | ''): void => {
     word ??= '';
-    for (at++; at < text.length && !isEnd(); at++) {
+    for (; at < text.length && text[at] !== end; at++) {
       if (text[at] === '\\') word += text[++at] ?? '';
       else if (text[at] === '`' || text.startsWith('$(', at)) substitute();
+      else if (text.startsWith('${', at)) readBraces();
       else word += text[at] ?? '';
     }
   };
+  const readBraces = (): void => {
+    word = `${word ?? ''}\${`;
+    at += 2;
+    readText('}');
+    word += '}';
+  };
   const readDocuments = (): void => {
     for (const [isIndented, delimiter] of documents) {
+      const end = delimiter.replaceAll(/['"\\]/g, '');
       const lines = text.slice(at + 1).split('\n');
-      const last = lines.findIndex((line) => (isIndented ? line.replace(/^\t+/, '') : line) === delimiter.replaceAll(/['"\\]/g, '')); // prettier-ignore
+      const last = lines.findIndex((line) => (isIndented ? line.replace(/^\t+/, '') : line) === end);
       if (last < 0) continue; // no here-document, but `1 << 2`
-      const end = at + lines.slice(0, last).join('\n').length + 1;
-      if (!/['"\\]/.test(delimiter)) readText(() => at >= end);
-      word = undefined;
-      at = end + (lines[last]?.length ?? 0) + (last > 0 ? 1 : 0);
+      const { script } = scan(lines.slice(0, last).join('\n'), 0, 'text', functions);
+      if (delimiter === end) substitutions.push(...script.substitutions);
+      at += lines.slice(0, last + 1).join('\n').length + 1;
     }
     documents = [];
   };
 
+  if (kind === 'text') readText('');
   for (; at < text.length; at++) {
     const character = text[at] ?? '';
     const pair = text.slice(at, at + 2);
@@ -245,10 +271,15 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
       const end = text.indexOf("'", at + 1);
       word = (word ?? '') + text.slice(at + 1, end < 0 ? undefined : end);
       at = end < 0 ? text.length : end;
-    } else if (character === '"') readText(() => text[at] === '"');
-    else if (character === '\\') {
+    } else if (character === '"') {
+      at++;
+      readText('"');
+    } else if (character === '\\') {
       if (text[++at] !== '\n') word = (word ?? '') + (text[at] ?? '');
-    } else if (pair === '$(' || character === '`') substitute();
+    } else if (/^(?:[$<>]\(|`)/.test(pair)) substitute();
+    else if (pair === '${') readBraces();
+    else if (words[0] === '[[' && words.at(-1) !== ']]' && word !== ']]' && /[()<>|&]/.test(character))
+      word = (word ?? '') + character;
     else if (character === '#' && word === undefined) {
       const end = text.indexOf('\n', at);
       at = end < 0 ? text.length : end - 1;
@@ -264,10 +295,22 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
       }
       while (/[<>&|]/.test(text[at + 1] ?? '')) at++;
       isTarget = true;
-    } else if (isPattern && /[|()\n]/.test(character)) {
+    } else if (isPattern && word !== 'esac' && /[|()\n]/.test(character)) {
       endWord();
       words = [];
       isPattern &&= character !== ')';
+    } else if (character === '(' && (word?.endsWith('=') || (pair === '((' && words.length === 0))) {
+      substitutions.push(...enter(at + 1).substitutions); // an array, or arithmetic
+      word = `${word ?? ''}()`;
+    } else if (
+      character === '(' &&
+      word !== undefined &&
+      (words.length === 0 || words[0] === 'function') &&
+      /^\(\s*\)/.test(text.slice(at))
+    ) {
+      define(word);
+      word = undefined;
+      at = text.indexOf(')', at);
     } else if (pair === '&&' || pair === '||') {
       endStep(pair);
       at++;
@@ -278,7 +321,7 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
     } else if (character === '|') endStep('|');
     else if (/[;\n()]/.test(character)) {
       if (character === '(') depth++;
-      if (character === ')' && depth-- === 0 && isNested) break;
+      if (character === ')' && depth-- === 0 && kind === 'nested') break;
       endStep(';');
       isPattern ||= pair === ';;';
       if (character === '\n') readDocuments();
@@ -287,5 +330,5 @@ function scan(text: string, start: number, isNested: boolean): { script: Script;
   }
   endStep('');
   hasBackground ||= substitutions.some((inner) => inner.hasBackground);
-  return { script: { text: text.slice(start, at), steps, substitutions, hasBackground }, end: at };
+  return { script: { text: text.slice(start, at), steps, substitutions, functions, hasBackground }, end: at };
 }
