@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -163,12 +163,14 @@ export class Stage {
   async #ended(id) {
     const { child } = this;
     const exited = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) }).catch(() => []);
+    const said = readFileSync(this.log, 'utf8').length;
     child.kill('SIGTERM');
     const [code, signal] = await exited;
     const wrong = [
       code !== 0 && signal !== 'SIGTERM' && (signal ?? code ?? 'does not end'), // NestJS sends itself the signal again
       !this.#handled.has(id) && 'leaves its job',
       existsSync(this.path) && 'leaves its heartbeat',
+      readFileSync(this.log, 'utf8').slice(said).includes('LivenessWarning') && 'warns',
     ].filter((each) => each !== false);
     return { cell: wrong.length === 0 ? 'ends' : wrong.join(', '), line: await this.#line() };
   }
