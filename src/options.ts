@@ -1,3 +1,4 @@
+import type { Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { systemClock, type Clock } from './proc';
 
@@ -35,6 +36,29 @@ export function assertArguments(name: string, path: unknown, options: unknown): 
       refuse(`${name} expected the options clock, ${FLAGS.join(', ')}`, options);
     }
   }
+}
+
+const LIKE_MAXIMUM_AGE = /^max(imum)?_?age(_?(s|ms|seconds|milliseconds|minutes))?$/i;
+
+/** What a class may call its `maximumAge` by mistake, such as `max_age` in Python's k8s-liveness. */
+export function misnamedLimit(timestamp: object): string | undefined {
+  for (let owner: object | null = timestamp; owner; owner = Object.getPrototypeOf(owner) as object | null) {
+    const name = Object.getOwnPropertyNames(owner).find((name) => LIKE_MAXIMUM_AGE.test(name) && name !== 'maximumAge');
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+/** The limit of a process directory; undefined if the class has it by a wrong name: the default would hide that. */
+export function limitOfDirectory(timestamp: { readonly maximumAge: number | Duration }): number | Duration | undefined {
+  const { maximumAge } = timestamp;
+  return maximumAge === Infinity && misnamedLimit(timestamp) !== undefined ? undefined : maximumAge;
+}
+
+/** The limit's name in error messages. */
+export function limitName(timestamp: object): string {
+  const wrong = misnamedLimit(timestamp);
+  return `${timestamp.constructor.name}.maximumAge${wrong === undefined ? '' : ` (not ${wrong})`}`;
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

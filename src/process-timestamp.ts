@@ -1,4 +1,4 @@
-import type { Duration } from './duration';
+import { milliseconds, type Duration } from './duration';
 import { LivenessError, shown } from './errors';
 import { processDirectory } from './defaults';
 import { assertDirectoryReplaceable, ERROR, PID, remove, replaceText, removeTemporaries, TIMESTAMP } from './file';
@@ -7,7 +7,7 @@ import { readError, readPid } from './judge';
 import { self } from './proc';
 import { readLine } from './read-line';
 import { parseError } from './record';
-import { assertArguments, type TimestampOptions } from './options';
+import { assertArguments, limitName, limitOfDirectory, type TimestampOptions } from './options';
 import { Timestamp } from './timestamp';
 import { PROCESS_DIRECTORY } from './place';
 import { Writer } from './writer';
@@ -67,8 +67,8 @@ export class ProcessTimestamp extends Timestamp {
    * @param args what each check is called with.
    * @throws LivenessError `ERR_HEALTH_CHECK` if a check answers false; `ERR_HEARTBEAT_IN_USE` if another living process
    *   beats in this directory; `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for a check that cannot be
-   *   called or gives no clear answer; `ERR_NOT_LOADED` if `reset()` or `load()` is called meanwhile; `ERR_READ_ONLY`
-   *   on a view. Also whatever a check throws.
+   *   called or gives no clear answer; `ERR_MAXIMUM_AGE` for an unusable limit; `ERR_NOT_LOADED` if `reset()` or
+   *   `load()` is called meanwhile; `ERR_READ_ONLY` on a view. Also whatever a check throws.
    * @example
    * ```ts
    * await forwarder.load([canConnect, { health: () => true }, './disk-check.js'], 'primary');
@@ -76,6 +76,7 @@ export class ProcessTimestamp extends Timestamp {
    */
   async load(checks: readonly HealthCheck[], ...args: readonly unknown[]): Promise<this> {
     this.#writer.assertWritable('load');
+    milliseconds(limitOfDirectory(this), () => limitName(this));
     const load = ++this.#loads;
     this.#writer.assertFree();
     if (!this.#loaded)
@@ -98,7 +99,7 @@ export class ProcessTimestamp extends Timestamp {
         );
       }
       this.#writer.expectFirstBeat();
-      this.#writer.claim(this.maximumAge, `${this.constructor.name}.maximumAge`);
+      this.#writer.claim(this.maximumAge, () => limitName(this));
       ours = true;
       removeTemporaries(this.#writer.absolute, [PID, ERROR, TIMESTAMP]);
       this.#writePid();

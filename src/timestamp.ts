@@ -3,7 +3,7 @@ import { LivenessError, shown } from './errors';
 import { TIMESTAMP_PATH } from './defaults';
 import type { Gate, GateCheck } from './gate';
 import { judge } from './judge';
-import { assertArguments, isObject, type TimestampOptions } from './options';
+import { assertArguments, isObject, limitName, limitOfDirectory, type TimestampOptions } from './options';
 import { systemClock, type Clock } from './proc';
 import { assertDescription, isThenable, TaskInHand, type Task, type TaskDescription } from './task';
 import { formatVerdict, printable, type Verdict } from './verdict';
@@ -41,11 +41,7 @@ export abstract class Timestamp {
   readonly path: string;
 
   readonly #writer: Writer;
-  /** The limit's name in error messages. Mentions `maximum_age` or `max_age`, Python's names, if the class has one. */
-  readonly #limitName = (): string => {
-    const old = ['maximum_age', 'max_age'].find((name) => name in this);
-    return `${this.constructor.name}.maximumAge${old === undefined ? '' : ` (not ${old}, as in Python)`}`;
-  };
+  readonly #limitName = (): string => limitName(this);
   #clock: Clock;
   #otherPidNamespace: boolean;
   #ignoreError: boolean;
@@ -340,9 +336,12 @@ export abstract class Timestamp {
    * ```
    */
   verdict(): Verdict {
-    // Only a view by Timestamp.byRef judges by the file's limit; a subclass without a usable limit must throw.
-    const limit = this instanceof StatedTimestamp ? undefined : milliseconds(this.maximumAge, this.#limitName);
     const { absolute, isDirectory } = this.#writer;
+    // Only a view by Timestamp.byRef judges by the file's limit; a subclass without a usable limit must throw.
+    const limit =
+      this instanceof StatedTimestamp
+        ? undefined
+        : milliseconds(isDirectory ? limitOfDirectory(this) : this.maximumAge, this.#limitName);
     // A ProcessTimestamp's default limit is Infinity, which must not overrule the limit in the file.
     return judge(absolute, {
       clock: this.#clock,

@@ -118,7 +118,7 @@ describeIf(PYTHON !== undefined, 'python3 (apt-get install python3)')("from Pyth
           expect(thrown(use)).toMatchObject({
             code: 'ERR_MAXIMUM_AGE',
             message: expect.stringMatching(
-              new RegExp(`^Service.maximumAge \\(not ${old}, as in Python\\) must be .*; got undefined`),
+              new RegExp(`^Service.maximumAge \\(not ${old}\\) must be .*; got undefined`),
             ) as string,
           });
         }

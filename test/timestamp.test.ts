@@ -278,6 +278,47 @@ describe('maximumAge', () => {
     expect(existsSync(path)).toBe(false);
   });
 
+  describe.each(['max_age', 'maximum_age', 'max_age_seconds', 'maxAge', 'maximumage', 'maximumAgeMs'])(
+    'that is called %s',
+    (name) => {
+      const expected = {
+        code: 'ERR_MAXIMUM_AGE',
+        message: expect.stringMatching(
+          new RegExp(`^Misnamed\\.maximumAge \\(not ${name}\\) must be [^\n]*$`),
+        ) as string,
+      };
+
+      test('is refused at first use', () => {
+        class Misnamed extends Timestamp {
+          declare readonly maximumAge: number;
+          readonly [name] = 60;
+        }
+        const misnamed = new Misnamed(path);
+        for (const use of [() => misnamed.refresh(), () => Misnamed.byRef(path).alive]) {
+          expect(thrown(use)).toMatchObject(expected);
+        }
+        expect(existsSync(path)).toBe(false);
+      });
+
+      test('is refused by a ProcessTimestamp too, whose default would ignore it', async () => {
+        class Misnamed extends ProcessTimestamp {
+          get [name]() {
+            return 60;
+          }
+        }
+        let checks = 0;
+        const check = () => ++checks > 0;
+        await expect(new Misnamed(path).load([check])).rejects.toMatchObject(expected);
+        expect(thrown(() => Misnamed.byRef(path).alive)).toMatchObject(expected);
+        expect([checks, existsSync(path)]).toEqual([0, false]);
+        class Named extends Misnamed {
+          override readonly maximumAge = 60_000;
+        }
+        expect(Named.byRef(path).alive).toBe(false);
+      });
+    },
+  );
+
   test.each<[number | Duration, number]>([
     [1500, 1500],
     [{ seconds: 1.5 }, 1500],
