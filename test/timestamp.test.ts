@@ -302,8 +302,8 @@ describe('maximumAge', () => {
 
       test('is refused by a ProcessTimestamp too, whose default would ignore it', async () => {
         class Misnamed extends ProcessTimestamp {
-          get [name]() {
-            return 60;
+          get [name](): number {
+            return this.path.length;
           }
         }
         let checks = 0;
