@@ -101,12 +101,19 @@ export function formatLimit(limit: number): string {
 export const LIMIT_FORMS = 'a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M';
 
 /** Converts `500ms`, `90s`, `2m`, `1h30m`, `1d`, or ISO 8601's `PT2M` to milliseconds; undefined for anything else. */
-export function parseLimit(text: string): number | undefined {
-  const [, ...counts] =
+export function parseDuration(text: string): number | undefined {
+  const match =
     /^(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,9})ms)?$/.exec(text) ??
     // ISO 8601 without years and months, which vary in length, and without weeks, which may not be combined.
-    /^P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/.exec(text) ??
-    [];
+    /^P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})S)?)?$/.exec(text);
+  if (!match || !/\d/.test(text)) return undefined;
+  const [, ...counts] = match;
   const total = Object.values(SCALE).reduce((sum, scale, index) => sum + Number(counts[index] ?? 0) * scale, 0);
-  return total > 0 && total <= LONGEST ? total : undefined;
+  return total <= LONGEST ? total : undefined;
+}
+
+/** As {@link parseDuration}, but undefined for 0 too. */
+export function parseLimit(text: string): number | undefined {
+  const limit = parseDuration(text);
+  return limit === 0 ? undefined : limit;
 }

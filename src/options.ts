@@ -38,15 +38,11 @@ export function assertArguments(name: string, path: unknown, options: unknown): 
   }
 }
 
-const LIKE_MAXIMUM_AGE = /^max(imum)?_?age(_?(s|ms|seconds|milliseconds|minutes))?$/i;
-
 /** What a class may call its `maximumAge` by mistake, such as `max_age` in Python's k8s-liveness. */
-export function misnamedLimit(timestamp: object): string | undefined {
-  for (let owner: object | null = timestamp; owner; owner = Object.getPrototypeOf(owner) as object | null) {
-    const name = Object.getOwnPropertyNames(owner).find((name) => LIKE_MAXIMUM_AGE.test(name) && name !== 'maximumAge');
-    if (name !== undefined) return name;
-  }
-  return undefined;
+const MISNAMED = ['max_age', 'maximum_age', 'max_age_seconds', 'maxAge', 'maximumage', 'maximumAgeMs'];
+
+function misnamedLimit(timestamp: object): string | undefined {
+  return MISNAMED.find((name) => name in timestamp);
 }
 
 /** The limit of a process directory; undefined if the class has it by a wrong name: the default would hide that. */

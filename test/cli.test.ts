@@ -441,7 +441,6 @@ describe('durations', () => {
 
   test.each([
     '',
-    '0s',
     '2',
     '-2m',
     '2M',
@@ -1061,6 +1060,8 @@ describe('wrong usage is refused in one line with exit 2', () => {
       ['run', '--kill-dead', '--grace', '5', '--', 'true'],
       "--grace expected a duration such as 500ms, 90s, 2m, 1h30m, 1d or PT2M; got '5' (string)",
     ],
+    [['run', '--kill-dead', '--startup', '0s', '--', 'true'], "--startup expected more than 0; got '0s' (string)"],
+    [['touch', 'x', '--maximum-age', 'PT0S'], "--maximum-age expected more than 0; got 'PT0S' (string)"],
     [['run', '--kill-dead', '--path', '', '--', 'true'], "--path expected a path; got ''"],
     [['run', '--kill-dead', 'true'], 'expected -- COMMAND... after the options; got true'],
     [['check', '--quiet', '--json'], 'Arguments quiet and json are mutually exclusive; see --help'],

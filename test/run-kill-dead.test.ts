@@ -111,7 +111,7 @@ describe('the command', () => {
   }
 
   const LINE =
-    /^k8s-liveness run: dead: stale: last beat \S+, limit 400ms \(\S+\); SIGTERM, and SIGKILL after (10s|50ms)\n$/;
+    /^k8s-liveness run: dead: stale: last beat \S+, limit 400ms \(\S+\); (SIGTERM, and SIGKILL after (10s|50ms)|SIGKILL)\n$/;
 
   test.each([
     ['that exits 0 at SIGTERM', 'exit 0', []],
@@ -125,6 +125,19 @@ describe('the command', () => {
     const { code, out, err } = await running;
     expect([code, out]).toEqual([124, '']);
     expect(err).toMatch(LINE);
+  });
+
+  test('is sent no SIGTERM with a grace of 0', async () => {
+    const { path, looks, clock } = watched();
+    const folder = scratch();
+    const command = waiting(folder, `touch ${folder}/asked`);
+    const running = cli(['run', '--kill-dead', '--path', path, '--grace', '0s', '--', ...command], { clock });
+    await until(() => looks.count > 0 && existsSync(join(folder, 'ready')));
+    clock.advance(10_000);
+    const { code, err } = await running;
+    expect([code, err]).toEqual([124, expect.stringMatching(LINE)]);
+    expect(err).toMatch(/; SIGKILL\n$/);
+    expect(existsSync(join(folder, 'asked'))).toBe(false);
   });
 
   test('that never beats exits with 124 when its time to start is over', async () => {

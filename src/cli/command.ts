@@ -1,5 +1,5 @@
 import type { Arguments, Argv, Options } from 'yargs';
-import { LIMIT_FORMS, parseLimit } from '../duration';
+import { LIMIT_FORMS, parseDuration } from '../duration';
 import { shown } from '../errors';
 import type { Context } from './context';
 
@@ -37,15 +37,15 @@ export function requiredLimit(describe: string): Options {
 }
 
 /** Parses the duration of an option to milliseconds. Not yargs' `coerce`, which also runs during completion. */
-export function limitOf(text: unknown, option = 'maximum-age'): number {
-  const limit = parseLimit(String(text));
-  if (limit !== undefined) return limit;
-  throw new UsageError(`--${option} expected ${LIMIT_FORMS}; got ${shown(text)}`);
+export function limitOf(text: unknown, option = 'maximum-age', least = 1): number {
+  const limit = parseDuration(String(text));
+  if (limit !== undefined && limit >= least) return limit;
+  throw new UsageError(`--${option} expected ${limit === 0 ? 'more than 0' : LIMIT_FORMS}; got ${shown(text)}`);
 }
 
 /** As {@link limitOf}; undefined if the option is not given. */
-export function givenLimit(args: Arguments, option: string): number | undefined {
-  return args[option] === undefined ? undefined : limitOf(args[option], option);
+export function givenLimit(args: Arguments, option: string, least?: number): number | undefined {
+  return args[option] === undefined ? undefined : limitOf(args[option], option, least);
 }
 
 /** The option's value if it is one of the choices. Not yargs' `choices`, whose error message has several lines. */

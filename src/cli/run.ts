@@ -35,7 +35,7 @@ export const run: Command = {
         ),
         path: value('With --kill-dead: the heartbeat. Default: $LIVENESS_PATH, else /tmp/liveness/timestamp'),
         startup: value('With --kill-dead: how long the command may take to its first beat. Default: 5m'),
-        grace: value('With --kill-dead: the time from SIGTERM to SIGKILL. Default: 10s'),
+        grace: value('With --kill-dead: the time from SIGTERM to SIGKILL; 0s for SIGKILL at once. Default: 10s'),
       })
       .conflicts('kill-dead', 'directory')
       .example('$0 run --maximum-age 1h -- node report.js', 'A CronJob that may take an hour')
@@ -77,7 +77,7 @@ function guardingOf(args: Arguments, clock: Clock): Guarding {
       plainLimit: givenLimit(args, 'maximum-age'),
     },
     startup: givenLimit(args, 'startup') ?? 300_000,
-    grace: givenLimit(args, 'grace') ?? 10_000,
+    grace: givenLimit(args, 'grace', 0) ?? 10_000,
   };
 }
 

@@ -47,7 +47,7 @@ export interface Guarding {
   readonly path: string;
   readonly reader: Reader;
   readonly startup: number;
-  /** Milliseconds from SIGTERM to SIGKILL. */
+  /** Milliseconds from SIGTERM to SIGKILL. With 0 there is no SIGTERM. */
   readonly grace: number;
 }
 
@@ -88,7 +88,11 @@ export class Guard {
       return;
     }
     this.hasKilled = true;
-    this.say(`${reason}; SIGTERM, and SIGKILL after ${formatLimit(grace)}`);
+    this.say(`${reason}; ${grace === 0 ? 'SIGKILL' : `SIGTERM, and SIGKILL after ${formatLimit(grace)}`}`);
+    if (grace === 0) {
+      this.child.kill('SIGKILL');
+      return;
+    }
     this.child.kill('SIGTERM');
     this.#timer = setTimeout(() => this.child.kill('SIGKILL'), Math.min(grace, LONGEST_TIMER));
   }
