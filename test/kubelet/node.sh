@@ -1,13 +1,19 @@
 #!/bin/sh
 # A Kubernetes node without an API server: containerd and a kubelet in namespaces of their own.
-# node.sh FOLDER CGROUP KUBELET. It runs until its input closes, so at the latest when its parent ends; then everything
-# that it started ends, and what outlives the namespaces is removed: the cgroups and the folder.
+# node.sh FOLDER CGROUP KUBELET. It runs until its input closes, so at the latest when its parent ends, or until SIGTERM;
+# then everything that it started ends, and what outlives the namespaces is removed: the cgroups and the folder.
 set -u
 folder=$1 cgroup=$2 kubelet=$3
 
 if [ "${4-}" != inside ]; then
-  unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc sh "$0" "$1" "$2" "$3" inside
+  # In the background, because a shell runs a trap only between commands, or in `wait`. Its input would be /dev/null.
+  exec 3<&0
+  unshare --mount --net --pid --uts --ipc --fork --kill-child --mount-proc sh "$0" "$1" "$2" "$3" inside <&3 3<&- &
+  trap 'kill -KILL $!' TERM INT HUP
+  wait $!
   status=$?
+  wait $! # the first one ends at a signal
+  trap '' TERM INT HUP
   for group in /sys/fs/cgroup/*/"$cgroup"; do
     for _ in $(seq 200); do # the kernel may still be ending processes
       [ -d "$group" ] || break

@@ -33,6 +33,8 @@ const KUBELET_PATH = resolve(KUBELET ?? join(XDG_CACHE_HOME, 'k8s-liveness/kubel
 const TOOLS = ['containerd', 'ctr', 'runc', 'busybox', 'dash', 'unshare', 'nsenter', 'ip', 'iptables', 'tar'];
 /** Its tag 0.1.0 holds examples/worker, and `wedges` a service that does. */
 export const CHART_IMAGE = 'registry.example.com/spool-worker';
+/** How long one answer of the kubelet may take. */
+const ANSWER_MS = 60_000;
 
 /** What is missing for a node, in words for `describeIf`; empty if nothing is. */
 export function missing(): string {
@@ -62,8 +64,11 @@ export class Node {
   readonly folder = mkdtempSync(join(tmpdir(), `kubelet-${process.pid}-`));
   /** Of all that runs here; has a child named node for the kubelet, containerd and the shims. */
   readonly cgroup = basename(this.folder);
-  readonly #keeper: ChildProcess;
-  #inside: ChildProcess | undefined;
+  /** Keeps the namespaces. */
+  readonly keeper: ChildProcess;
+  /** Asks the kubelet, from inside its network namespace. */
+  inside: ChildProcess | undefined;
+  #insideEnd: Promise<unknown> | undefined;
   #asked = 0;
   readonly #kubeletLog = join(this.folder, 'kubelet.log');
   #readTo = 0;
@@ -94,11 +99,11 @@ export class Node {
     // Detached: else Ctrl-C would end it before it has cleaned up.
     const args = [join(__dirname, 'node.sh'), this.folder, this.cgroup, KUBELET_PATH];
     const env = { PATH: process.env.PATH, TZ: 'UTC' };
-    this.#keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env });
+    this.keeper = spawn('sh', args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true, env });
   }
 
   async #open(): Promise<void> {
-    const keeper = this.#keeper;
+    const keeper = this.keeper;
     let complaint = '';
     keeper.stderr?.setEncoding('utf8').on('data', (text: string) => (complaint += text));
     await Promise.race([once(keeper.stdout ?? keeper, 'data'), once(keeper, 'close')]);
@@ -107,7 +112,9 @@ export class Node {
     const [first = 0] = childrenOf(unshare);
     const args = ['--target', String(first), '--net', '--', process.execPath, join(__dirname, 'inside.mjs')];
     const inside = spawn('nsenter', args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#inside = inside;
+    this.inside = inside;
+    this.#insideEnd = once(inside, 'exit');
+    inside.stdin.on('error', () => undefined); // it has ended
     createInterface({ input: inside.stdout }).on('line', (line) => {
       const answer = JSON.parse(line) as Answer & { id: number };
       this.#waiting.get(answer.id)?.(answer);
@@ -122,18 +129,27 @@ export class Node {
       for (const log of ['containerd.log', 'kubelet.log', 'log'].filter((log) => existsSync(join(this.folder, log))))
         cpSync(join(this.folder, log), join(process.env.KEEP_LOGS, log), { recursive: true });
     }
-    this.#inside?.stdin?.end();
-    this.#keeper.stdin?.end();
-    if (this.#keeper.exitCode === null) await once(this.#keeper, 'close');
+    this.inside?.stdin?.end();
+    this.keeper.stdin?.end();
+    if (this.keeper.exitCode === null && this.keeper.signalCode === null) await once(this.keeper, 'close');
   }
 
-  /** Asks the kubelet. */
-  async ask(url: string, method = 'GET'): Promise<Answer> {
+  /** Asks the kubelet. Throws if it does not answer. */
+  async ask(url: string, method = 'GET', patience = ANSWER_MS): Promise<Answer> {
     const id = ++this.#asked;
-    return new Promise((settle) => {
-      this.#waiting.set(id, settle);
-      this.#inside?.stdin?.write(`${JSON.stringify({ id, method, url })}\n`);
-    });
+    const answer = new Promise<Answer>((settle) => this.#waiting.set(id, settle));
+    this.inside?.stdin?.write(`${JSON.stringify({ id, method, url })}\n`);
+    const over = new AbortController();
+    const silence = sleep(patience, `no answer within ${patience} ms`, { signal: over.signal });
+    const end = this.#insideEnd?.then(() => 'inside.mjs has ended');
+    try {
+      const found = await Promise.race([answer, silence, end ?? 'the node is not open']);
+      if (typeof found !== 'string') return found;
+      throw new Error(`${method} ${url}: ${found}`);
+    } finally {
+      over.abort();
+      this.#waiting.delete(id);
+    }
   }
 
   /** What `k8s-liveness manifest` of the package prints. */
