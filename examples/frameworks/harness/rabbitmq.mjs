@@ -1,4 +1,4 @@
-// Puts mails into a queue of RabbitMQ, and deletes it.
+// Puts mails into a queue of RabbitMQ, deletes it, and makes it anew with other options.
 
 /** Why a lost acknowledgement is not seen. */
 export const UNANSWERED = [
@@ -19,6 +19,10 @@ export async function queueProducer({ port, queue }) {
       await channel.waitForConfirms();
     },
     cancelled: () => channel.deleteQueue(queue),
+    async refused() {
+      await channel.deleteQueue(queue);
+      await channel.assertQueue(queue, { durable: false });
+    },
     close: () => connection.close(),
   };
 }

@@ -13,8 +13,8 @@ const UNSEEN_S = 40;
 /**
  * `act` does it. `watch` is for how many seconds the probe is asked then, each second: dead is three times dead in a row. After
  * `expect: 'alive'` a last job has to be done too, else it is not well. With `mayRecover` a framework that goes on by itself is right too.
- * After `expect: 'ends'` the process has to end by itself. A `rare` row exists only for a framework that has an act for it; `rare` is the
- * reason that the others give.
+ * After `expect: 'ends'` the process has to end by itself. A `rare` row exists only for a framework that has an act for it, or the row's
+ * `server`; `rare` is the reason that the others give.
  */
 export const rows = [
   {
@@ -54,6 +54,15 @@ export const rows = [
     id: 'cancelled', row: 'cancelled', expect: 'dead', watch: UNSEEN_S, mayRecover: true,
     how: 'by the broker, for example because the queue was deleted, while the connection stays up',
     act: (stage) => stage.act('cancelled'),
+  },
+  {
+    id: 'refused', row: 'set-up refused', expect: 'dead', watch: UNSEEN_S, rare: 'it sets up nothing at its broker', server: 'rabbitmq',
+    how: 'the queue was made anew with other options while the consumer was away: the broker accepts each connection and refuses each set-up',
+    act: async (stage) => {
+      await stage.act('refused');
+      await stage.proxy.reset();
+      await stage.proxy.restore();
+    },
   },
   {
     id: 'crashed', row: 'crashed', expect: 'dead', watch: UNSEEN_S, mayRecover: true,

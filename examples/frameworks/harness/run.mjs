@@ -43,7 +43,7 @@ async function load() {
   const names = readdirSync(join(import.meta.dirname, 'frameworks')).map((file) => basename(file, '.mjs')).sort();
   const all = await Promise.all(names.map(async (name) => {
     const { default: framework } = await import(`./frameworks/${name}.mjs`);
-    const none = rows.filter(({ id, rare }) => rare && !framework.acts[id]).map(({ id, rare }) => [id, rare]);
+    const none = rows.filter(({ id, rare, server = '' }) => rare && !framework.acts[id] && framework.server !== server).map(({ id, rare }) => [id, rare]);
     return { name, ...framework, none: { ...Object.fromEntries(none), ...framework.none } };
   }));
   return all.sort((a, b) => Number(b.yardstick ?? false) - Number(a.yardstick ?? false));

@@ -5,8 +5,8 @@ export default {
   server: 'rabbitmq',
   install: ['amqplib'],
   about: [
-    '`recovery` connects again. A channel shows no state, so the recipe keeps one. A `setup` that fails each time, for',
-    'example because the queue has other options (406), looks like an outage: alive.',
+    '`recovery` connects again. A channel shows no state, so the recipe keeps one. A `setup` that fails each time while the',
+    'broker accepts connections, for example because the queue has other options (406), is dead: it is no outage.',
   ].join(' '),
   produce: queueProducer,
   acts: {
@@ -28,6 +28,6 @@ export default {
   proof: [
     { when: 'idle and busy', what: 'no `null` message came: a cancel by the broker while the connection stays up', source: { file: 'amqplib/lib/channel.js', text: 'const result = this.dispatchMessage(fields, null);' } },
     { when: 'idle and busy', what: 'the channel is not closed, which an error of one operation does', source: { file: 'amqplib/lib/channel.js', text: 'safeEmit(this, \'close\')' } },
-    { when: 'in an outage', what: '`reconnect-scheduled` before each attempt, after the `close` of all channels', source: { file: 'amqplib/lib/recovery.js', text: 'this.emit(\'reconnect-scheduled\', { attempt, delay, error: err });' } },
+    { when: 'in an outage', what: '`reconnect-scheduled` before each attempt, after the `close` of all channels, while no connection came as far as `setup`', source: { file: 'amqplib/lib/recovery.js', text: 'this.emit(\'reconnect-scheduled\', { attempt, delay, error: err });' } },
   ],
 };
