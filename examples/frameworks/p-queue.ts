@@ -4,7 +4,7 @@ import { timestamp, work } from './work.js';
 // recipe
 import PQueue from 'p-queue';
 
-const pool = new PQueue({ concurrency: 10 });
+const pool = new PQueue({ concurrency: 10 }); // and intervalCap, interval if you limit its rate
 
 // Each poll is a task too. While ten jobs are in hand nothing polls, and their own limits count.
 async function* mails() {
@@ -19,6 +19,7 @@ async function main() {
     await pool.onSizeLessThan(1);
   }
 }
+timestamp.refreshWhile(() => timestamp.tasks.length > 0 || pool.isRateLimited); // while its rate is limited, nothing may be in hand
 let stopping = false;
 process.once('SIGTERM', () => (stopping = true));
 void main().then(() => timestamp.finish()).then(close);
