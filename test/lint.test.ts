@@ -587,6 +587,42 @@ describe('the programs that a command starts', () => {
   ])('%s: %j', (_, script, expected) => {
     expect(programs('sh', '-c', script)).toEqual(expected.split(', '));
   });
+
+  test.each([
+    'su-exec app:app',
+    'gosu app',
+    's6-setuidgid app',
+    'setpriv --reuid 1000 --regid=1000 --clear-groups --bounding-set -all --no-new-privs',
+    'dumb-init -c --rewrite 15:2 --',
+    '/sbin/tini -s -e 143 --',
+    'tini -g',
+    'catatonit --',
+    'nice',
+    'nice -n 5',
+    'nice -5',
+    'ionice -c 3',
+    'timeout 5',
+    'timeout -k 1 -s KILL 5s',
+    'timeout -t 5', // of an old busybox
+    'timeout --signal=KILL $TIMEOUT',
+    'stdbuf -oL -e 0',
+    'env - A=b',
+    'env -u A --chdir /x B=c',
+    'busybox',
+    'setsid -w',
+    'exec -a name',
+    'time -p',
+    'tini -- gosu app env A=b timeout 5 nice',
+  ])('%s only starts another', (starter) => {
+    const words = [...starter.split(' '), '/bin/a', '-b', 'c'];
+    expect(programs(...words)).toEqual(['/bin/a -b c']);
+    expect(programs('sh', '-c', words.join(' '))).toEqual(['/bin/a -b c']);
+    expect(programs(...starter.split(' '), 'sh', '-c', 'a | b')).toEqual(['a', 'b']);
+  });
+
+  test.each(['command -v a', 'env', 'timeout 5', 'gosu --version'])('%s starts nothing', (command) => {
+    expect(programs(...command.split(' '))).toEqual([command]);
+  });
 });
 
 describe('a rule', () => {
@@ -623,6 +659,8 @@ describe('a rule', () => {
         liveness(shell('test -d /x && find /x -mmin -1 || exit 1')),
         liveness(shell('if find /x -mmin -1; then exit 0; else exit 1; fi')),
         liveness('["timeout", "5", "find", "/x", "-mmin", "-1"]'),
+        liveness('["su-exec", "app", "find", "/x", "-mmin", "-1"]'),
+        liveness(shell('timeout 5 find /x -mmin -1')),
         liveness(shell('find /x -mmin -2 2>/dev/null >/dev/null && exit 0; exit 1')),
         liveness(shell('pgrep worker || true')),
         liveness(shell('pgrep worker || exit 0')),
@@ -802,6 +840,8 @@ describe('a rule', () => {
         liveness('["test", "-f", "/tmp/healthy"]'),
         liveness(shell('[ -e /tmp/healthy ] || exit 1')),
         liveness(shell('[[ -s "/tmp/healthy" ]]')),
+        liveness('["timeout", "5", "cat", "/tmp/healthy"]'),
+        liveness(shell('exec gosu app cat /tmp/healthy')),
       ],
       good: [
         liveness(shell('cat /tmp/healthy | grep -q ok')),
@@ -837,6 +877,7 @@ describe('a rule', () => {
           'timeoutSeconds: 5',
           'timeoutSeconds: 1',
         ),
+        liveness('["setpriv", "--reuid", "1000", "node", "x.js"]').replace(', timeoutSeconds: 5', ''),
         'readinessProbe: { exec: { command: ["node", "ready.js"] } }',
         'startupProbe: { exec: { command: ["node", "ready.js"] }, timeoutSeconds: 1 }',
       ],
@@ -954,6 +995,8 @@ describe('a rule', () => {
         liveness(shell('alive() { [[ $(cat /x) =~ ^(up|on)$ ]]; }\nalive && (( 1 < 2 ))'), 'command: ["redis-server"]'),
         liveness(shell('a | b'), 'command: ["/usr/bin/tini", "-s", "--", "redis-server"]'),
         liveness(shell('a | b'), 'command: ["sh", "-c", "redis-server"]'),
+        liveness(shell('a | b'), 'command: ["gosu", "redis", "tini", "--", "redis-server"]'),
+        liveness(shell('command -v a >/dev/null && env | grep -q A'), 'command: ["redis-server"]'),
       ],
     },
     'no-cpu-request': {

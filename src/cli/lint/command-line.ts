@@ -6,11 +6,15 @@ export interface Program {
   readonly words: readonly string[];
   /** The variables that the command sets for the program; some may be empty. */
   readonly assigned: ReadonlyMap<string, string>;
+  /** The names of the programs that were taken away. */
+  readonly starters: readonly string[];
 }
 
 /** A simple command of a shell's script. */
 export interface Step {
   readonly words: readonly string[];
+  /** Its words without what only starts it. */
+  readonly program: readonly string[];
   /** What joins it to the step before. */
   readonly joint: '' | ';' | '|' | '&&' | '||';
   /** Whether it stands behind `if` or `while`, so that its exit code counts. */
@@ -32,8 +36,28 @@ export interface Script {
 
 const SHELLS = ['sh', 'bash', 'dash', 'ash', 'zsh', 'ksh', 'mksh'];
 const INITS = ['tini', 'tini-static', 'dumb-init', 'catatonit', 'docker-init'];
+/** What only starts another program: which of its options have a value, and how many words are its own. */
+const STARTERS = new Map<string, { readonly valued?: RegExp; readonly own?: number }>([
+  ...['busybox', 'command', 'nohup', 'setsid'].map((name) => [name, {}] as const),
+  ...['gosu', 'setuidgid', 's6-setuidgid', 'su-exec'].map((name) => [name, { own: 1 }] as const),
+  ...INITS.map((name) => [name, { valued: /^(?:-[epr]|--rewrite)$/ }] as const),
+  ['env', { valued: /^(?:-[uC]|--unset|--chdir)$/ }],
+  ['exec', { valued: /^-a$/ }],
+  ['ionice', { valued: /^(?:-[cn]|--class|--classdata)$/ }],
+  ['nice', { valued: /^(?:-n|--adjustment)$/ }],
+  [
+    'setpriv',
+    {
+      valued:
+        /^--(?:[re]?[ug]id|re[ug]id|groups|(?:ambient|inh)-caps|bounding-set|securebits|pdeathsig|ptracer|selinux-label|apparmor-profile|seccomp-filter|landlock-\w+)$/,
+    },
+  ],
+  ['stdbuf', { valued: /^(?:-[ioe]|--(?:input|output|error))$/ }],
+  ['time', { valued: /^-[fo]$/ }],
+  ['timeout', { valued: /^(?:-[ks]|--kill-after|--signal)$/, own: 1 }],
+]);
 const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'done', '!', '{', '}', 'case', 'esac'];
-const BUILTINS = '() . : [ [[ cd echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
+const BUILTINS = '() . : [ [[ cd command echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
 
 /** What a command of a manifest runs. No shell reads it, unless it names one. */
 export class CommandLine {
@@ -57,64 +81,46 @@ export class CommandLine {
 
   /** Whether this program, as PID 1, takes care of orphans: an init, or a shell. */
   get reaps(): boolean {
-    const name = basename(this.words[0] ?? '');
-    return INITS.includes(name) || SHELLS.includes(name) || /^(?:s6-\w+|init|systemd|supervisord|runsv\w*)$/.test(name);
+    const { starters, words } = unwrap(this.words, new Map());
+    return [...starters, basename(words[0] ?? '')].some(
+      (name) =>
+        INITS.includes(name) || SHELLS.includes(name) || /^(?:s6-\w+|init|systemd|supervisord|runsv\w*)$/.test(name),
+    );
   }
 }
 
 /** Takes away the programs that only start another one. */
 function unwrap(words: readonly string[], before: ReadonlyMap<string, string>): Program {
   const assigned = new Map(before);
+  const starters: string[] = [];
   let rest = [...words];
   for (;;) {
     const [first = '', second = ''] = rest;
-    const [, name, value = ''] = /^([A-Za-z_]\w*)=(.*)$/s.exec(first) ?? [];
-    if (name !== undefined) {
-      assigned.set(name, value);
-      rest = rest.slice(1);
-      continue;
+    const [, variable, value = ''] = /^([A-Za-z_]\w*)=(.*)$/s.exec(first) ?? [];
+    const name = basename(first);
+    const starter = STARTERS.get(name);
+    let end = 1;
+    if (variable !== undefined) assigned.set(variable, value);
+    else if (!starter || (name === 'command' && /^-v$/i.test(second))) return { words: rest, assigned, starters };
+    else {
+      while (rest[end]?.startsWith('-') && rest[end - 1] !== '--') end += starter.valued?.test(rest[end] ?? '') ? 2 : 1;
+      if (name === 'env') unset(rest.slice(1, end), assigned);
+      end += starter.own ?? 0;
+      if (end >= rest.length) return { words: rest, assigned, starters };
+      starters.push(name);
     }
-    switch (basename(first)) {
-      case 'env': {
-        const end = rest.findIndex(
-          (word, at) => at > 0 && !word.startsWith('-') && !/^-u$|^--unset$/.test(rest[at - 1] ?? ''),
-        );
-        const options = rest.slice(1, end < 0 ? undefined : end);
-        options.forEach((option, at) => {
-          const [, unset = /^(?:-u|--unset)$/.test(option) ? options[at + 1] : undefined] =
-            /^(?:-u|--unset=)(.+)$/.exec(option) ?? [];
-          if (unset !== undefined) assigned.set(unset, '');
-          if (/^(?:-i|-|--ignore-environment)$/.test(option)) for (const name of AGENTS) assigned.set(name, '');
-        });
-        rest = end < 0 ? [] : rest.slice(end);
-        break;
-      }
-      case 'timeout':
-      case 'nice': {
-        const end = rest.findIndex(
-          (word, at) => at > 0 && /^[a-z./]/i.test(word) && !/^(?:-[skn]|--signal)$/.test(rest[at - 1] ?? ''),
-        );
-        if (end < 0) return { words: rest, assigned };
-        rest = rest.slice(end);
-        break;
-      }
-      case 'busybox':
-      case 'exec':
-      case 'command':
-      case 'nohup':
-      case 'time':
-        if (second === '') return { words: rest, assigned };
-        rest = rest.slice(1);
-        break;
-      default: {
-        const end = INITS.includes(basename(first))
-          ? rest.findIndex((word, at) => at > 0 && !word.startsWith('-'))
-          : -1;
-        if (end < 0) return { words: rest, assigned };
-        rest = rest.slice(end);
-      }
-    }
+    rest = rest.slice(end);
   }
+}
+
+/** Notes what these options of `env` take away. */
+function unset(options: readonly string[], assigned: Map<string, string>): void {
+  options.forEach((option, at) => {
+    const [, name = /^(?:-u|--unset)$/.test(option) ? options[at + 1] : undefined] =
+      /^(?:-u|--unset=)(.+)$/.exec(option) ?? [];
+    if (name !== undefined) assigned.set(name, '');
+    if (/^(?:-i|-|--ignore-environment)$/.test(option)) for (const agent of AGENTS) assigned.set(agent, '');
+  });
 }
 
 /** The variables that change how Node starts. */
@@ -146,17 +152,16 @@ function programsOf({ steps, substitutions, functions }: Script, before: Readonl
 
 /** The programs that are no builtins of the shell. */
 export function external({ steps, functions }: Script): Step[] {
-  return steps.filter(({ words }) => {
-    const [first] = unwrap(words, new Map()).words;
-    return first !== undefined && !BUILTINS.includes(first) && !functions.has(first);
-  });
+  return steps.filter(
+    ({ program: [first] }) => first !== undefined && !BUILTINS.includes(first) && !functions.has(first),
+  );
 }
 
 /** Programs that look at local files and do not hang. */
-const QUICK = 'awk basename cat cut date dirname egrep expr find grep head hostname id pgrep pidof ps sed sort stat tail tr uname wc'.split(' '); // prettier-ignore
+const QUICK = 'awk basename cat cut date dirname egrep env expr find grep head hostname id pgrep pidof ps sed sort stat tail tr uname wc'.split(' '); // prettier-ignore
 
 function slow(script: Script): Step[] {
-  return external(script).filter(({ words }) => !QUICK.includes(basename(unwrap(words, new Map()).words[0] ?? '')));
+  return external(script).filter(({ program: [first = ''] }) => !QUICK.includes(basename(first)));
 }
 
 /** Whether a program may go on when the timeout kills its shell, because the shell has started it as a child. */
@@ -215,7 +220,7 @@ function scan(
   };
   const endStep = (next: Step['joint']): void => {
     endWord();
-    if (words.length > 0) steps.push({ words, joint, isCondition, isSaved });
+    if (words.length > 0) steps.push({ words, program: unwrap(words, new Map()).words, joint, isCondition, isSaved });
     joint = words.length > 0 || joint === '' ? next : joint;
     if (words.length > 0) [words, isCondition, isSaved] = [[], false, false];
   };

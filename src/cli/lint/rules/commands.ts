@@ -102,16 +102,22 @@ export const failsOpen: Rule = {
 };
 
 function whyItFailsOpen({ script, words, programs }: CommandLine): string | undefined {
-  const direct = programs.map(({ words }): Step => ({ words, joint: '', isCondition: false, isSaved: false }));
+  const direct = programs.map(({ words }): Step => ({
+    words,
+    program: words,
+    joint: '',
+    isCondition: false,
+    isSaved: false,
+  }));
   const steps = script?.steps ?? direct;
   const untested = steps.some((step, at) => {
-    const isFind = basename(step.words[0] ?? '') === 'find' && step.words.some((word) => FIND_TIMES.test(word));
-    if (!isFind || step.isSaved || step.words.some((word) => FIND_ACTIONS.test(word))) return false;
+    const isFind = basename(step.program[0] ?? '') === 'find' && step.program.some((word) => FIND_TIMES.test(word));
+    if (!isFind || step.isSaved || step.program.some((word) => FIND_ACTIONS.test(word))) return false;
     // The last program of the pipe may fail on an empty input.
     const rest = steps.slice(at + 1);
     const end = rest.findIndex(({ joint }) => joint !== '|');
     const readers = end < 0 ? rest : rest.slice(0, end);
-    if (readers.some(({ words: [reader = ''] }) => !TAKES_NOTHING.includes(reader))) return false;
+    if (readers.some(({ program: [reader = ''] }) => !TAKES_NOTHING.includes(reader))) return false;
     const next = rest[readers.length];
     return step.isCondition || next === undefined || next.joint === '&&' || next.joint === '||';
   });
@@ -124,7 +130,7 @@ function whyItFailsOpen({ script, words, programs }: CommandLine): string | unde
   }
   if (mayEndEarly(words, script)) return undefined;
   const last = script.steps.at(-1);
-  const end = last?.words.join(' ') ?? '';
+  const end = last?.program.join(' ') ?? '';
   if (!last || !/^(?:true|:|exit 0)$|^echo\b/.test(end)) return undefined;
   const isForgiven = last.joint === '||' && !end.startsWith('echo');
   // With branches and loops, roughly read as they are, the last command need not be the one that decides.
@@ -149,7 +155,7 @@ export const staleFile: Rule = {
   describe: 'The liveness probe asks only whether a file is there, and a hung service does not remove it',
   check: perProbe(({ kind, command }) => {
     if (kind !== 'liveness' || command === undefined) return undefined;
-    const steps = command.script?.steps.map(({ words }) => words) ?? [command.words];
+    const steps = command.script?.steps.map(({ program }) => program) ?? command.programs.map(({ words }) => words);
     const checks = steps.filter((words) => !/^(?:exit|echo|set|true|false|:)$/.test(words[0] ?? ''));
     if (checks.length === 0 || !checks.every(asksPresence)) return undefined;
     return `only asks whether '${checks[0]?.findLast((word) => !/^\]{1,2}$/.test(word)) ?? ''}' is there: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
