@@ -159,7 +159,6 @@ describe('what is linted', () => {
     ['a pod in a ConfigMap', stringify(named('ConfigMap', { data: { pod: stringify(named('Pod', { spec })) } }))],
     ['a schema', 'kind: CustomResourceDefinition\nspec: { podTemplate: { spec: { containers: { type: array } } } }'],
     ['an alias to itself', 'kind: Pod\nspec: &a { containers: [*a], self: *a, <<: *a }'],
-    ['an alias to nothing', 'kind: Pod\nspec: { containers: [{ livenessProbe: *nothing }] }'],
     [
       'odd types',
       'kind: Pod\nspec: { containers: [{ name: [], env: {}, command: x, volumeMounts: [1], livenessProbe: [] }] }',
@@ -493,6 +492,14 @@ describe('the command', () => {
       'alert: |\n  {{ $labels.pod }} is down\n---\na: b: c\n',
       /^\S+:4:4: Nested mappings are not allowed in compact mappings\n$/,
     ],
+    [
+      'an alias without an anchor',
+      'kind: Pod\nspec: { containers: [{ livenessProbe: *a, x: &a b }] }\n',
+      /^\S+:2:39: no anchor &a before the alias \*a\n$/,
+    ],
+    ['an anchor of another document', 'a: &a b\n---\na: *a\n', /^\S+:3:4: no anchor &a before the alias \*a\n$/],
+    ['a glob without quotes', 'args: [*.log]\n', /^\S+:1:8: no anchor &\.log before the alias \*\.log\n$/],
+    ['a template with an alias', 'a: *a\nb: {{ .Values.b }}\n', /^\S+:2:4: a Helm template; render it first: /],
     ['a helper', '{{- define "a" -}}\na: b\n{{- end }}\n', /^\S+:1:1: a Helm template; render it first: /],
   ])('%s gets one line, exit 2', async (_, text, line) => {
     const [broken, good] = [file(text, 'x.yaml'), file(bad)];

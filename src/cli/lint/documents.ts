@@ -40,9 +40,12 @@ export function read(text: string): Source {
   const options = { version: '1.1', uniqueKeys: false, prettyErrors: false, lineCounter } as const;
   const documents = [...parseAllDocuments(text, options)];
   const error = documents.flatMap((document) => document.errors)[0];
-  const isTemplate = documents.map(lookThrough).includes(true);
+  const seen = documents.map(lookThrough);
+  const isTemplate = seen.some((document) => document.isTemplate);
   const found = error ? templateAt(text, error.pos[0]) : isTemplate ? text.indexOf('{{') : -1;
-  const fault = error && { at: error.pos[0], message: error.message.split('\n', 1)[0] ?? '' };
+  const fault = error
+    ? { at: error.pos[0], message: error.message.split('\n', 1)[0] ?? '' }
+    : seen.flatMap(({ lost }) => lost)[0];
   return {
     documents: documents.map((document) => new Value(document.contents, 0, document)),
     obstacle: found < 0 ? fault : { at: found, message: RENDER_FIRST },
@@ -69,9 +72,13 @@ function templateAt(text: string, error: number): number {
 /** What each alias stands for. Not by `Alias.resolve`, which walks through the whole document each time. */
 const TARGETS = new WeakMap<Alias, unknown>();
 
-/** Notes the targets of its aliases, and whether it is a template: to YAML, `{{ .Values.x }}` is a map whose key is a map. */
-function lookThrough(document: Document.Parsed): boolean {
+/**
+ * Notes the targets of its aliases, those without one, and whether it is a template: to YAML, `{{ .Values.x }}` is a map
+ * whose key is a map.
+ */
+function lookThrough(document: Document.Parsed): { isTemplate: boolean; lost: Obstacle[] } {
   let isTemplate = false;
+  const lost: Obstacle[] = [];
   const anchors = new Map<string, unknown>();
   visit(document, {
     Pair: (_, { key }) => {
@@ -81,10 +88,13 @@ function lookThrough(document: Document.Parsed): boolean {
       if (node.anchor !== undefined) anchors.set(node.anchor, node);
     },
     Alias: (_, alias) => {
-      TARGETS.set(alias, anchors.get(alias.source));
+      const { source: name, range } = alias;
+      if (!anchors.has(name))
+        lost.push({ at: range?.[0] ?? 0, message: `no anchor &${name} before the alias *${name}` });
+      TARGETS.set(alias, anchors.get(name));
     },
   });
-  return isTemplate;
+  return { isTemplate, lost };
 }
 
 /** A part of a document and its position. A missing part has the position of the part that should hold it. */
