@@ -848,11 +848,35 @@ describe('a rule', () => {
         liveness(shell('[ -e /tmp/healthy ] || exit 1')),
         liveness(shell('[[ -s "/tmp/healthy" ]]')),
         liveness('["timeout", "5", "cat", "/tmp/healthy"]'),
+        liveness('["ls", "/tmp/healthy"]'),
+        liveness('["/bin/ls", "-l", "-a", "/app/.alive"]'),
+        liveness('["stat", "/tmp/healthy"]'),
+        liveness('["stat", "-c", "%Y", "/tmp/healthy"]'),
+        liveness('["head", "-n", "1", "/app/health"]'),
+        liveness('["head", "-c1", "/app/health"]'),
+        liveness('["grep", "-q", "it is up", "/app/health"]'),
+        liveness(shell('grep -qi ok /app/health >/dev/null && head -n 2 /run/app.pid')),
+        liveness(shell('if [ -f /tmp/healthy ]; then exit 0; else exit 1; fi')),
         liveness(shell('exec gosu app cat /tmp/healthy')),
       ],
       good: [
         liveness(shell('cat /tmp/healthy | grep -q ok')),
         liveness(shell('[ -f /tmp/healthy ] && redis-cli ping')),
+        liveness(shell('[ -f /tmp/wedged ] && exit 1; exit 0')),
+        liveness(shell('if [ -f /tmp/wedged ]; then exit 1; fi')),
+        liveness(shell('! test -f /tmp/wedged')),
+        liveness('["ls", "/mnt/nfs"]'), // hangs with its server
+        liveness('["stat", "/tmp/share"]', 'volumeMounts: [{ name: claim, mountPath: /tmp/share }]'),
+        liveness('["ls", "/tmp/"]'),
+        liveness('["ls"]'),
+        liveness('["stat", "-f", "/tmp/healthy"]'),
+        liveness('["cat", "/tmp/healthy", "/tmp/another"]'),
+        liveness('["grep", "-v", "wedged", "/tmp/state"]'),
+        liveness('["grep", "-r", "ok"]'),
+        liveness('["grep", "-q", "rw", "/proc/mounts"]'),
+        liveness(shell('ls /tmp/*.pid | grep -q .')),
+        liveness(shell('stat -c %Y /tmp/healthy | check-age')),
+        liveness(shell('head -n 1 "$STATE_FILE"')),
         liveness('["cat", "/proc/mounts"]'),
         'readinessProbe: { exec: { command: ["cat", "/tmp/healthy"] } }',
       ],
@@ -1041,13 +1065,17 @@ describe('a rule', () => {
     },
   };
 
-  test.each([['[ -f /x/alive ]'], ['[[ -f /x/alive ]]'], ['test -f /x/alive'], ['cat /x/alive']])(
-    'names the file that %s asks for',
-    (script) => {
-      const [{ message } = { message: '' }] = findingsIn(podWith(liveness(shell(script))));
-      expect(message).toContain("only asks whether '/x/alive' is there");
-    },
-  );
+  test.each([
+    ['[ -f /x/alive ]', "whether '/x/alive' is there"],
+    ['[[ -f /x/alive ]]', "whether '/x/alive' is there"],
+    ['test -f /x/alive', "whether '/x/alive' is there"],
+    ['cat /x/alive', "whether '/x/alive' is there"],
+    ['stat -c %Y /x/alive', "whether '/x/alive' is there"],
+    ['grep -q ok /x/alive', "what is in '/x/alive'"],
+  ])('names the file that %s asks for', (script, question) => {
+    const [{ message } = { message: '' }] = findingsIn(podWith(liveness(shell(script))));
+    expect(message).toContain(`only asks ${question}:`);
+  });
 
   test('has cases of both kinds', () => {
     expect(Object.keys(CASES)).toEqual(RULES.map(({ id }) => id));

@@ -19,6 +19,8 @@ export interface Step {
   readonly joint: '' | ';' | '|' | '&&' | '||';
   /** Whether it stands behind `if` or `while`, so that its exit code counts. */
   readonly isCondition: boolean;
+  /** Whether `!` stands before it. */
+  readonly isNegated: boolean;
   /** Whether its output goes to a file that may be looked at later. */
   readonly isSaved: boolean;
 }
@@ -70,6 +72,16 @@ export class CommandLine {
     const text = scriptIn(program.words);
     this.script = text === undefined ? undefined : parseScript(text);
     this.programs = this.script ? programsOf(this.script, program.assigned) : [program];
+  }
+
+  /** What the shell runs step by step; without a shell, the program. */
+  get steps(): readonly Step[] {
+    return (
+      this.script?.steps ??
+      this.programs.map(({ words }) => {
+        return { words, program: words, joint: '', isCondition: false, isNegated: false, isSaved: false };
+      })
+    );
   }
 
   /** The programs that are Node, or start it. */
@@ -195,7 +207,7 @@ function scan(
   let word: string | undefined;
   let joint: Step['joint'] = '';
   let isTarget = false; // the next word is a redirection's
-  let [isCondition, isSaved] = [false, false];
+  let [isCondition, isNegated, isSaved] = [false, false, false];
   let hasBackground = false;
   let isPattern = false; // of `case`, up to its bracket
   let documents: (readonly [isIndented: boolean, delimiter: string])[] = []; // begin on the next line
@@ -209,6 +221,7 @@ function scan(
     else if (words.length > 0 || !KEYWORDS.includes(word)) words.push(word);
     else {
       isCondition ||= /^(?:if|elif|while|until)$/.test(word);
+      isNegated ||= word === '!';
       isPattern = word === 'case' || (isPattern && word !== 'esac');
     }
     isTarget = false;
@@ -220,9 +233,11 @@ function scan(
   };
   const endStep = (next: Step['joint']): void => {
     endWord();
-    if (words.length > 0) steps.push({ words, program: unwrap(words, new Map()).words, joint, isCondition, isSaved });
-    joint = words.length > 0 || joint === '' ? next : joint;
-    if (words.length > 0) [words, isCondition, isSaved] = [[], false, false];
+    if (words.length > 0) {
+      steps.push({ words, program: unwrap(words, new Map()).words, joint, isCondition, isNegated, isSaved });
+      [words, isCondition, isNegated, isSaved] = [[], false, false, false];
+      joint = next;
+    } else if (joint === '') joint = next;
   };
   const enter = (inside: number): Script => {
     const { script, end } = scan(text, inside, 'nested', functions);

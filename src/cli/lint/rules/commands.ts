@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import type { ProbeKind } from '../../../kubelet';
 import { RULE } from '../../manifest/numbers';
 import { AGENTS, external, hasChildren, type CommandLine, type Script, type Step } from '../command-line';
-import { variableOf } from '../pods';
+import { variableOf, type Container } from '../pods';
 import { commandOf, perProbe, type Rule } from '../rule';
 
 /** Words that only a shell knows. */
@@ -101,15 +101,7 @@ export const failsOpen: Rule = {
   check: perProbe(({ command }) => command && whyItFailsOpen(command)),
 };
 
-function whyItFailsOpen({ script, words, programs }: CommandLine): string | undefined {
-  const direct = programs.map(({ words }): Step => ({
-    words,
-    program: words,
-    joint: '',
-    isCondition: false,
-    isSaved: false,
-  }));
-  const steps = script?.steps ?? direct;
+function whyItFailsOpen({ script, words, steps }: CommandLine): string | undefined {
   const untested = steps.some((step, at) => {
     const isFind = basename(step.program[0] ?? '') === 'find' && step.program.some((word) => FIND_TIMES.test(word));
     if (!isFind || step.isSaved || step.program.some((word) => FIND_ACTIONS.test(word))) return false;
@@ -153,21 +145,39 @@ export const staleFile: Rule = {
   id: 'stale-file-passes',
   severity: 'warning',
   describe: 'The liveness probe asks only whether a file is there, and a hung service does not remove it',
-  check: perProbe(({ kind, command }) => {
+  check: perProbe(({ kind, command, container }) => {
     if (kind !== 'liveness' || command === undefined) return undefined;
-    const steps = command.script?.steps.map(({ program }) => program) ?? command.programs.map(({ words }) => words);
-    const checks = steps.filter((words) => !/^(?:exit|echo|set|true|false|:)$/.test(words[0] ?? ''));
-    if (checks.length === 0 || !checks.every(asksPresence)) return undefined;
-    return `only asks whether '${checks[0]?.findLast((word) => !/^\]{1,2}$/.test(word)) ?? ''}' is there: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
+    const { steps } = command;
+    const checks = steps.filter(({ program: [first = ''] }) => !/^(?:exit|echo|set|true|false|:)$/.test(first));
+    const files = checks.map(({ program }) => fileAsked(program, container));
+    const [file] = files;
+    if (file === undefined || files.includes(undefined)) return undefined;
+    // A file that must not be there is no heartbeat.
+    if (steps.some((step, at) => step.isNegated || isFailure(step, steps[at + 1]))) return undefined;
+    const isGrep = checks.some(({ program: [first = ''] }) => first.endsWith('grep'));
+    const question = isGrep ? `what is in '${file}'` : `whether '${file}' is there`;
+    return `only asks ${question}: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
   }),
 };
 
-function asksPresence(words: readonly string[]): boolean {
-  const [program = '', option = '', path = ''] = words;
-  if (basename(program) === 'cat') return words.length === 2 && !/^\/(?:proc|dev|sys)\//.test(option);
-  const isTest =
-    ['test', '[', '[['].includes(basename(program)) && words.length === (basename(program) === 'test' ? 3 : 4);
-  return isTest && /^-[efrs]$/.test(option) && !/^\/(?:proc|dev|sys)\/|\$/.test(path);
+/** Whether the success of this step ends the script with an error. */
+function isFailure(step: Step, next: Step | undefined): boolean {
+  return (step.isCondition || next?.joint === '&&') && /^exit [1-9]/.test(next?.program.join(' ') ?? '');
+}
+
+/** Commands, one word a line, that succeed if a file is there, or has some content. */
+const ASKS_FILE =
+  /^(?:(?:test|\[\[?)\n-[efrs]|cat|head(?:\n-\d+|\n-[cn]\n?\d+)?|ls(?:\n-\w+)*|stat(?:\n-[Lt]|\n-c\n?.+|\n--(?:format|printf)=.+)*|[ef]?grep(?:\n-[EFchiqswx]+)*\n[^-\n].*)\n([^-\n].*?)(?:\n\]\]?)?$/;
+
+function fileAsked([program = '', ...words]: readonly string[], { value }: Container): string | undefined {
+  const name = basename(program);
+  const [, file] = ASKS_FILE.exec([name, ...words].join('\n')) ?? [];
+  if (file === undefined || /^\/(?:proc|dev|sys)\/|\$/.test(file)) return undefined;
+  // To look at a folder can be right: the mount of a dead server hangs or fails.
+  const isMount = value.get('volumeMounts').items.some((mount) => mount.get('mountPath').text === file);
+  const isFolder =
+    isMount || !/\.\w+$|^\/(?:tmp|run|var\/run)\/.*[^/]$|(?:alive|live|healthy?|ready|heartbeat)$/.test(file);
+  return isFolder && (name === 'ls' || name === 'stat') ? undefined : file;
 }
 
 const READS_TIME = /\bstat\b[^|;]*(?:%[YXZyW]|%m)|\bdate\b[^|;)]*\s-r\b|\bmtime|getmtime|\$\(\s*(?:cat|<)/;
