@@ -45,7 +45,7 @@ export function assertReplaceable(path: string, rule: Rule): void {
   });
   if (found.kind === 'missing') return;
   if (found.kind !== 'existing') throw new Refusal(`the existing file is left alone: ${found.detail}`);
-  if (!rule.takes(found)) throw new Refusal(refusal(found, rule));
+  if (!rule.accepts(found)) throw new Refusal(refusal(found, rule));
 }
 
 /** @throws Refusal if a process must not replace the files of this directory. */

@@ -221,7 +221,7 @@ function readNumber(
   name: string,
   again: MayReadAgain,
   parse: (text: string) => number | undefined,
-  otherwise: string,
+  detail: string,
 ): FoundNumber | Obstacle {
   if (directory === '') return obstacle('missing', 'no such file');
   for (let reads = 1; ; reads++) {
@@ -230,7 +230,7 @@ function readNumber(
     if (reading.kind !== 'line') return obstacle(reading.kind, reading.detail);
     const value = reading.more ? undefined : parse(reading.line);
     if (value !== undefined) return { value };
-    if (reading.line !== '' || reading.more || !again(reads)) return obstacle('malformed', otherwise);
+    if (reading.line !== '' || reading.more || !again(reads)) return obstacle('malformed', detail);
   }
 }
 
@@ -318,8 +318,8 @@ function findWriter(
   const found = presence(pid, record?.start);
   if (found.state === 'gone') return { gone: found.detail + (isElsewhere(record, boot, found.start) ? ELSEWHERE : '') };
   // For a process that we cannot see, a fresh beat is evidence enough; a pid alone is not.
-  const isVouchedFor = evidence.pid === undefined || limit !== Infinity;
-  if (found.state === 'unknown' && !isVouchedFor) return { gone: `process ${pid} has ended or is hidden` };
+  const beatDecides = evidence.pid === undefined || limit !== Infinity;
+  if (found.state === 'unknown' && !beatDecides) return { gone: `process ${pid} has ended or is hidden` };
   return { isCertain: found.state === 'present' && record?.start !== undefined };
 }
 

@@ -97,21 +97,21 @@ interface Answer {
 }
 
 /** Prints the answer and exits. Adds last words if they are asked for and the loop does not turn. */
-function speak({ verdicts, reader, lastWords }: Answer): void {
-  const plain = (): never => conclude(() => verdicts);
+function printAnswer({ verdicts, reader, lastWords }: Answer): void {
+  const withoutLastWords = (): never => conclude(() => verdicts);
   const dead = verdicts.find((verdict) => !verdict.alive);
   if (!lastWords || (dead?.reason !== 'stale' && dead?.reason !== 'overdue') || reader.otherPidNamespace)
-    return plain();
+    return withoutLastWords();
   // If anything goes wrong, it answers without last words.
-  process.on('uncaughtException', plain);
-  setTimeout(plain, LAST_WORDS - performance.now());
+  process.on('uncaughtException', withoutLastWords);
+  setTimeout(withoutLastWords, LAST_WORDS - performance.now());
   void import('./stack.js')
     .then(({ withLastWords }) => withLastWords(examine(dead.path, reader)))
-    .then((said) => conclude(() => verdicts.map((verdict) => (verdict === dead ? said : verdict))));
+    .then((explained) => conclude(() => verdicts.map((verdict) => (verdict === dead ? explained : verdict))));
 }
 
 try {
-  speak(patiently(ask));
+  printAnswer(patiently(ask));
 } catch (error) {
   conclude(() => {
     throw error as Error;

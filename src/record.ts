@@ -173,21 +173,21 @@ export function parse(line: string): Parsed {
   }
   const fields: Record<string, unknown> = {};
   for (const [at, name] of NAMES.entries()) fields[name] = fieldOf(name).shape.read(texts[at] ?? '');
-  const later = texts.slice(NAMES.length, -1).map(ANY.read);
+  const later = texts.slice(NAMES.length, -1).map(LATER_FIELD.read);
   const record = fields as unknown as HeartbeatRecord;
   const shaped =
     texts.length > NAMES.length &&
     !Object.values(fields).includes(WRONG) &&
     (record.kind === 'own' || record.limit !== Infinity);
   if (!shaped || later.includes(WRONG)) return malformed('a field of the record is wrong', true);
-  if (texts.at(-1) !== String(checksum(record, (later as (number | undefined)[]).flatMap(ANY.numbers)))) {
+  if (texts.at(-1) !== String(checksum(record, (later as (number | undefined)[]).flatMap(LATER_FIELD.numbers)))) {
     return malformed('the checksum of the record is wrong', true);
   }
   return { kind: 'record', record };
 }
 
 /** A field that a later version of the format may add before the checksum. */
-const ANY = orNone(whole(0), undefined);
+const LATER_FIELD = orNone(whole(0), undefined);
 
 function malformed(detail: string, torn = false): Parsed {
   return { kind: 'malformed', torn, detail };

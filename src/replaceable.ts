@@ -14,14 +14,14 @@ export interface Existing {
 export interface Rule {
   /** What may be replaced, for the error message. */
   readonly expected: string;
-  readonly takes: (found: Existing) => boolean;
+  readonly accepts: (found: Existing) => boolean;
   /** Whether other users' files are protected too. Not for a service: such a file could keep it from starting. */
   readonly protectsOthers: boolean;
 }
 
 export const FIRST_BEAT: Rule = {
   expected: 'a heartbeat, seconds since the epoch, an empty file or none',
-  takes: (found) => isBlank(found, LONGEST_LINE) || isHeartbeat(found) || epochIn(found) !== undefined,
+  accepts: (found) => isBlank(found, LONGEST_LINE) || isHeartbeat(found) || epochIn(found) !== undefined,
   protectsOthers: false,
 };
 
@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000;
 export function touchAt(now: number): Rule {
   return {
     ...FIRST_BEAT,
-    takes: (found) => {
+    accepts: (found) => {
       const epoch = epochIn(found);
       if (epoch !== undefined) return epoch > now - 3650 * DAY_MS && epoch < now + DAY_MS;
       return isBlank(found, RECORD_SIZE) || isHeartbeat(found);
@@ -43,7 +43,7 @@ export function touchAt(now: number): Rule {
 /** For a process directory's pid and error. Other writers may leave a word there, but not a page of text. */
 export const NUMBER: Rule = {
   expected: 'a number or one short line',
-  takes: (found) => isBlank(found, LONGEST_LINE) || (found.size <= RECORD_SIZE && !found.text.trim().includes('\n')),
+  accepts: (found) => isBlank(found, LONGEST_LINE) || (found.size <= RECORD_SIZE && !found.text.trim().includes('\n')),
   protectsOthers: false,
 };
 

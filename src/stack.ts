@@ -47,12 +47,12 @@ export async function withLastWords({ verdict, record }: Examined): Promise<Verd
     .map(({ name, file, line }) => printable(`${name} (${basename(file)}:${line})`));
   const path = Math.min(printable(verdict.path).length, PATH_ROOM);
   const room = LONGEST_LINE - `dead: ${verdict.reason}: ${verdict.detail}, at `.length - path;
-  let said = words.shift() ?? '';
-  if (said === '' || said.length > room) return verdict;
+  let text = words.shift() ?? '';
+  if (text === '' || text.length > room) return verdict;
   for (const word of words)
-    if (said.length + word.length + 3 <= room) said += ` < ${word}`;
+    if (text.length + word.length + 3 <= room) text += ` < ${word}`;
     else break;
-  return { ...verdict, detail: `${verdict.detail}, at ${said}` };
+  return { ...verdict, detail: `${verdict.detail}, at ${text}` };
 }
 
 /**

@@ -46,7 +46,7 @@ Runs the probe five times, and leaves one child behind to see whether it is reap
 Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
       ),
   handler: async (args, { stdout, clock }) => {
-    const giveBack = offerItself();
+    const restore = preferToBeKilled();
     try {
       const { probe, paths } = await subjectOf(args);
       const ofHeartbeats = { ...args, _: ['doctor', ...paths], '--': [] };
@@ -65,7 +65,7 @@ Exit codes: 0 no error (there may be warnings), 1 an error, 2 could not ask.`,
       );
       return isWell ? 0 : 1;
     } finally {
-      giveBack();
+      restore();
     }
   },
 };
@@ -141,7 +141,7 @@ function shipped(): string[] {
 }
 
 /** Asks the kernel to kill this process before the service if memory runs out. Returns a function that undoes this. */
-function offerItself(): () => void {
+function preferToBeKilled(): () => void {
   const file = '/proc/self/oom_score_adj';
   const before = read(file);
   const set = (value: string): void => {

@@ -8,7 +8,7 @@ import { printable } from '../verdict';
 import { flag, givenLimit, limitOf, UsageError, value, wordsOf, type Command } from './command';
 import type { Context } from './context';
 import { CommandDirectory } from './run/command-directory';
-import { Guard, type Guarding } from './run/watchdog';
+import { Guard, type GuardOptions } from './run/watchdog';
 
 /** The exit codes of `env`, `timeout` and shells for failures that are not the command's own. */
 const KILLED = 124;
@@ -51,7 +51,7 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 124 
     if (afterDashes.length === 0 || before.length > 0) {
       throw new UsageError(`expected -- COMMAND... after the options; got ${before[0] ?? 'none'}`);
     }
-    if (args['kill-dead'] === true) return runGuarded(guardingOf(args, context.clock), afterDashes, context);
+    if (args['kill-dead'] === true) return runGuarded(guardOptionsOf(args, context.clock), afterDashes, context);
     for (const option of ['path', 'startup', 'grace']) {
       if (args[option] !== undefined) throw new UsageError(`--${option} expected --kill-dead beside it`);
     }
@@ -63,7 +63,7 @@ Exit codes: the command's, or 128 + the number of the signal that ended it; 124 
   },
 };
 
-function guardingOf(args: Arguments, clock: Clock): Guarding {
+function guardOptionsOf(args: Arguments, clock: Clock): GuardOptions {
   const path = (args.path as string | undefined) ?? TIMESTAMP_PATH;
   if (path === '') throw new UsageError("--path expected a path; got ''");
   return {
@@ -113,12 +113,12 @@ async function runIn(directory: CommandDirectory, command: readonly string[], co
 }
 
 /** Ends the command when its own heartbeat is dead. */
-async function runGuarded(guarding: Guarding, command: readonly string[], context: Context): Promise<number> {
+async function runGuarded(options: GuardOptions, command: readonly string[], context: Context): Promise<number> {
   let guard: Guard | undefined;
-  const begun = guarding.reader.clock.monotonic();
+  const begun = options.reader.clock.monotonic();
   const code = await execute(command, context, {
     started: (child) => {
-      guard = new Guard(child, guarding, begun, (message) => {
+      guard = new Guard(child, options, begun, (message) => {
         complain(context, message);
       });
     },

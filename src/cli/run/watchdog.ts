@@ -42,7 +42,7 @@ export class Watchdog {
   }
 }
 
-export interface Guarding {
+export interface GuardOptions {
   /** The heartbeat that the command beats. */
   readonly path: string;
   readonly reader: Reader;
@@ -60,12 +60,12 @@ export class Guard {
 
   constructor(
     private readonly child: ChildProcess,
-    private readonly guarding: Guarding,
+    private readonly options: GuardOptions,
     /** By the monotonic clock, just before the start of the command. */
     private readonly begun: number,
     private readonly say: (message: string) => void,
   ) {
-    this.#watchdog = new Watchdog(guarding.startup);
+    this.#watchdog = new Watchdog(options.startup);
     this.#wait();
   }
 
@@ -80,7 +80,7 @@ export class Guard {
   }
 
   #look(): void {
-    const { path, reader, grace } = this.guarding;
+    const { path, reader, grace } = this.options;
     const verdict = patiently(() => judge(path, reader));
     const reason = this.#watchdog.look(verdict, reader.clock.monotonic() - this.begun);
     if (reason === undefined) {
