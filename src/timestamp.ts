@@ -101,7 +101,7 @@ export abstract class Timestamp {
 
   /** @internal The name in Python's k8s-liveness, for users of JavaScript. TypeScript reports the wrong name itself. */
   static byref(): never {
-    throw new LivenessError('ERR_ARGUMENT', `${this.name}.byref is byRef here`);
+    throw new LivenessError('ERR_ARGUMENT', `${this.name}.byref is called byRef here`);
   }
 
   /**

@@ -513,7 +513,7 @@ describeIf(canMount, 'root, to mount')('under another /proc', () => {
   test.each(
     rows(
       {
-        name: 'hidepid: a pid alone does not vouch for what cannot be seen',
+        name: 'hidepid: a pid alone is not enough if its process cannot be seen',
         expect: 'gone',
         says: ' has ended or is hidden (',
         within: hidden,

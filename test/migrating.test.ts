@@ -153,7 +153,7 @@ describeIf(PYTHON !== undefined, 'python3 (apt-get install python3)')("from Pyth
       const { byref } = TwoMinutes as unknown as { byref: () => unknown };
       expect(thrown(() => byref.call(TwoMinutes))).toMatchObject({
         code: 'ERR_ARGUMENT',
-        message: 'TwoMinutes.byref is byRef here',
+        message: 'TwoMinutes.byref is called byRef here',
       });
     },
     '`value`': () => {

@@ -12,8 +12,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The source packages of wherever this machine's packages come from. Apt's state is in a folder of our own,
-# so the machine's stays as it is.
+# The source packages of the archive that this machine uses. Apt's state is in a folder of our own, so the machine's
+# state does not change.
 mkdir -p "$work/sources" "$work/state/lists/partial" "$work/cache/archives/partial" "$work/source" "$work/go/src/k8s.io"
 for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
   [ ! -f "$file" ] || sed -n 's/^deb /deb-src /p' "$file" >"$work/sources/$(basename "$file")"

@@ -283,7 +283,7 @@ describeIf(missing() === '', missing())('under a real kubelet', () => {
     },
   );
 
-  test.concurrent('what an earlier container left neither vouches nor kills', async () => {
+  test.concurrent('the heartbeat of an earlier container is no beat of this one, and restarts nothing', async () => {
     const made = await make('leftover', 10, ['--startup', '30s'], ['exit=8', 'second=22']);
     await within(made, async (node, name) => {
       const start = (await said(node, name, 'start', 1)).at;
@@ -411,7 +411,7 @@ describeIf(missing() === '', missing())('under a real kubelet', () => {
     await within(made, async (node, name) => {
       const container = await node.container(name);
       await said(node, name, 'first beat');
-      // A kubelet limits the pids of all pods at once; so this pod's limit is written behind its back.
+      // A kubelet limits the pids of all pods at once, so the test writes the limit of this pod itself.
       container.write('pids/pids.max', Number(container.read('pids/pids.current')) + threads);
       await sleep(60_000);
       expect(await restarts(node, name)).toBe(0);
@@ -474,7 +474,7 @@ describeIf(missing() === '', missing())('under a real kubelet', () => {
   ])('a graceful deletion is not cut short: %s', async (kind, behaviour) => {
     const made = await make(`deleted-${kind}`, 4, [], [...behaviour, 'drain=14']);
     const { pod, worker } = made;
-    pod.metadata = { ...pod.metadata, uid: `deleted-${kind}` }; // a static pod is deleted so
+    pod.metadata = { ...pod.metadata, uid: `deleted-${kind}` }; // this deletes a static pod
     if (kind === 'prestop') worker.lifecycle = { preStop: { exec: { command: ['sleep', '12'] } } };
     await within(made, async (node, name) => {
       await said(node, name, 'first beat');

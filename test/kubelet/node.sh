@@ -1,7 +1,7 @@
 #!/bin/sh
 # A Kubernetes node without an API server: containerd and a kubelet in namespaces of their own.
-# node.sh FOLDER CGROUP KUBELET. It runs until its input closes, so at the latest when its parent ends, or until SIGTERM;
-# then everything that it started ends, and what outlives the namespaces is removed: the cgroups and the folder.
+# node.sh FOLDER CGROUP KUBELET. It runs until SIGTERM, or until its input closes, at the latest when its parent ends. Then
+# everything that it started ends, and it removes the cgroups and the folder, which outlive the namespaces.
 set -u
 folder=$1 cgroup=$2 kubelet=$3
 
@@ -64,7 +64,7 @@ for controller in /sys/fs/cgroup/*/; do
     [ ! -f "$group/cpuset.cpus" ] || cat "$controller/cpuset.cpus" >"$group/cpuset.cpus"
     [ ! -f "$group/cpuset.mems" ] || cat "$controller/cpuset.mems" >"$group/cpuset.mems"
   done
-  # As much as ten processes of this machine: what else it does must not starve the node.
+  # As much CPU as ten processes of this machine, so that the machine's other work does not starve the node.
   [ ! -f "$controller$cgroup/cpu.shares" ] || echo 10240 >"$controller$cgroup/cpu.shares"
   echo 0 >"$controller$cgroup/node/cgroup.procs" # what a probe costs the node is counted there
 done
@@ -113,7 +113,7 @@ authentication: { anonymous: { enabled: true }, webhook: { enabled: false } }
 authorization: { mode: AlwaysAllow }
 CONF
 
-# A closed standard input is the end of them all: they have the first process of this PID namespace as their parent.
+# When our standard input closes, all of these end, because their parent is the first process of this PID namespace.
 containerd --config containerd.toml >containerd.log 2>&1 </dev/null &
 until ctr --address /run/containerd.sock version >/dev/null 2>&1; do
   kill -0 $! || exit 1

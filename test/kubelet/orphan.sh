@@ -1,4 +1,4 @@
 #!/bin/sh
-# A probe as one must not be: it leaves a child behind, which nobody reaps if PID 1 does not.
+# A bad probe: it leaves a child behind, which stays a zombie if PID 1 does not reap it.
 sleep 0.01 &
 echo 'alive: I think'

@@ -6,7 +6,7 @@ const { dirname } = require('node:path');
 const { probe, Timestamp } = require('k8s-liveness');
 
 class Service extends Timestamp {
-  maximumAge = { seconds: 20 }; // a heartbeat's own limit goes before
+  maximumAge = { seconds: 20 }; // the default limit of service.js
 }
 
 if (existsSync(`${dirname(process.env.LIVENESS_PATH)}/hang`)) setInterval(() => {}, 1e6);

@@ -82,7 +82,7 @@ function shareFinding(
 ): Finding {
   if (!share || Number.isNaN(share.left)) return ok(about, 'no limit is seen from here');
   const found = `${words(Math.max(share.leftWithoutUs, 0))} left of ${words(share.limit)}; the probe needs ${words(need)}`;
-  const advice = `raise the limit: leave ${words(need)} beside the service's peak, or take liveness.sh, which needs least`;
+  const advice = `raise the limit: leave ${words(need)} beside the service's peak, or use liveness.sh, which needs least`;
   if (share.leftWithoutUs < need) return error(about, found, advice);
   return share.leftWithoutUs < 2 * need ? warning(about, found, advice) : ok(about, found);
 }

@@ -24,18 +24,18 @@ export function procFindings(clock: Clock, read: Read): Finding[] {
     const begun = uptime - process.uptime() * 1000;
     if (start !== undefined && Math.abs(begun - start * 10) > DISAGREEMENT) {
       const found = `/proc/uptime is ${seconds(begun - start * 10)} off from the start times of processes, as with lxcfs`;
-      const advice = 'probe from the container that beats; from another one only by --other-pid-namespace';
+      const advice = 'probe from the container that beats; from another one only with --other-pid-namespace';
       findings.push(warning('clock', found, advice));
     }
     const boot = Number(/^btime (\d+)$/m.exec(read('/proc/stat') ?? '')?.[1]) * 1000;
     const off = boot + uptime - clock.wall();
     if (Math.abs(off) > DISAGREEMENT) {
-      const found = `the wall clock is ${seconds(off)} off from the kernel's, by which liveness.sh judges without an uptime`;
+      const found = `the wall clock is ${seconds(off)} off from the kernel's, which liveness.sh uses if it cannot read the uptime`;
       findings.push(warning('clock', found, 'set the clock; in a test, fake both'));
     }
   }
   if (clock.bootId() === undefined) {
-    const advice = 'verdicts go by the wall clock here, as in gVisor: allow failureThreshold 2 at least';
+    const advice = 'verdicts use the wall clock here, as in gVisor: set failureThreshold to 2 or more';
     findings.push(warning('clock', 'the boot id cannot be read', advice));
   }
   if (findings.length === 0) findings.push(ok('clock', '/proc/uptime, the boot id and the wall clock agree'));
@@ -46,7 +46,7 @@ export function procFindings(clock: Clock, read: Read): Finding[] {
   }
   const owner = ownerOf('/proc/1');
   if (process.getuid?.() === 0 && owner !== undefined && owner !== 0) {
-    const advice = 'ask as that user: what root may read, the probe may not';
+    const advice = 'run doctor as that user: perhaps the probe may not read what root may read';
     findings.push(warning('user', `this is root, and PID 1 is user ${owner}`, advice));
   }
   return findings;
@@ -117,7 +117,7 @@ function statOf(pid: number, read: Read): { state: string; parent: number } | un
 
 /** @param left how many processes the probe has left behind in its runs. */
 export function reaperFinding(reaper: Reaper | undefined, left: number, runs: number, zombies: number): Finding {
-  if (!reaper) return ok('reaping', 'not tried: it takes a shell and /proc');
+  if (!reaper) return ok('reaping', 'not tried: this needs a shell and /proc');
   const { pid, name, reaps } = reaper;
   const who = `PID ${pid} (${name}) ${reaps ? 'reaps' : 'does not reap'}`;
   const init = 'give the container an init: tini, or shareProcessNamespace';

@@ -58,7 +58,7 @@ export function probeFindings(
 }
 
 function neverStarts(found: string): Finding {
-  const advice = 'the kubelet throws this result away and never restarts: name a program that the image has';
+  const advice = 'the kubelet ignores this result and never restarts: name a program that the image has';
   return error('start', printable(found), advice);
 }
 
@@ -91,7 +91,7 @@ function startObstacle({ command: [program = ''], env, cwd }: Probe): string | u
   const found = folders
     .map((folder) => resolve(cwd ?? '.', folder, program))
     .find((path) => mayAccess(path, constants.X_OK));
-  if (found === undefined) return `no such command that may be executed: ${program}`;
+  if (found === undefined) return `no executable of this name: ${program}`;
   const start = Buffer.alloc(4);
   try {
     const file = openSync(found, 'r');
@@ -140,7 +140,7 @@ export function time(
   const found = `${parts.join('')}; timeoutSeconds ${formatLimit(timeout)}`;
   const advice = [
     ...(timeout < 5000 ? ['set timeoutSeconds: 5'] : []),
-    ...(isNode(command) ? ['take liveness.sh, which needs a tenth of the CPU'] : []),
+    ...(isNode(command) ? ['use liveness.sh, which needs a tenth of the CPU'] : []),
     ...(limit === undefined ? [] : ['raise the CPU limit, or remove it and state a request']),
   ];
   const words = advice.length > 0 ? advice.join('; or ') : 'raise timeoutSeconds, at most to periodSeconds';

@@ -1,10 +1,10 @@
-// Renders a Helm chart's templates with what helm is made of (text/template and Sprig), where no
-// helm is to be had:
+// Renders a Helm chart's templates without helm, but with the same libraries, text/template and
+// Sprig:
 //
 //	render CHART RELEASE [NAMESPACE] <values.yaml
 //
-// The values on stdin (YAML or JSON, may be empty) are laid over the chart's own as `helm -f` does.
-// See ../chart.test.ts for what of helm this leaves out.
+// The values on stdin (YAML or JSON, may be empty) replace the chart's own as with `helm -f`.
+// ../chart.test.ts lists what helm does and this does not.
 package main
 
 import (
@@ -96,7 +96,7 @@ func render(chart, release, namespace string, overrides io.Reader) (string, erro
 	return manifest.String(), nil
 }
 
-// functions are Sprig's, less those that helm takes away, plus those that helm adds.
+// functions are Sprig's, without those that helm removes, and with those that helm adds.
 func functions(all *template.Template) template.FuncMap {
 	f := sprig.TxtFuncMap()
 	delete(f, "env")
