@@ -84,7 +84,7 @@ function converted(duration: Duration): number {
 
 const SCALE = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
-/** Formats a limit for {@link parseLimit}: `2m`, `1h30m`, `500ms`; `none` for Infinity. */
+/** Formats a limit so that {@link parseLimit} can read it: `2m`, `1h30m`, `500ms`. Infinity becomes `none`. */
 export function formatLimit(limit: number): string {
   if (limit === Infinity) return 'none';
   let rest = Math.ceil(limit / 10) * 10; // the heartbeat file's resolution

@@ -8,8 +8,8 @@
  * - `ERR_HEARTBEAT_IN_USE`: another living writer beats this file or directory.
  * - `ERR_HEARTBEAT_WRITE`: a first beat, a pid or an error number could not be written, or a file could not be removed.
  * - `ERR_HEALTH_CHECK`: a health check given to `load()` answered false.
- * - `ERR_NOT_LOADED`: `refresh()`, `begin()` or `set()` of a `ProcessTimestamp` was called before `load()` had
- *   succeeded or after `reset()`.
+ * - `ERR_NOT_LOADED`: a `ProcessTimestamp` was asked to write before its `load()` had succeeded or after `reset()`; or
+ *   `reset()` or another `load()` was called while `load()` ran its checks.
  */
 export type ErrorCode =
   | 'ERR_MAXIMUM_AGE'

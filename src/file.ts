@@ -33,7 +33,7 @@ export class Refusal extends Error {}
 export function assertReplaceable(path: string, rule: Rule): void {
   const stat = lstat(path);
   if (!stat) return; // there is no file, or the write will fail
-  const isEndpoint = (stat.isSocket() || stat.isFIFO()) && stat.uid === process.geteuid?.(); // of some service of ours
+  const isEndpoint = (stat.isSocket() || stat.isFIFO()) && stat.uid === process.geteuid?.(); // a service of our user may use it
   if (!rule.protectsOthers && !isOurs(stat) && !isEndpoint) return;
   const found = readRegular(path, (fd, { size }) => {
     const head = Buffer.alloc(LONGEST_LINE);
@@ -188,7 +188,7 @@ function tryUnlink(path: string): void {
   }
 }
 
-/** Fails with EEXIST if there is a file at `path`, so that of two writers that start at once one sees the other. */
+/** Fails with EEXIST if there is a file at `path`: if two writers start at once, one of them notices the other. */
 export function placeNew(temporary: string, path: string): void {
   try {
     linkSync(temporary, path);
@@ -232,7 +232,7 @@ export function write(fd: number, bytes: Buffer): void {
   if (writeSync(fd, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error('only a part was written');
 }
 
-/** Removes the file at `path`, if there is one. If that fails, writes a newline, which no reader takes for a value. */
+/** Removes the file at `path`, if there is one. If that fails, writes a newline, which is malformed to every reader. */
 export function remove(path: string): void {
   try {
     withFolderHeld(path, false, (heldPath, folder) => {

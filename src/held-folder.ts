@@ -51,8 +51,8 @@ function canHold(): boolean {
 }
 
 /**
- * Does something with the file at `path` through its folder, which we hold open. Otherwise another user could replace a
- * folder by a symbolic link after we have checked it.
+ * Calls `act` with a path to the file at `path` through its folder, which we hold open. Otherwise another user could
+ * replace a folder by a symbolic link after we have checked it.
  *
  * @param make whether to make missing folders.
  * @param act is given the file's path through the held folder, and that folder's real path with a slash at its end.

@@ -13,7 +13,7 @@ export interface Reader {
   readonly otherPidNamespace: boolean;
   /** Ignore a process directory's error. */
   readonly ignoreError: boolean;
-  /** Whether to judge the path as a process directory even if it is none. A directory is always judged as one. */
+  /** Whether to judge the path as a process directory even if it is not a directory. A directory is always one. */
   readonly isDirectory: boolean;
   /** The reader's own limit in milliseconds. It overrules the file's, but not that of a step or a task. */
   readonly limit: number | undefined;
@@ -134,7 +134,7 @@ type Beat =
   | { readonly kind: 'plain'; readonly wall: number }
   | { readonly kind: 'record'; readonly record: HeartbeatRecord; readonly work: Work | undefined };
 
-/** What a beat's record says; nothing of a plain file. */
+/** The record of a beat, and the work in hand. A plain file has neither. */
 function recordOf(beat: Beat | undefined): { readonly record?: HeartbeatRecord; readonly work?: Work | undefined } {
   return beat?.kind === 'record' ? beat : {};
 }
@@ -325,7 +325,7 @@ function findWriter(
 
 const ELSEWHERE = '; use --other-pid-namespace for another container';
 
-/** Whether it beat while another process already had its pid here. Then the writer is in another pid namespace. */
+/** Whether the writer beat while another process had its pid here. Then the writer is in another pid namespace. */
 function isElsewhere(
   record: HeartbeatRecord | undefined,
   boot: string | undefined,

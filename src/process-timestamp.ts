@@ -66,7 +66,7 @@ export class ProcessTimestamp extends Timestamp {
    * @param checks functions, objects with a method `health`, or names of modules that export one.
    * @param args what each check is called with.
    * @throws LivenessError `ERR_HEALTH_CHECK` if a check answers false; `ERR_HEARTBEAT_IN_USE` if another living process
-   *   beats in this directory; `ERR_HEARTBEAT_WRITE` if it cannot be written; `ERR_ARGUMENT` for a check that cannot be
+   *   beats in this directory; `ERR_HEARTBEAT_WRITE` if a file cannot be written; `ERR_ARGUMENT` for a check that cannot be
    *   called or gives no clear answer; `ERR_MAXIMUM_AGE` for an unusable limit; `ERR_NOT_LOADED` if `reset()` or
    *   `load()` is called meanwhile; `ERR_READ_ONLY` on a view. Also whatever a check throws.
    * @example
@@ -141,7 +141,7 @@ export class ProcessTimestamp extends Timestamp {
     try {
       this.#writeError(error);
     } catch (failure) {
-      // If only the old number was to be restored, that must not stop a loop. The next call tries again.
+      // If the number is the same and only the file was lost, a failure must not stop a loop. The next call tries again.
       if (this.#error !== error) throw failure;
     }
     this.#error = error;

@@ -22,7 +22,7 @@ export interface Item {
   readonly task?: Entry | undefined;
 }
 
-/** Characters of a name in the file. Always the same, so that the line does not change with the number of tasks. */
+/** The longest name in the file. The number of tasks in hand does not change it, so the probe's line stays the same. */
 const LONGEST_NAME = 35;
 
 /** Counts and times the beats of one loop and the tasks beside it. */

@@ -26,7 +26,7 @@ interface Obstacle {
   readonly detail: string;
 }
 
-/** Bytes read at most if there is no newline, so that a sparse terabyte cannot hold a probe up. */
+/** The most bytes that we read if there is no newline, so that a sparse terabyte does not delay a probe. */
 const MOST_BYTES = 16 * 1024 * 1024;
 const CHUNK = 64 * 1024;
 

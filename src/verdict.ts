@@ -9,8 +9,9 @@ export const REASONS = ['missing', 'unreadable', 'malformed', 'gone', 'failed', 
 /**
  * Why a verdict is dead, in the order of judging: the first reason that applies.
  *
- * - `missing`: there is no heartbeat file, or a process directory lacks its `pid` or `error`.
- * - `unreadable`: there is something else than a regular file, or a file that we may not read.
+ * - `missing`: there is no heartbeat file, or a process directory lacks `pid`, `error`, or a `timestamp` that the reader
+ *   needs.
+ * - `unreadable`: something other than a regular file is there, or a file that we may not read.
  * - `malformed`: the file is no heartbeat; or it is a plain file and the reader has no limit; or a pid or error is no
  *   number.
  * - `gone`: the process has ended, is a zombie, was replaced, or beat before the last boot.

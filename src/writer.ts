@@ -53,7 +53,7 @@ export function asViews<T>(make: () => T): T {
   }
 }
 
-/** Records the beats of one loop at one path. */
+/** Writes the heartbeat at one path: the beats of a loop, and the tasks in hand. */
 export class Writer {
   readonly path: string;
   /** `path` as an absolute path, so that a later chdir does not move it. */

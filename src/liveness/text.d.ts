@@ -1,4 +1,4 @@
-/** esbuild puts the text of the file in. */
+/** esbuild replaces the import by the text of the file. */
 declare module '*.txt' {
   const text: string;
   export default text;
