@@ -71,7 +71,7 @@ function guardOptionsOf(args: Arguments, clock: Clock): GuardOptions {
     reader: {
       clock,
       otherPidNamespace: false,
-      ignoreError: true, // as for liveness: a restart mends no outage
+      ignoreError: true, // as for liveness: a restart does not end an outage
       isDirectory: false,
       limit: undefined,
       plainLimit: givenLimit(args, 'maximum-age'),
