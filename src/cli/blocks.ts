@@ -63,7 +63,7 @@ function fromNow(ms: number): string {
 function inWords(ms: number): string {
   const hundredths = Math.floor(Math.max(ms, 0) / 10) / 100;
   if (hundredths < 10) return formatDuration({ seconds: hundredths }, { zero: true });
-  // Not date-fns' intervalToDuration, whose days have 23 hours in some time zones.
+  // Not date-fns' intervalToDuration, whose day has 23 hours when summer time begins.
   const seconds = Math.floor(hundredths);
   const words = formatDuration({
     days: Math.floor(seconds / 86_400),
