@@ -1,4 +1,4 @@
-// `k8s-liveness lint`: each rule, where it finds something and where not; the formats; what it cannot read.
+// `k8s-liveness lint`: for each rule, what it finds and what it accepts; the formats; what it cannot read.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -142,7 +142,7 @@ describe('what is linted', () => {
     expect(new Set(found.map(({ line }) => line)).size).toBe(3);
   });
 
-  test('no probe is right in an init container that is no sidecar', () => {
+  test('an init container that is not a sidecar may have no probe', () => {
     const init = { ...container, livenessProbe: { ...probe, exec: { command: ['a'] } } };
     for (const role of ['initContainers', 'ephemeralContainers']) {
       const text = stringify(named('Pod', { spec: { containers: [{ name: 'm' }], [role]: [init] } }));
@@ -167,7 +167,7 @@ describe('what is linted', () => {
     expect(findingsIn(text).filter(({ rule }) => rule !== 'refused-by-api')).toEqual([]);
   });
 
-  test('whatever there is, in whatever place, is answered', () => {
+  test('any value in any place gets an answer', () => {
     const word = fc.constantFrom('find', 'x y', '-mmin', 'sh', '-c', '$$', 'env', '-u', 'timeout', '-', '', 'node', '(', '"', "'", '`', '$(', '$((', '|', '&&', ';', '>', 'if', 'liveness.sh', '--maximum-age', '2m', '=', 'a=b'); // prettier-ignore
     const script = fc.array(word).map((words) => words.join(' '));
     const key = fc.constantFrom('exec', 'command', 'name', 'value', 'env', 'periodSeconds', 'volumeMounts', 'mountPath', 'livenessProbe', 'resources', 'limits', 'memory', '<<'); // prettier-ignore
@@ -189,7 +189,7 @@ describe('what is linted', () => {
     );
   });
 
-  test('aliases upon aliases take no time', () => {
+  test('aliases of aliases do not multiply the work', () => {
     const laughs = Array.from(
       { length: 20 },
       (_, n) => `a${n}: &a${n} { x: *a${n - 1}, y: *a${n - 1}, template: *a${n - 1} }`,
@@ -199,7 +199,7 @@ describe('what is linted', () => {
     expect(findingsIn(`a: &a { x: 1 }\nb: [${'*a, '.repeat(100_000)}*a]\n`)).toEqual([]);
   });
 
-  test('of two anchors of one name an alias stands for the last one before it', () => {
+  test('if two anchors have one name, an alias means the last one before it', () => {
     const probe =
       'livenessProbe: { exec: { command: *a }, initialDelaySeconds: 5 }, resources: { requests: { cpu: 1 } }';
     const text = `kind: Pod
@@ -228,7 +228,7 @@ spec:
     );
   });
 
-  test('of two equal keys the last one counts', () => {
+  test('if a key comes twice, the last one counts', () => {
     const text = podWith('livenessProbe: { exec: { command: ["a b"] }, initialDelaySeconds: 5 }').replace(
       /^( +)(initialDelaySeconds: 5)/m,
       '$1exec: { command: [a] }\n$1$2',
@@ -237,7 +237,7 @@ spec:
   });
 });
 
-test('of a service and its native sidecar, which both probe one file, the sidecar is the reader', () => {
+test('if a service and its native sidecar both probe one file, the sidecar is the reader', () => {
   const probe = { exec: { command: ['sh', 'k8s-liveness/liveness.sh', '/run/liveness/t'] } };
   const base = { resources: { requests: { cpu: 1 } }, volumeMounts: [{ name: 'v', mountPath: '/run/liveness' }] };
   const spec = {
@@ -254,14 +254,14 @@ test('of a service and its native sidecar, which both probe one file, the sideca
   expect(findingsIn(shared)).toHaveLength(2);
 });
 
-test('a container that may only read the volume is a sidecar, wherever the service says its path', () => {
+test('a container that may only read the volume is a sidecar, wherever the service states its path', () => {
   const volumes = [{ name: 'v', emptyDir: { medium: 'Memory' } }];
   const readinessProbe = { exec: { command: ['sh', 'k8s-liveness/liveness.sh', '/beats/t'] } };
   const service = { name: 'service', volumeMounts: [{ name: 'v', mountPath: '/run/liveness' }] };
   const reader = { name: 'reader', volumeMounts: [{ name: 'v', mountPath: '/beats', readOnly: true }], readinessProbe };
   const text = JSON.stringify({ kind: 'Pod', spec: { containers: [service, reader], volumes } });
   expect(findingsIn(text).map(({ rule, container }) => [rule, container])).toEqual([['sidecar-probe', 'reader']]);
-  // With nobody beside it, nobody can write.
+  // If there is no other container, nobody can write.
   const alone = JSON.stringify({ kind: 'Pod', spec: { containers: [reader], volumes } });
   expect(findingsIn(alone).map(({ rule }) => rule)).toEqual(['heartbeat-not-writable']);
 });
@@ -309,7 +309,7 @@ describe('the manifests of this project have no finding', () => {
     expect(findingsIn(text)).toEqual([]);
   });
 
-  test('is asked of more than nothing', () => {
+  test('there are such manifests', () => {
     expect([examples.length, shown.length]).toEqual([6, 2]);
   });
 
@@ -512,7 +512,7 @@ describe('the command', () => {
     expect(findingsIn(rule)).toEqual([]);
   });
 
-  test('a manifest without a pod is told, because it may be the wrong file', async () => {
+  test('a manifest without a pod gets a line, because it may be the wrong file', async () => {
     expect(await lint(file('replicas: 3\n', 'values.yaml'))).toMatchObject({
       code: 0,
       out: '',
@@ -522,7 +522,7 @@ describe('the command', () => {
     });
   });
 
-  test('of several files, a Service beside a pod is fine, and values are told', async () => {
+  test('of several files, a Service beside a pod is fine, but a values file gets a line', async () => {
     const [service, pod] = [file('kind: Service\nspec: {}\n', 'service.yaml'), file(podWith(''))];
     const values = file('replicas: 3\n', 'values.yaml');
     expect(await lint(service, pod)).toEqual({ code: 0, out: '', err: '' });
