@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LoopTimestamp, pathOf, type LoopName } from './loops';
-import { trouble } from './trouble';
+import { injectedFault } from './faults';
 
 /** A bounded wait, so that an idle loop beats too. */
 export const POLL_MS = 250;
@@ -20,7 +20,7 @@ export async function loop(
 ): Promise<void> {
   const timestamp = new LoopTimestamp(pathOf(name));
   for (;;) {
-    await trouble(name);
+    await injectedFault(name);
     timestamp.refresh();
     const stopping = stop.aborted; // read before the turn, so that work that came before is still done
     if (await turn()) continue;

@@ -3,7 +3,7 @@
 import cluster from 'node:cluster';
 import { readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { Post, thread, worker } from './crew';
+import { Post, thread, worker } from './supervisor';
 import { ARCHIVE, files, list, MOST_FILES, PACKED, put } from './data';
 import { loop } from './loop';
 

@@ -46,7 +46,7 @@ beforeAll(() => {
 
 beforeEach(() => {
   folder = scratch();
-  for (const name of ['trouble', 'tmp']) mkdirSync(join(folder, name));
+  for (const name of ['faults', 'tmp']) mkdirSync(join(folder, name));
 });
 
 afterEach(() => {
@@ -105,13 +105,13 @@ describe('the collector', () => {
   test('kills a thread that spins, and the new thread takes over its file and its work in hand', async () => {
     const service = await start();
     const before = beat('pack-1');
-    trouble('pack-1', 'spin');
+    breakLoop('pack-1', 'spin');
     await until(() => service.said.stdout.includes('pack-1 does not beat: killed'));
     await until(() => service.said.stdout.includes('pack-1 ended'));
     await become({ ...all('alive'), 'pack-1': 'stale' });
     const now = Date.now(); // a recent time, so that the file is not cleaned up
     writeFileSync(join(folder, 'data', 'pack-1', `${now}-in-hand.ndjson`), '"in hand"\n');
-    calm('pack-1');
+    mendLoop('pack-1');
     await until(
       () => states()['pack-1'] === 'alive' && existsSync(join(folder, 'data', 'archive', `${now}-in-hand.ndjson.gz`)),
     );
@@ -154,7 +154,7 @@ describe('the collector', () => {
 
   test('stops although a client does not finish its request and a thread does not stop', async () => {
     const service = await start({ MAXIMUM_AGE_SECONDS: '60' });
-    trouble('pack-1', 'hang');
+    breakLoop('pack-1', 'hang');
     const client = connect(Number(service.address().split(':')[1]), '127.0.0.1');
     client.on('error', () => undefined).write('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf');
     await once(client, 'connect');
@@ -292,7 +292,7 @@ function environment(): NodeJS.ProcessEnv {
     ...process.env,
     LIVENESS_DIRECTORY: join(folder, 'liveness'),
     DATA: join(folder, 'data'),
-    TROUBLE: join(folder, 'trouble'),
+    FAULTS: join(folder, 'faults'),
     HOST: '127.0.0.1',
     PORT: '0',
     MAXIMUM_AGE_SECONDS: '1.5',
@@ -314,12 +314,12 @@ async function ended({ child, said, closed }: Running) {
   return { code: child.exitCode, ...said };
 }
 
-function trouble(name: LoopName, what: string): void {
-  writeFileSync(join(folder, 'trouble', name), what);
+function breakLoop(name: LoopName, what: string): void {
+  writeFileSync(join(folder, 'faults', name), what);
 }
 
-function calm(name: LoopName): void {
-  rmSync(join(folder, 'trouble', name));
+function mendLoop(name: LoopName): void {
+  rmSync(join(folder, 'faults', name));
 }
 
 // Its events

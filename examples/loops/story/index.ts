@@ -1,15 +1,16 @@
-// Runs the service, breaks one loop after the other, and asks every probe. stage.ts has the code for that.
+// Runs the service, breaks one loop after the other, and asks every probe. harness.ts has the code for that.
 
 import {
   all,
   archived,
   ask,
   askGlob,
-  calm,
+  breakLoop,
   checkArchive,
   end,
   expectEqual,
   LIMIT_SECONDS,
+  mendLoop,
   PROBES,
   resent,
   say,
@@ -18,9 +19,8 @@ import {
   stopPosting,
   taken,
   tell,
-  trouble,
   until,
-} from './stage';
+} from './harness';
 
 async function story(): Promise<void> {
   say(
@@ -43,7 +43,7 @@ async function story(): Promise<void> {
 
 async function oneNeverStarts(): Promise<void> {
   tell('The service starts, except for ship: what it awaits before its first turn does not come.');
-  trouble('ship', 'hang');
+  breakLoop('ship', 'hang');
   start();
   await ask({ ship: 'missing' });
   say('That is because the probe names its path. Given what a glob finds there, it asks after the six others:');
@@ -52,7 +52,7 @@ async function oneNeverStarts(): Promise<void> {
 
 async function allWork(): Promise<void> {
   tell('It comes. From now on events are posted, 20 a second.');
-  calm('ship');
+  mendLoop('ship');
   await ask({});
   startPosting();
   await until('an event in the archive', () => archived().length > 0);
@@ -60,9 +60,9 @@ async function allWork(): Promise<void> {
 
 async function oneHangs(): Promise<void> {
   tell('ship hangs in an await that never settles. The other loops of its thread go on, and so does the process.');
-  trouble('ship', 'hang');
+  breakLoop('ship', 'hang');
   await ask({ ship: 'stale' });
-  calm('ship');
+  mendLoop('ship');
   await ask({});
 }
 
@@ -70,40 +70,40 @@ async function aThreadDies(): Promise<void> {
   tell(
     'The thread pack-1 ends, as does each that is started in its place. Its process lives, so that only its age tells.',
   );
-  trouble('pack-1', 'exit');
+  breakLoop('pack-1', 'exit');
   await ask({ 'pack-1': 'stale' });
   const before = archived().length;
   await until('batches packed by pack-2', () => archived().length > before + 5);
   say('pack-2 packs the batches of both. Then one starts, and takes over the file of the dead.');
-  calm('pack-1');
+  mendLoop('pack-1');
   await ask({});
 }
 
 async function aWorkerDies(): Promise<void> {
   tell('The cluster worker web-1 ends, and each in its place. It is a process: there is no need to wait for its age.');
-  trouble('web-1', 'exit');
+  breakLoop('web-1', 'exit');
   await ask({ 'web-1': 'gone' });
   const before = taken();
   await until('events taken by web-2', () => taken() > before + 5);
   say('web-2 takes the events of both. Then one starts: same name, same path.');
-  calm('web-1');
+  mendLoop('web-1');
   await ask({});
 }
 
 async function aWorkerWedges(): Promise<void> {
   tell('web-2 runs into for (;;), and each in its place. The supervisor sees its heartbeat too, and kills it.');
-  trouble('web-2', 'spin');
+  breakLoop('web-2', 'spin');
   await ask({ 'web-2': 'gone' });
   const before = taken();
   await until('events taken by web-1', () => taken() > before + 5);
   say('web-1 goes on, which a restart of the container would end too. Then a web-2 starts that does not spin.');
-  calm('web-2');
+  mendLoop('web-2');
   await ask({});
 }
 
 async function theMainThreadWedges(): Promise<void> {
   tell('clean-up runs into for (;;), in the main thread: no loop there turns, and nobody hands out connections.');
-  trouble('clean-up', 'spin');
+  breakLoop('clean-up', 'spin');
   await ask({ supervisor: 'stale', ship: 'stale', 'clean-up': 'stale' });
   const before = { taken: taken(), resent: resent() };
   await until('an event that nobody takes', () => resent() > before.resent);
@@ -111,7 +111,7 @@ async function theMainThreadWedges(): Promise<void> {
   say('That is for the kubelet: the container is killed, all of it, and started anew over the files it left.');
   expectEqual('the end of the service', await end('SIGKILL'), 'SIGKILL');
   await ask(all('gone'));
-  calm('clean-up');
+  mendLoop('clean-up');
   start();
   await ask({});
 }

@@ -1,4 +1,4 @@
-// Runs the worker as pods under a kubelet, while Redis comes and goes. stage.ts has the code for that.
+// Runs the worker as pods under a kubelet, while Redis comes and goes. harness.ts has the code for that.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -16,7 +16,7 @@ import {
   say,
   server,
   tell,
-} from './stage';
+} from './harness';
 
 const ALIVE = { liveness: 'alive: ', readiness: 'alive: ' };
 const AWAY = { liveness: 'alive: ', readiness: 'dead: failed: error 1 ' };

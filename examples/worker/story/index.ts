@@ -1,4 +1,4 @@
-// `npm start`: runs the worker on a copy of this repository's sources, and asks every probe. stage.ts has the code for that.
+// `npm start`: runs the worker on a copy of this repository's sources, and asks every probe. harness.ts has the code for that.
 
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
@@ -20,7 +20,7 @@ import {
   tell,
   until,
   waiting,
-} from './stage';
+} from './harness';
 
 async function story(): Promise<void> {
   say('A worker compresses the files that appear in its spool, and beats on every turn of its loop.');

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoopName } from './loops';
 
-const { TROUBLE } = process.env;
+const { FAULTS } = process.env;
 
 /** The bug is named in a file that is named like the loop, and lasts while the file exists. */
-export async function trouble(name: LoopName): Promise<void> {
-  if (TROUBLE === undefined) return;
-  const file = join(TROUBLE, name);
+export async function injectedFault(name: LoopName): Promise<void> {
+  if (FAULTS === undefined) return;
+  const file = join(FAULTS, name);
   switch (existsSync(file) && readFileSync(file, 'utf8')) {
     case 'hang': // an await that does not settle: the other loops of its thread go on
       while (existsSync(file)) await sleep(10);

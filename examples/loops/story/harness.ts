@@ -22,15 +22,15 @@ const folder = mkdtempSync(join(tmpdir(), 'loops-'));
 const LIVENESS_DIRECTORY = join(folder, 'liveness');
 const DATA = join(folder, 'data');
 const ARCHIVE = join(DATA, 'archive');
-const TROUBLE = join(folder, 'trouble');
-mkdirSync(TROUBLE);
+const FAULTS = join(folder, 'faults');
+mkdirSync(FAULTS);
 
 // Service and probes share one environment, as in a container. Variables of the caller must not silence or slow them.
 const environment = {
   ...process.env,
   LIVENESS_DIRECTORY,
   DATA,
-  TROUBLE,
+  FAULTS,
   HOST: '127.0.0.1',
   PORT: '0',
   MAXIMUM_AGE_SECONDS: String(LIMIT_SECONDS),
@@ -92,13 +92,13 @@ function ended(child: ChildProcess): number | string | null {
   return child.exitCode ?? child.signalCode;
 }
 
-/** Breaks that loop, and every loop that is started in its place, until calm(). */
-export function trouble(name: LoopName, what: 'hang' | 'spin' | 'exit'): void {
-  writeFileSync(join(TROUBLE, name), what);
+/** Breaks that loop, and every loop that is started in its place, until mendLoop(). */
+export function breakLoop(name: LoopName, what: 'hang' | 'spin' | 'exit'): void {
+  writeFileSync(join(FAULTS, name), what);
 }
 
-export function calm(name: LoopName): void {
-  rmSync(join(TROUBLE, name));
+export function mendLoop(name: LoopName): void {
+  rmSync(join(FAULTS, name));
 }
 
 // Its client
