@@ -111,13 +111,13 @@ const OPENS_TO_OTHERS =
   /--(?:(?:inspect|debug)[-_]port[= ]|inspect(?:[-_](?:brk|wait))?=)(?!(?:\d+|(?:127\.[\d.]+|localhost|\[::1\])(?::\d+)?) )/;
 
 /**
- * Whether the thread runs at most of our ten looks. A thread that waits would open the inspector only after its wait, when
+ * Whether the thread runs in most of ten samples. A thread that waits would open the inspector only after its wait, when
  * nobody is left to close it.
  */
 async function isRunning(pid: number, thread: number): Promise<boolean> {
   let runs = 0;
   let waits = '';
-  for (let look = 0; look < 10; look++) {
+  for (let sample = 0; sample < 10; sample++) {
     const stat = read(pid, `task/${thread}/stat`);
     const state = stat[stat.lastIndexOf(')') + 2] ?? 'none';
     if (!'RSD'.includes(state)) throw new Error(`process ${pid} is not running: state ${state}`);

@@ -17,7 +17,7 @@ import { ProcessTimestamp } from '../src/process-timestamp';
 import { serialise, type HeartbeatRecord } from '../src/record';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf, WIDE } from './support/need';
-import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
+import { ended, withoutFirstThread, living, ready, start, threadOfOurs, zombie } from './support/processes';
 import { AS_NOBODY, ask, mounted, PYTHON, run, SHELLS } from './support/readers';
 import { aged, directoryOf, open, record, scratch, startOf, type Holding } from './support/records';
 import { until } from './support/until';
@@ -80,7 +80,7 @@ const HEALTHY = rows(
   {
     name: 'a process whose first thread has ended',
     expect: 'alive',
-    path: async () => directoryOf({ pid: await headless(), error: 0 }),
+    path: async () => directoryOf({ pid: await withoutFirstThread(), error: 0 }),
   },
   { name: 'NULs, which a shell drops', expect: 'alive', holds: { pid, error: '\0' + '0\0' } },
   { name: 'a slash behind the directory', expect: 'alive', path: () => `${directoryOf({ pid, error: 0 })}/` },

@@ -22,7 +22,7 @@ import { Timestamp } from '../src/timestamp';
 import { REASONS } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
 import { describeIf, WIDE } from './support/need';
-import { ended, headless, living, ready, start, threadOfOurs, zombie } from './support/processes';
+import { ended, withoutFirstThread, living, ready, start, threadOfOurs, zombie } from './support/processes';
 import { AS_NOBODY, ask, LIVENESS_JS, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer } from './support/readers';
 import { aged, fileOf, OLD, open, record, scratch, startOf, uptime } from './support/records';
 
@@ -566,7 +566,7 @@ const IDENTITY: Case[] = [
   {
     name: 'a process whose first thread has ended',
     expect: 'alive',
-    path: async () => fileOf(record({ pid: await headless(), start: undefined })),
+    path: async () => fileOf(record({ pid: await withoutFirstThread(), start: undefined })),
   },
   { name: "a thread's id", expect: 'gone', path: () => fileOf(record(threadOfOurs())) },
   {

@@ -36,7 +36,7 @@ describe('a command is dead', () => {
   /** Says at which look the command is ended. */
   function ends(looks: readonly (readonly [verdict: Verdict, elapsed: number])[], startup = 300_000): number {
     const watchdog = new Watchdog(startup);
-    return looks.findIndex(([verdict, elapsed]) => watchdog.look(verdict, elapsed) !== undefined);
+    return looks.findIndex(([verdict, elapsed]) => watchdog.reasonToEnd(verdict, elapsed) !== undefined);
   }
 
   test('if it looks dead twice in a row after its first beat, and not if it does so once', () => {
@@ -51,7 +51,7 @@ describe('a command is dead', () => {
     const looks = [0, 1000, 100_000, 299_999, 300_000].map((elapsed) => [missing, elapsed] as const);
     expect(ends(looks)).toBe(4);
     expect(ends(looks, 1000)).toBe(1);
-    expect(new Watchdog(1000).look(missing, 1000)).toBe('no beat within 1s: dead: missing: x (/beat)');
+    expect(new Watchdog(1000).reasonToEnd(missing, 1000)).toBe('no beat within 1s: dead: missing: x (/beat)');
   });
 
   test('only after a beat of its own: the beat that an earlier command has left does not count, however young it is', () => {
@@ -76,7 +76,7 @@ describe('a command is dead', () => {
   test('and is looked at often before its first beat, then every quarter of the limit, also while the file is missing', () => {
     const watchdog = new Watchdog(300_000);
     const after = (verdict: Verdict): number => {
-      watchdog.look(verdict, 1000);
+      watchdog.reasonToEnd(verdict, 1000);
       return watchdog.interval;
     };
     expect(after(dead())).toBe(250);

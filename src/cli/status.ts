@@ -27,11 +27,11 @@ Exits 0 whatever it finds: describing is not judging. For an exit code there is 
       ),
   handler: (args, context) => {
     const { stdout, clock } = context;
-    const look = (): Report[] => reports(args, clock, defaultPaths());
+    const judgeAll = (): Report[] => reports(args, clock, defaultPaths());
     const colour = args['no-color'] !== true && stdout.hasColors?.() === true;
-    const draw = (): string => blocks(look(), { colour, now: clock.wall() });
+    const draw = (): string => blocks(judgeAll(), { colour, now: clock.wall() });
     if (args.watch === true) return watch(draw, context);
-    stdout.write(args.json === true ? `${toJson(look())}\n` : draw());
+    stdout.write(args.json === true ? `${toJson(judgeAll())}\n` : draw());
     return 0;
   },
 };

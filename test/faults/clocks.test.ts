@@ -103,9 +103,9 @@ class WallClock {
 const claim = 'that a step of the wall clock changes no verdict is not verified';
 // libfaketime leaves these files behind if a process is killed.
 afterAll(() => {
-  const sweep =
+  const removeLeftovers =
     'for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done';
-  spawnSync('sh', ['-c', sweep]);
+  spawnSync('sh', ['-c', removeLeftovers]);
 });
 
 const faketime = describeIf(LIBFAKETIME !== undefined, `libfaketime (apt-get install libfaketime): ${claim}`);

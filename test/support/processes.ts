@@ -52,7 +52,7 @@ export async function zombie(): Promise<number> {
 }
 
 /** A process whose first thread has ended while another works: its state is Z, but it is no zombie. */
-export async function headless(): Promise<number> {
+export async function withoutFirstThread(): Promise<number> {
   const script = `import ctypes, threading, time
 threading.Thread(target=time.sleep, args=(600,)).start()
 print(flush=True)

@@ -26,7 +26,7 @@ export class Watchdog {
    * @param elapsed milliseconds since the command was started.
    * @returns why to end the command; undefined to let it run.
    */
-  look(verdict: Verdict, elapsed: number): string | undefined {
+  reasonToEnd(verdict: Verdict, elapsed: number): string | undefined {
     const { alive, limit } = verdict;
     // An earlier command's beat may still be young, but it is older than this command.
     if (alive && (verdict.value === undefined || verdict.age <= elapsed + TOLERANCE)) this.#hasBeaten = true;
@@ -75,14 +75,14 @@ export class Guard {
 
   #wait(): void {
     this.#timer = setTimeout(() => {
-      this.#look();
+      this.#judge();
     }, this.#watchdog.interval);
   }
 
-  #look(): void {
+  #judge(): void {
     const { path, reader, grace } = this.options;
     const verdict = patiently(() => judge(path, reader));
-    const reason = this.#watchdog.look(verdict, reader.clock.monotonic() - this.begun);
+    const reason = this.#watchdog.reasonToEnd(verdict, reader.clock.monotonic() - this.begun);
     if (reason === undefined) {
       this.#wait();
       return;

@@ -186,7 +186,7 @@ function randomOf(seed, number) {
  */
 function aFile(random, world, other) {
   const { bytes, beat } = content(random, world, other);
-  const expected = beat && weigh(beat, world, { other });
+  const expected = beat && expectedOf(beat, world, { other });
   if (random.chance(0.94)) return { standing: { kind: 'file', bytes }, expected };
   const kind = random.pick(/** @type {const} */ (['missing', 'below', 'link', 'dangling', 'fifo', 'socket', 'file']));
   // Only root can read a file without permissions, so root's readers see its content.
@@ -229,7 +229,10 @@ function aDirectory(random, world, { other, ignoreError }) {
   if (obstacle) return { standing, expected: obstacle };
   if (hasBeat && !timestamp.beat) return { standing, expected: undefined };
   const beat = timestamp.beat ?? { isLimited: false, when: /** @type {const} */ ('fresh') };
-  return { standing, expected: weigh(beat, world, { other, named: pid.value, error: ignoreError ? 0 : error.value }) };
+  return {
+    standing,
+    expected: expectedOf(beat, world, { other, named: pid.value, error: ignoreError ? 0 : error.value }),
+  };
 }
 
 /**
@@ -292,7 +295,7 @@ function aBeatOf(random, world, other, pid) {
  * @param {Beat} beat @param {World} world @param {{ other: boolean, named?: number, error?: number }} asked
  * @returns {Expected}
  */
-function weigh(beat, world, { other, named, error }) {
+function expectedOf(beat, world, { other, named, error }) {
   if (beat.isMalformed) return 'malformed';
   const pid = named ?? beat.pid;
   if (!other) {
