@@ -6,17 +6,17 @@ import { readLine } from './read-line';
 import { LAST_WALL, parse, parseError, parsePid, parseWork, type HeartbeatRecord, type Work } from './record';
 import { instant, lastBeat, REASONS, type DeathReason, type Verdict } from './verdict';
 
-/** How to judge. */
+/** How to judge. A flag that is left out is false. */
 export interface Reader {
   readonly clock: Clock;
   /** Ignore pid and boot id, and judge by wall time. */
-  readonly otherPidNamespace: boolean;
+  readonly otherPidNamespace?: boolean | undefined;
   /** Ignore a process directory's error. */
-  readonly ignoreError: boolean;
+  readonly ignoreError?: boolean | undefined;
   /** Whether to judge the path as a process directory even if it is not a directory. A directory is always one. */
-  readonly isDirectory: boolean;
+  readonly isDirectory?: boolean | undefined;
   /** The reader's own limit in milliseconds. It overrules the file's, but not that of a step or a task. */
-  readonly limit: number | undefined;
+  readonly limit?: number | undefined;
   /** The limit for plain files, which state none. Default: `limit`. */
   readonly plainLimit?: number | undefined;
 }

@@ -24,20 +24,12 @@ const OPTIONS = {
 interface Request {
   readonly paths: readonly string[];
   /** Whether to judge the default process directory too, before the paths. */
-  readonly askDefault: boolean;
-  readonly ignoreError: boolean;
-  readonly lastWords: boolean;
-  readonly otherPidNamespace: boolean;
-  readonly plainLimit: number | undefined;
+  readonly askDefault?: boolean | undefined;
+  readonly ignoreError?: boolean | undefined;
+  readonly lastWords?: boolean | undefined;
+  readonly otherPidNamespace?: boolean | undefined;
+  readonly plainLimit?: number | undefined;
 }
-
-const PLAIN_REQUEST = {
-  askDefault: false,
-  ignoreError: false,
-  lastWords: false,
-  otherPidNamespace: false,
-  plainLimit: undefined,
-};
 
 /** How long a probe waits for last words before it answers without them: milliseconds since its start. */
 const LAST_WORDS = 3000;
@@ -61,10 +53,10 @@ function parseCommandLine(args: string[]): Request {
   }
   return {
     paths: positionals,
-    askDefault: values.process ?? false,
-    ignoreError: values['ignore-error'] ?? false,
-    lastWords: values['last-words'] ?? false,
-    otherPidNamespace: values['other-pid-namespace'] ?? false,
+    askDefault: values.process,
+    ignoreError: values['ignore-error'],
+    lastWords: values['last-words'],
+    otherPidNamespace: values['other-pid-namespace'],
     plainLimit,
   };
 }
@@ -83,8 +75,8 @@ function ask(): Answer {
   const args = process.argv.slice(2);
   const { paths, askDefault, lastWords, ...asked }: Request = args.some((argument) => argument.startsWith('-'))
     ? parseCommandLine(args)
-    : { paths: args, ...PLAIN_REQUEST };
-  const reader = { clock: systemClock, limit: undefined, isDirectory: false, ...asked };
+    : { paths: args };
+  const reader = { clock: systemClock, ...asked };
   const directory = askDefault ? [judge(processDirectory(), { ...reader, isDirectory: true })] : [];
   const named = askDefault || paths.length > 0 ? paths : [TIMESTAMP_PATH];
   return { verdicts: [...directory, ...named.map((path) => judge(path, reader))], reader, lastWords };
@@ -93,7 +85,7 @@ function ask(): Answer {
 interface Answer {
   readonly verdicts: readonly Verdict[];
   readonly reader: Reader;
-  readonly lastWords: boolean;
+  readonly lastWords: boolean | undefined;
 }
 
 /** Prints the answer and exits. Adds last words if they are asked for and the loop does not turn. */

@@ -31,8 +31,6 @@ export function reports(args: Arguments, clock: Clock, defaultPaths: readonly st
     clock,
     otherPidNamespace: args['other-pid-namespace'] === true,
     ignoreError: args['ignore-error'] === true,
-    isDirectory: false,
-    limit: undefined,
     plainLimit: givenLimit(args, 'maximum-age'),
   };
   const named = pathsOf(args);

@@ -70,10 +70,7 @@ function guardOptionsOf(args: Arguments, clock: Clock): GuardOptions {
     path,
     reader: {
       clock,
-      otherPidNamespace: false,
       ignoreError: true, // as for liveness: a restart does not end an outage
-      isDirectory: false,
-      limit: undefined,
       plainLimit: givenLimit(args, 'maximum-age'),
     },
     startup: givenLimit(args, 'startup') ?? 300_000,

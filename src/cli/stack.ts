@@ -17,8 +17,7 @@ Exit codes: 0 shown, 1 could not be had (a line says why), 2 bad usage.`,
   handler: async (args, { stdout, clock }) => {
     const [path = TIMESTAMP_PATH, ...others] = pathsOf(args);
     if (others.length > 0) throw new UsageError(`expected one PATH; got ${others.length + 1}`);
-    const reader = { clock, limit: undefined, isDirectory: false, ignoreError: false, otherPidNamespace: false };
-    const { verdict, record, work } = patiently(() => examine(path, reader));
+    const { verdict, record, work } = patiently(() => examine(path, { clock }));
     stdout.write(`${formatVerdict(verdict)}\n`);
     const { framesOf } = await import('../stack.js');
     const frames = await framesOf(record);
