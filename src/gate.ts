@@ -2,13 +2,11 @@
 
 import { formatLimit } from './duration';
 import { shown } from './errors';
+import { LONGEST_TIMER } from './proc';
 import { isThenable } from './task';
 
 /** Intervals without an answer after which the check counts as saying no. One slow answer is no fault. */
 const PATIENCE = 3;
-
-/** The longest interval that setInterval accepts. A longer one would become 1 ms. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Answers `true` while the consumer works. Any other answer, an error, or no answer yet gives no beat. */
 export type GateCheck = () => boolean | PromiseLike<boolean>;

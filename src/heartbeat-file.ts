@@ -100,10 +100,10 @@ export class HeartbeatFile {
     this.#isOurs = false;
   }
 
-  #inspectForeignLine<T>(inspect: (line: string) => T): T | undefined {
+  #inspectForeignLine(inspect: (line: string) => void): void {
     const found = this.#findForeignLine();
     try {
-      return found === undefined ? undefined : inspect(found);
+      if (found !== undefined) inspect(found);
     } catch (error) {
       this.#release();
       throw error;

@@ -1,8 +1,8 @@
-import type { Clock } from './proc';
+import { LONGEST_TIMER, type Clock } from './proc';
 import type { Entry, Tasks } from './tasks';
 
-/** Milliseconds: the shortest wait, because a test's clock may stand still, and the longest that setTimeout accepts. */
-const [SHORTEST, LONGEST] = [10, 2 ** 31 - 1];
+/** The shortest wait in milliseconds, because a test's clock may stand still. */
+const SHORTEST = 10;
 
 /** Calls back when a task becomes overdue, even if nothing else runs. It never beats, and never keeps a process alive. */
 export class OverdueWatch {
@@ -21,7 +21,7 @@ export class OverdueWatch {
     if (deadline >= this.#deadline) return;
     this.stop();
     this.#deadline = deadline;
-    const wait = Math.min(Math.max(deadline - this.clock.monotonic() + 1, SHORTEST), LONGEST);
+    const wait = Math.min(Math.max(deadline - this.clock.monotonic() + 1, SHORTEST), LONGEST_TIMER);
     this.#timer = setTimeout(() => {
       this.#onTimer();
     }, wait);

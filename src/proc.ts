@@ -80,6 +80,9 @@ function readBootId(): string | undefined {
   return bootId;
 }
 
+/** Milliseconds: the longest timer. Node makes 1 ms of a longer one. */
+export const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** A process and thread that beats. */
 export interface Identity {
   readonly pid: number | undefined;

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { NODE } from './observers.mjs';
 
 /** How old a beat may be, unless a row says otherwise. */
-export const LIMIT_MS = 3000;
+const LIMIT_MS = 3000;
 
 /** The slots of a framework's consumer, each of which calls the handler for one job at a time. */
 export const TEN_HANDLERS = Array.from({ length: 10 }, (_, index) => `mail${index + 1}`);

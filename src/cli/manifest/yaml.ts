@@ -18,8 +18,8 @@ export interface Subject {
   readonly numbers: Numbers;
 }
 
-export const WORKING_DIRECTORY = '/app';
-export const RUNDIR = '/run/liveness';
+const WORKING_DIRECTORY = '/app';
+const RUNDIR = '/run/liveness';
 const USER = 1000;
 const WHY_REQUEST = 'else a wedged neighbour that has a request starves this pod and its probe';
 

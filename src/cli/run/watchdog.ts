@@ -1,14 +1,12 @@
 import type { ChildProcess } from 'node:child_process';
 import { formatLimit } from '../../duration';
 import { judge, patiently, type Reader } from '../../judge';
+import { LONGEST_TIMER } from '../../proc';
 import { formatVerdict, type Verdict } from '../../verdict';
 
 /** Milliseconds between two looks before the first beat. Later it is a quarter of the limit, as in `manifest`. */
 const FIRST_INTERVAL = 250;
 const [SHORTEST, LONGEST] = [100, 60_000];
-
-/** A timer with more milliseconds would fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** Milliseconds. Both clocks count in steps of 10 ms, so a beat may look that much older than it is. */
 const TOLERANCE = 20;
