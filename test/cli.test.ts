@@ -481,10 +481,18 @@ describe('run', () => {
   const known = (directory: string): string =>
     `until [ "$(cat ${directory}/error 2>/dev/null)" = 0 ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.01; done`;
   const limited = ['--maximum-age', '1h'];
+  const runIn = (directory: string, ...command: string[]): string[] => [
+    'run',
+    ...limited,
+    '--directory',
+    directory,
+    '--',
+    ...command,
+  ];
 
   test.each([0, 1, 3, 125, 255])('exits with %i as the command does, and records it as the error', async (status) => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', `exit ${status}`]);
+    const { code, err } = await cli(runIn(directory, 'sh', '-c', `exit ${status}`));
     expect([code, err, readFileSync(join(directory, 'error'), 'utf8')]).toEqual([status, '', String(status)]);
     expect((await cli(['check', directory])).out).toMatch(/^dead: missing: pid file/);
     // From another pid namespace only the young beat is seen, and it must not make an ended command alive.
@@ -495,16 +503,14 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const seen = join(scratch(), 'seen');
     const probe = `LOG_LEVEL= sh dist/liveness.sh ${directory}`;
-    await cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`,
-    ]);
+    await cli(
+      runIn(
+        directory,
+        'sh',
+        '-c',
+        `${known(directory)}; (cat ${directory}/pid; echo " $$ $(cat ${directory}/error)"; ${probe}) > ${seen}`,
+      ),
+    );
     const [numbers = '', verdict = ''] = readFileSync(seen, 'utf8').split('\n');
     const [pid, own, error] = numbers.split(' ');
     expect([pid, error]).toEqual([own, '0']);
@@ -517,16 +523,12 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const clock = manualClock();
     const running = cli(
-      [
-        'run',
-        ...limited,
-        '--directory',
+      runIn(
         directory,
-        '--',
         'sh',
         '-c',
         `while [ ! -e ${directory}/stop ] && [ -d $(dirname ${directory}) ]; do sleep 0.05; done`,
-      ],
+      ),
       { clock },
     );
     while (!existsSync(join(directory, 'error'))) await new Promise(setImmediate);
@@ -552,7 +554,7 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' ${signal.slice(3)}; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], { signals });
+    const running = cli(runIn(directory, 'sh', '-c', script), { signals });
     while (!existsSync(join(directory, 'ready'))) await new Promise(setImmediate);
     signals.emit(signal);
     expect((await running).code).toBe(7);
@@ -563,7 +565,7 @@ describe('run', () => {
     const directory = join(scratch(), 'unit');
     const signals = new EventEmitter();
     const script = `trap 'exit 7' INT; trap 'exit 8' TERM; touch ${directory}/ready; while [ -d ${directory} ]; do sleep 0.05; done`;
-    const running = cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', script], {
+    const running = cli(runIn(directory, 'sh', '-c', script), {
       signals,
       isInForeground: true,
     });
@@ -575,12 +577,12 @@ describe('run', () => {
 
   test('exits with 128 plus the number of the signal that ended the command', async () => {
     const directory = scratch();
-    expect((await cli(['run', ...limited, '--directory', directory, '--', 'sh', '-c', 'kill -9 $$'])).code).toBe(137);
+    expect((await cli(runIn(directory, 'sh', '-c', 'kill -9 $$'))).code).toBe(137);
     expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('137');
   });
 
   test('exits with 0 if a real-time signal ended the command, because Node tells neither code nor signal', async () => {
-    expect((await cli(['run', ...limited, '--directory', scratch(), '--', 'sh', '-c', 'kill -34 $$'])).code).toBe(0);
+    expect((await cli(runIn(scratch(), 'sh', '-c', 'kill -34 $$'))).code).toBe(0);
   });
 
   test('says why a command cannot be started, with the exit code of shells', async () => {
@@ -590,7 +592,7 @@ describe('run', () => {
       ['/etc/passwd/x', 126, 'cannot start /etc/passwd/x: ENOTDIR'], // spawn throws here
     ] as const) {
       const directory = scratch();
-      expect(await cli(['run', ...limited, '--directory', directory, '--', command])).toEqual({
+      expect(await cli(runIn(directory, command))).toEqual({
         code,
         out: '',
         err: `k8s-liveness run: ${says}\n`,
@@ -607,7 +609,7 @@ describe('run', () => {
       ['/dev/null/x', 'cannot write /dev/null/x/timestamp'],
       [inUse, `${inUse}/timestamp is in use by a Timestamp of process ${process.pid}`],
     ] as const) {
-      const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'touch', canary]);
+      const { code, err } = await cli(runIn(directory, 'touch', canary));
       expect([code, err.includes(says), existsSync(canary)]).toEqual([125, true, false]);
     }
     expect(readdirSync(inUse).map((name) => readFileSync(join(inUse, name), 'utf8'))).toEqual(before);
@@ -635,7 +637,7 @@ describe('run', () => {
       rmSync(join(directory, 'pid'));
       mkdirSync(join(directory, 'pid'));
     });
-    const { code, err } = await cli(['run', ...limited, '--directory', directory, '--', 'true'], { signals });
+    const { code, err } = await cli(runIn(directory, 'true'), { signals });
     expect([code, before, recordAt(join(directory, 'timestamp')).pid]).toEqual([0, String(process.pid), process.pid]);
     expect(err).toContain(`cannot write ${directory}/pid: it is a directory`);
   });
@@ -643,7 +645,7 @@ describe('run', () => {
   test('removes the temporary files of a run that was killed', async () => {
     const directory = scratch();
     for (const name of ['pid.1f.tmp', 'timestamp.2e.tmp', 'other.3d.tmp']) writeFileSync(join(directory, name), '');
-    await cli(['run', ...limited, '--directory', directory, '--', 'true']);
+    await cli(runIn(directory, 'true'));
     expect(readdirSync(directory).sort()).toEqual(['error', 'other.3d.tmp', 'timestamp']);
   });
 
@@ -652,32 +654,16 @@ describe('run', () => {
     [0, []],
   ])('where the beat was taken away meanwhile, and the error, leaves no pid with %i, and %j', async (status, left) => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`,
-    ]);
+    const { code, err } = await cli(
+      runIn(directory, 'sh', '-c', `${known(directory)}; rm ${directory}/timestamp ${directory}/error; exit ${status}`),
+    );
     // An exit code 0 is not recorded, because a service that loads there now may not be healthy yet.
     expect([code, err, readdirSync(directory)]).toEqual([status, '', left]);
   });
 
   test('says that its directory is gone if nothing is left of it', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; rm -r ${directory}; exit 3`,
-    ]);
+    const { code, err } = await cli(runIn(directory, 'sh', '-c', `${known(directory)}; rm -r ${directory}; exit 3`));
     expect([code, err, existsSync(directory)]).toEqual([
       3,
       `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`,
@@ -689,7 +675,7 @@ describe('run', () => {
     const directory = scratch();
     symlinkSync('/nowhere', join(directory, 'timestamp'));
     writeFileSync(join(directory, 'pid'), 'rubbish');
-    expect(await cli(['run', ...limited, '--directory', directory, '--', 'true'])).toEqual({
+    expect(await cli(runIn(directory, 'true'))).toEqual({
       code: 0,
       out: '',
       err: '',
@@ -701,15 +687,7 @@ describe('run', () => {
     'does not start the command if the %s holds text, and changes nothing',
     async (name) => {
       const directory = directoryOf({ [name]: 'first line\nsecond line\n' });
-      const { code, err } = await cli([
-        'run',
-        ...limited,
-        '--directory',
-        directory,
-        '--',
-        'touch',
-        join(directory, 'canary'),
-      ]);
+      const { code, err } = await cli(runIn(directory, 'touch', join(directory, 'canary')));
       expect([code, err]).toEqual([
         125,
         expect.stringContaining(`${name} file: it holds other content (23 bytes); expected a `),
@@ -720,16 +698,9 @@ describe('run', () => {
 
   test('leaves the directory alone if its beat is gone and the pid is another', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`,
-    ]);
+    const { code, err } = await cli(
+      runIn(directory, 'sh', '-c', `${known(directory)}; cd ${directory}; rm timestamp; echo 1 > pid; exit 3`),
+    );
     expect([code, err]).toEqual([
       3,
       `k8s-liveness run: ${directory} no longer belongs to this command: its exit code 3 is not recorded\n`,
@@ -742,16 +713,9 @@ describe('run', () => {
     const seen = join(scratch(), 'seen');
     expect(
       (
-        await cli([
-          'run',
-          ...limited,
-          '--directory',
-          directory,
-          '--',
-          'sh',
-          '-c',
-          `until cat ${directory}/error > ${seen} 2>/dev/null; do sleep 0.01; done`,
-        ])
+        await cli(
+          runIn(directory, 'sh', '-c', `until cat ${directory}/error > ${seen} 2>/dev/null; do sleep 0.01; done`),
+        )
       ).code,
     ).toBe(0);
     expect(readFileSync(seen, 'utf8')).toBe('0');
@@ -759,16 +723,14 @@ describe('run', () => {
 
   test('leaves the directory alone if another run has taken it over', async () => {
     const directory = join(scratch(), 'unit');
-    const running = cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; rm -r ${directory}; touch ${directory}.gone; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`,
-    ]);
+    const running = cli(
+      runIn(
+        directory,
+        'sh',
+        '-c',
+        `${known(directory)}; rm -r ${directory}; touch ${directory}.gone; until [ -e ${directory}/error ]; do [ -d $(dirname ${directory}) ] || exit; sleep 0.02; done; exit 7`,
+      ),
+    );
     while (!existsSync(`${directory}.gone`)) await new Promise(setImmediate);
     mkdirSync(directory);
     for (const [name, text] of Object.entries({ timestamp: serialise(record()), pid: String(process.pid), error: '0' }))
@@ -783,36 +745,15 @@ describe('run', () => {
 
   test('keeps the exit code if the directory is removed while the command runs, and says so', async () => {
     const directory = join(scratch(), 'unit');
-    const { code, err } = await cli([
-      'run',
-      ...limited,
-      '--directory',
-      directory,
-      '--',
-      'sh',
-      '-c',
-      `${known(directory)}; rm -r ${directory}; touch ${directory}; exit 4`,
-    ]);
+    const { code, err } = await cli(
+      runIn(directory, 'sh', '-c', `${known(directory)}; rm -r ${directory}; touch ${directory}; exit 4`),
+    );
     expect([code, err.startsWith('k8s-liveness run: ')]).toEqual([4, true]);
   });
 
   test("options after -- are the command's", async () => {
     const seen = join(scratch(), 'seen');
-    await cli([
-      'run',
-      ...limited,
-      '--directory',
-      scratch(),
-      '--',
-      'sh',
-      '-c',
-      `echo "$@" > ${seen}`,
-      'sh',
-      '--maximum-age',
-      '--json',
-      '-h',
-      '--',
-    ]);
+    await cli(runIn(scratch(), 'sh', '-c', `echo "$@" > ${seen}`, 'sh', '--maximum-age', '--json', '-h', '--'));
     expect(readFileSync(seen, 'utf8')).toBe('--maximum-age --json -h --\n');
   });
 });
