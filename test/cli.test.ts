@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { parse, serialise, type HeartbeatRecord } from '../src/record';
+import { serialise, type HeartbeatRecord } from '../src/record';
 import { self, systemClock, type Clock } from '../src/proc';
 import { cli } from './support/cli';
 import { manualClock } from './support/clock';
@@ -24,7 +24,7 @@ import { blocksOf } from './support/markdown';
 import { describeIf } from './support/need';
 import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
-import { aged, directoryOf, fileOf, OLD, record, scratch } from './support/records';
+import { aged, directoryOf, fileOf, OLD, record, recordAt, scratch } from './support/records';
 
 const COMMANDS = ['check', 'touch', 'run', 'status', 'stack', 'doctor', 'manifest', 'lint', 'completion'];
 
@@ -40,12 +40,6 @@ function asProcess(
     encoding: 'utf8',
   });
   return { code: status, said: stdout + stderr };
-}
-
-function recordAt(path: string): HeartbeatRecord {
-  const parsed = parse(readFileSync(path, 'latin1').split('\n')[0] ?? '');
-  if (parsed.kind !== 'record') throw new Error(`no record at ${path}`);
-  return parsed.record;
 }
 
 describe('check', () => {

@@ -7,7 +7,7 @@ import { Timestamp, type LivenessError } from '../src';
 import { LAST_WALL, parse, RECORD_SIZE, serialise, type HeartbeatRecord } from '../src/record';
 import { describeIf } from './support/need';
 import { ask, HEARTBEAT_PY, PYTHON, SHELLS } from './support/readers';
-import { scratch } from './support/records';
+import { recordAt, scratch } from './support/records';
 import { PATIENCE } from './support/until';
 
 class TenMinutes extends Timestamp {
@@ -331,15 +331,6 @@ async function verdicts(path: string): Promise<string[]> {
   return [...new Set(answers.map(({ verdict }) => verdict))];
 }
 
-/** The record in the file; reads again if it is torn. */
-function recorded(path: string): HeartbeatRecord {
-  for (let left = 25; left > 0; left--) {
-    const parsed = parse(readFileSync(path, 'latin1').trimEnd());
-    if (parsed.kind === 'record') return parsed.record;
-  }
-  throw new Error(`expected a record in ${path}`);
-}
-
 const canWrite = PYTHON !== undefined && existsSync('/proc/self/stat');
 
 describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a Python process', () => {
@@ -360,10 +351,10 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
     expect(() => new TenMinutes(path).refresh()).toThrow(
       expect.objectContaining({ code: 'ERR_HEARTBEAT_IN_USE' }) as LivenessError,
     );
-    expect(recorded(path).pid).toBe(writer.pid);
+    expect(recordAt(path).pid).toBe(writer.pid);
     await killed(writer);
     new TenMinutes(path).refresh();
-    expect(recorded(path).pid).toBe(process.pid);
+    expect(recordAt(path).pid).toBe(process.pid);
     expect(await verdicts(path)).toEqual(['alive']);
   });
 
@@ -385,11 +376,11 @@ describeIf(canWrite, 'python3 and Linux with /proc')('between a Timestamp and a 
       for (;;) timestamp.refresh({ maximumAge: 1_200_000 }).refresh();
     `;
     const writer = await writing(path, process.execPath, '-e', hot, path);
-    const before = recorded(path).beat;
+    const before = recordAt(path).beat;
     const [name, ...args] = HEARTBEAT_PY;
     const reading = [...args, 'read', path, '--times', '10000'];
     const { status, stdout } = spawnSync(name, reading, { encoding: 'utf8', timeout: PATIENCE });
-    const beats = recorded(path).beat - before;
+    const beats = recordAt(path).beat - before;
     await killed(writer);
     expect({ status, stdout }).toEqual({ status: 0, stdout: 'alive\n' });
     expect(beats).toBeGreaterThan(1000);

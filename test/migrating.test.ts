@@ -6,13 +6,14 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, utimesSync, writeFile
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { basename, dirname, join } from 'node:path';
-import { ProcessTimestamp, Timestamp, TIMESTAMP_PATH, type LivenessError } from '../src';
+import { ProcessTimestamp, Timestamp, TIMESTAMP_PATH } from '../src';
 import { manualClock } from './support/clock';
 import { cli } from './support/cli';
 import { describeIf } from './support/need';
 import { ended, zombie } from './support/processes';
 import { LIVENESS_JS, LIVENESS_SH, PYTHON, run } from './support/readers';
 import { aged, beforeRemoval, directoryOf, fileOf, record, scratch } from './support/records';
+import { thrown } from './support/thrown';
 import { until } from './support/until';
 
 class TwoMinutes extends Timestamp {
@@ -34,15 +35,6 @@ function runRows(section: string, rows: Rows): void {
   test.each(Object.entries(rows))('%s', async (_, row) => {
     await row();
   });
-}
-
-function thrown(action: () => unknown): LivenessError {
-  try {
-    action();
-  } catch (error) {
-    return error as LivenessError;
-  }
-  throw new Error('expected an error');
 }
 
 function reasonOf(path: string): string {

@@ -2,11 +2,12 @@
 
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LivenessError, ProcessTimestamp, Timestamp, type Task } from '../src';
-import { parse, type HeartbeatRecord } from '../src/record';
+import { ProcessTimestamp, Timestamp, type Task } from '../src';
+import type { HeartbeatRecord } from '../src/record';
 import { Tasks } from '../src/tasks';
 import { manualClock, type ManualClock } from './support/clock';
-import { scratch } from './support/records';
+import { recordAt, scratch } from './support/records';
+import { thrown } from './support/thrown';
 
 const MINUTE = 60_000;
 
@@ -37,25 +38,11 @@ function lines(): string[] {
   return readFileSync(path, 'latin1').split('\n');
 }
 
-function recorded(): HeartbeatRecord {
-  const parsed = parse(lines()[0] ?? '');
-  if (parsed.kind !== 'record') throw new Error(`expected a record; got ${parsed.kind}`);
-  return parsed.record;
-}
+const recorded = (): HeartbeatRecord => recordAt(path);
 
 function verdict(): string {
   const found = Worker.byRef(path, { clock }).verdict();
   return found.alive ? 'alive' : found.reason;
-}
-
-function thrown(act: () => unknown): LivenessError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof LivenessError) return error;
-    throw error;
-  }
-  throw new Error('expected a LivenessError; nothing was thrown');
 }
 
 /** Beats each second for `ms`. */

@@ -23,13 +23,14 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Duration } from 'date-fns';
-import { LivenessError, ProcessTimestamp, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
-import { parse, type HeartbeatRecord } from '../src/record';
+import { ProcessTimestamp, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
+import type { HeartbeatRecord } from '../src/record';
 import { manualClock, type ManualClock } from './support/clock';
 import { describeIf } from './support/need';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
-import { fileOf, OLD, open, record, scratch } from './support/records';
+import { fileOf, OLD, open, record, recordAt, scratch } from './support/records';
+import { thrown } from './support/thrown';
 import { PATIENCE } from './support/until';
 
 class TwoMinutes extends Timestamp {
@@ -52,21 +53,7 @@ function beating(options: TimestampOptions = { clock }): TwoMinutes {
   return new TwoMinutes(path, options);
 }
 
-function recorded(at = path): HeartbeatRecord {
-  const parsed = parse(readFileSync(at, 'latin1').trimEnd());
-  if (parsed.kind !== 'record') throw new Error(`expected a record; got ${parsed.kind}`);
-  return parsed.record;
-}
-
-function thrown(act: () => unknown): LivenessError {
-  try {
-    act();
-  } catch (error) {
-    if (error instanceof LivenessError) return error;
-    throw error;
-  }
-  throw new Error('expected a LivenessError; nothing was thrown');
-}
+const recorded = (at = path): HeartbeatRecord => recordAt(at);
 
 describe('alive', () => {
   test('is true just after a beat', () => {

@@ -5,13 +5,13 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parse, type HeartbeatRecord } from '../../src/record';
+import type { HeartbeatRecord } from '../../src/record';
 import { Timestamp } from '../../src/timestamp';
 import { canMount } from '../support/mounts';
 import { describeIf } from '../support/need';
 import { ready, start } from '../support/processes';
 import { ask, mounted, type Asking } from '../support/readers';
-import { aged, fileOf, open, scratch } from '../support/records';
+import { aged, fileOf, open, recordAt, scratch } from '../support/records';
 
 const HOUR = 3600;
 const YEARS = 10 * 8766 * HOUR;
@@ -43,25 +43,17 @@ async function service(limit: number, within: readonly string[]): Promise<Servic
   return { pid, path };
 }
 
-function recorded(path: string): HeartbeatRecord {
-  for (let reads = 0; reads < 100_000; reads++) {
-    const parsed = parse(readFileSync(path, 'latin1').trimEnd());
-    if (parsed.kind === 'record') return parsed.record; // otherwise the record is torn
-  }
-  throw new Error(`expected a heartbeat at ${path}`);
-}
-
 /** Waits for a beat whose record `is` accepts. */
 async function beatThat(path: string, is: (record: HeartbeatRecord) => boolean): Promise<HeartbeatRecord> {
   for (;;) {
-    const record = recorded(path);
+    const record = recordAt(path);
     if (is(record)) return record;
     await sleep(10);
   }
 }
 
 const nextBeat = (path: string): Promise<HeartbeatRecord> => {
-  const { beat } = recorded(path);
+  const { beat } = recordAt(path);
   return beatThat(path, (record) => record.beat > beat);
 };
 
@@ -221,7 +213,7 @@ describeIf(
   test('a service whose /proc/uptime is masked still states its uptime, so that a step changes nothing', async () => {
     const clock = new WallClock();
     const { pid, path } = await service(60_000, [...mounted('mount --bind /dev/null /proc/uptime'), ...clock.within]);
-    expect(recorded(path).uptime).toBeGreaterThan(0);
+    expect(recordAt(path).uptime).toBeGreaterThan(0);
     process.kill(pid, 'SIGSTOP');
     expect(await verdictOn(path, stepped(HOUR, { masked: true }))).toBe('alive');
   });

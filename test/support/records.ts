@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { self, systemClock } from '../../src/proc';
-import { serialise, type HeartbeatRecord } from '../../src/record';
+import { parse, serialise, type HeartbeatRecord } from '../../src/record';
 
 const folders: string[] = [];
 /** Called before the folders are removed, to end the processes that still write into them. */
@@ -67,6 +67,15 @@ export function fileOf(content: HeartbeatRecord | string | Buffer): string {
 export const OLD =
   'k8s-liveness/1 42              1234567      12000           own  100 7          98765        ' +
   '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0 1795167792250   3050         7-89abcdef            695144704 \n';
+
+/** The record in a heartbeat file. Reads again if it is torn. */
+export function recordAt(path: string): HeartbeatRecord {
+  for (let reads = 0; reads < 100_000; reads++) {
+    const parsed = parse(readFileSync(path, 'latin1').split('\n', 1)[0] ?? '');
+    if (parsed.kind === 'record') return parsed.record;
+  }
+  throw new Error(`expected a record at ${path}`);
+}
 
 /** Field 22 of /proc/PID/stat. */
 export function startOf(stat: string): number {
