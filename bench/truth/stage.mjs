@@ -206,7 +206,7 @@ function listen(child) {
 /** Waits until `isSo` returns true. */
 export async function until(what, isSo) {
   for (const end = Date.now() + 30_000; Date.now() < end; await sleep(20)) if (isSo()) return;
-  throw new Error(`waited 30 s in vain until ${what}`);
+  throw new Error(`expected within 30 s: ${what}`);
 }
 
 /** The command that runs another one in the container of this first process. */
