@@ -904,7 +904,7 @@ describe('a rule', () => {
       bad: [
         liveness(node).replace('timeoutSeconds: 5', 'timeoutSeconds: 4'),
         liveness('["sh", "-c", "exec /usr/bin/node probe.js"]').replace(', timeoutSeconds: 5', ''),
-        liveness('["npx", "k8s-liveness", "check", "/run/liveness/x"]').replace(
+        liveness('["node_modules/.bin/k8s-liveness", "check", "/run/liveness/x"]').replace(
           'timeoutSeconds: 5',
           'timeoutSeconds: 1',
         ),
@@ -920,6 +920,22 @@ describe('a rule', () => {
           'timeoutSeconds: 5',
           'timeoutSeconds: 2, periodSeconds: 2',
         ),
+      ],
+    },
+    'starts-npm': {
+      bad: [
+        liveness('["/usr/local/bin/npm", "exec", "--", "k8s-liveness", "check", "/run/liveness/x"]'),
+        liveness('["yarn", "k8s-liveness", "check", "/run/liveness/x"]'),
+        liveness('["pnpm", "exec", "k8s-liveness", "check", "/run/liveness/x"]'),
+        liveness('["su-exec", "app", "npm", "run", "--silent", "check"]'),
+        liveness(shell('cd /app && exec npx k8s-liveness check /run/liveness/x')),
+        'readinessProbe: { exec: { command: ["npx", "ready"] }, timeoutSeconds: 5 }',
+      ],
+      good: [
+        liveness('["node_modules/.bin/k8s-liveness", "check", "/run/liveness/x"]'),
+        liveness('["node", "/usr/lib/node_modules/npm/check.js"]'),
+        liveness('["grep", "npx", "/proc/1/cmdline"]'),
+        liveness('["a"]', 'command: ["npm", "start"]'),
       ],
     },
     'inherited-node-options': {

@@ -10,6 +10,7 @@ import {
   orphans,
   refusedByProbe,
   staleFile,
+  startsNpm,
 } from './rules/commands';
 import { noStartup, queuedTimeouts, sameAsReadiness, shortLimit, singleFailure, slowRestart } from './rules/numbers';
 import { headroom, noRequest, onDisk, sidecar, unwritable } from './rules/places';
@@ -27,6 +28,7 @@ export const RULES: readonly Rule[] = [
   staleFile,
   futureFile,
   nodeTimeout,
+  startsNpm,
   inheritedOptions,
   queuedTimeouts,
   singleFailure,

@@ -82,6 +82,21 @@ export const nodeTimeout: Rule = {
   }),
 };
 
+export const startsNpm: Rule = {
+  id: 'starts-npm',
+  severity: 'warning',
+  describe: 'A probe starts npm, npx, yarn or pnpm, which takes many times as long as the check',
+  check: perProbe(({ command }) => {
+    const words = command?.programs.find(({ words: [first = ''] }) => PACKAGE_MANAGER.test(first))?.words;
+    if (words === undefined) return undefined;
+    const isOurs = words.some((word) => word.startsWith('k8s-liveness'));
+    const instead = isOurs ? '["sh", "node_modules/k8s-liveness/dist/liveness.sh", ...]' : 'what it runs, such as ["node", "check.js"]'; // prettier-ignore
+    return `starts ${basename(words[0] ?? '')} at every probe: that takes many times as long as the check, and needs the network if the package is not installed. Write ${instead}`;
+  }),
+};
+
+const PACKAGE_MANAGER = /(?:^|\/)(?:npm|npx|pnpm|pnpx|yarn|yarnpkg)$/;
+
 const TOO_LATE: Record<ProbeKind, string> = {
   startup: 'a healthy container may never start',
   liveness: 'a healthy container is restarted',
