@@ -635,6 +635,8 @@ describe('the programs that a command starts', () => {
 describe('a rule', () => {
   const sh = '["sh", "node_modules/k8s-liveness/dist/liveness.sh"]';
   const node = '["env", "NODE_OPTIONS=", "NODE_EXTRA_CA_CERTS=", "node", "dist/liveness.js"]';
+  const HARMFUL = ['-r ./a.cjs', '--require=./a.cjs', '--import ./a.mjs', '--experimental-loader ./a.mjs', '--loader=a', '--inspect', '--inspect=0.0.0.0:9229', '--inspect-brk', '--inspect_wait=0', '--heap-prof', '--experimental-permission']; // prettier-ignore
+  const HARMLESS = ['--max-old-space-size=256', '--dns-result-order=ipv4first', '--enable-source-maps', '--no-warnings', '--inspect-port=9230', '--conditions import', '--title=a--require', '--heap-prof-dir=/x', '--unhandled-rejections=strict', '--trace-require-module']; // prettier-ignore
   const CASES: Record<string, { bad: readonly string[]; good: readonly string[] }> = {
     'probe-cannot-start': {
       bad: [
@@ -942,9 +944,10 @@ describe('a rule', () => {
       bad: [
         liveness('["node", "x.js"]', 'env: [{ name: NODE_EXTRA_CA_CERTS, value: /ca.pem }]'),
         liveness('["env", "NODE_OPTIONS=", "node", "x.js"]', 'env: [{ name: NODE_EXTRA_CA_CERTS, value: /ca.pem }]'),
+        ...HARMFUL.map((option) => liveness('["node", "x.js"]', `env: [{ name: NODE_OPTIONS, value: ${option} }]`)),
         liveness(
           shell('node x.js'),
-          'env: [{ name: NODE_OPTIONS, valueFrom: { configMapKeyRef: { name: a, key: b } } }]',
+          'env: [{ name: NODE_OPTIONS, value: "--max-old-space-size=256 --import=./a.mjs --no-warnings" }]',
         ),
       ],
       good: [
@@ -957,6 +960,12 @@ describe('a rule', () => {
         liveness(shell('NODE_OPTIONS= node x.js'), 'env: [{ name: NODE_OPTIONS, value: --inspect }]'),
         liveness(shell('unset NODE_OPTIONS; exec node x.js'), 'env: [{ name: NODE_OPTIONS, value: --inspect }]'),
         liveness('["node", "x.js"]', 'env: [{ name: NODE_OPTIONS, value: "" }]'),
+        ...HARMLESS.map((option) => liveness('["node", "x.js"]', `env: [{ name: NODE_OPTIONS, value: ${option} }]`)),
+        // Nobody knows what it holds.
+        liveness(
+          shell('node x.js'),
+          'env: [{ name: NODE_OPTIONS, valueFrom: { configMapKeyRef: { name: a, key: b } } }]',
+        ),
         liveness('["redis-cli", "ping"]', 'env: [{ name: NODE_OPTIONS, value: --inspect }]'),
       ],
     },
@@ -1091,6 +1100,19 @@ describe('a rule', () => {
   ])('names the file that %s asks for', (script, question) => {
     const [{ message } = { message: '' }] = findingsIn(podWith(liveness(shell(script))));
     expect(message).toContain(`only asks ${question}:`);
+  });
+
+  test.each([
+    ['--title=a --inspect-brk -r ./a.cjs', '', 'NODE_OPTIONS with --inspect-brk and -r ./a.cjs'],
+    ['--import ./a.mjs', '/ca.pem', 'NODE_OPTIONS with --import ./a.mjs, and NODE_EXTRA_CA_CERTS'],
+    ['--title=a', '/ca.pem', 'NODE_EXTRA_CA_CERTS'],
+  ])('says what of NODE_OPTIONS %j and NODE_EXTRA_CA_CERTS %j does harm', (options, certificates, said) => {
+    const env = [
+      { name: 'NODE_OPTIONS', value: options },
+      { name: 'NODE_EXTRA_CA_CERTS', value: certificates },
+    ];
+    const [{ message } = { message: '' }] = findingsIn(podWith(liveness('["node", "x.js"]', stringify({ env }))));
+    expect(message).toContain(`inherits ${said} of the container:`);
   });
 
   test('has cases of both kinds', () => {

@@ -235,22 +235,31 @@ function whyItLeavesChildren(script: Script): string | undefined {
   return 'runs programs below a shell: at a timeout only the shell is killed, and PID 1 does not reap the others';
 }
 
+/** Options of Node that load something into each probe, stop it, write a file, or take its rights away. */
+const HARMFUL =
+  /(?<!\S)(?:(?:-r|--require|--import|--(?:experimental[-_])?loader)[=\s]+\S+|--(?:inspect(?:[-_](?:brk|wait))?|(?:cpu|heap)[-_]prof|(?:experimental[-_])?permission)(?=[=\s]|$))/g;
+
 export const inheritedOptions: Rule = {
   id: 'inherited-node-options',
   severity: 'warning',
-  describe: 'A probe that starts Node inherits NODE_OPTIONS or NODE_EXTRA_CA_CERTS from the container',
+  describe:
+    'A probe that starts Node inherits options or certificates of the container that make it slow, fail or hang',
   check: function* (container) {
     for (const probe of container.probes) {
-      const names = AGENTS.filter((name) => {
+      const found = AGENTS.flatMap((name) => {
         const entry = variableOf(container, name);
-        const isSet = entry !== undefined && entry.get('value').scalar !== '';
-        return isSet && probe.command?.nodes.some(({ assigned }) => !assigned.has(name));
+        const text = entry?.get('value').text;
+        const isInherited = entry && probe.command?.nodes.some(({ assigned }) => !assigned.has(name));
+        if (!isInherited || text === '') return [];
+        if (name !== 'NODE_OPTIONS') return [name];
+        const options = text?.match(HARMFUL) ?? [];
+        return options.length > 0 ? [`${name} with ${options.join(' and ')}`] : [];
       });
-      if (names.length === 0) continue;
+      if (found.length === 0) continue;
       const clear = `["env", ${AGENTS.map((name) => `"${name}="`).join(', ')}, "node", ...]`;
       yield {
         where: commandOf(probe),
-        message: `${probe.kind}Probe inherits ${names.join(' and ')} of the container: an agent or certificates that are loaded into each probe make it slow, or make it fail. Write ${clear}, or use liveness.sh`,
+        message: `${probe.kind}Probe inherits ${found.join(', and ')} of the container: it is read by each probe too, and makes it slow, or makes it fail or hang. Write ${clear}, or use liveness.sh`,
       };
     }
   },
