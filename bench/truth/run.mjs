@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { observers, OURS } from './observers.mjs';
-import { Stage } from './stage.mjs';
+import { Harness } from './harness.mjs';
 import { stresses } from './stresses.mjs';
 import { wedges } from './wedges.mjs';
 
@@ -53,10 +53,10 @@ async function expectAlive(observer, ask) {
 
 /** Makes one row: its cells by observer. */
 async function make(scenario) {
-  const stage = new Stage();
-  stages.add(stage);
+  const harness = new Harness();
+  harnesses.add(harness);
   try {
-    const prepared = await scenario.prepare(stage);
+    const prepared = await scenario.prepare(harness);
     const refused = prepared.refused ?? [];
     const asked = observers.filter(({ name }) => !refused.includes(name));
     const ask = prepared.ask ?? ((observer, target) => observer.ask(target));
@@ -75,15 +75,15 @@ async function make(scenario) {
     );
     return cells;
   } finally {
-    await stage.end();
-    stages.delete(stage);
+    await harness.end();
+    harnesses.delete(harness);
   }
 }
 
-const stages = new Set();
+const harnesses = new Set();
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
-    await Promise.all([...stages].map((stage) => stage.end()));
+    await Promise.all([...harnesses].map((harness) => harness.end()));
     process.exit(1);
   });
 }

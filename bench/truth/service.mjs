@@ -1,5 +1,5 @@
 // A service that provides what every observer needs, as each observer's README shows, and that goes wrong at a word from
-// standard input. Its one argument is JSON, see stage.mjs. It prints a line of JSON when it works, and one for each word.
+// standard input. Its one argument is JSON, see harness.mjs. It prints a line of JSON when it works, and one for each word.
 
 import { once } from 'node:events';
 import { utimesSync, writeFileSync, writeSync } from 'node:fs';

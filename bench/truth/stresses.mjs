@@ -6,14 +6,14 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writ
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { INSTRUMENTS, TEN_HANDLERS, until } from './stage.mjs';
+import { INSTRUMENTS, TEN_HANDLERS, until } from './harness.mjs';
 
 const MIB = 2 ** 20;
 
 /** A row in which a loop or handler gets a word. With `proof` it must also report that it does what the word says. */
 function stress(id, row, how, { loop = 'main', word, proof, isProof = () => true, alone, asks, lost, ...options }) {
-  const prepare = async (stage) => {
-    const service = await stage.service(options);
+  const prepare = async (harness) => {
+    const service = await harness.service(options);
     const act = async () => {
       const proven = proof && service.heard(proof);
       await service.tell(loop, word);
@@ -52,10 +52,10 @@ const without = (controller) =>
     : `root, or the ${controller} controller of cgroup v1`;
 
 /** A control group of this row. Its `enter` runs a command there. */
-function controlGroup(stage, controller, settings = {}) {
+function controlGroup(harness, controller, settings = {}) {
   const folder = `/sys/fs/cgroup/${controller}/liveness-${process.pid}-${groups++}`;
   mkdirSync(folder);
-  stage.atTheEnd(`i=0; while [ -d ${folder} ] && ! rmdir ${folder} && [ $((i += 1)) -lt 300 ]; do sleep 0.1; done`);
+  harness.atTheEnd(`i=0; while [ -d ${folder} ] && ! rmdir ${folder} && [ $((i += 1)) -lt 300 ]; do sleep 0.1; done`);
   const get = (name) => readFileSync(join(folder, name), 'utf8');
   const set = (name, value) => {
     writeFileSync(join(folder, name), String(value));
@@ -66,8 +66,8 @@ function controlGroup(stage, controller, settings = {}) {
 let groups = 0;
 
 /** Disks that only commands run by `enter` see. */
-async function disks(stage, kinds) {
-  const folders = kinds.map((kind) => join(stage.folder, kind));
+async function disks(harness, kinds) {
+  const folders = kinds.map((kind) => join(harness.folder, kind));
   const mounts = kinds.map((kind, index) => {
     mkdirSync(folders[index]);
     if (kind === 'tmpfs') return `mount -t tmpfs -o size=512k tmpfs ${folders[index]}`;
@@ -75,7 +75,7 @@ async function disks(stage, kinds) {
     mustRun(['sh', '-c', `truncate -s 8M ${image} && mkfs.ext4 -q -m 0 ${image}`]);
     return `mount -o loop ${image} ${folders[index]}`;
   });
-  const holder = stage.spawn([
+  const holder = harness.spawn([
     'unshare',
     '--mount',
     'sh',
@@ -95,8 +95,8 @@ function fill(enter, folder) {
 }
 
 /** Blocks writes there until the row ends, for a minute at most. A process that tries hangs so long and cannot be killed. */
-function freeze(stage, enter, folder) {
-  stage.atTheEnd(`fsfreeze --unfreeze ${folder}`, { within: enter, seconds: 60 });
+function freeze(harness, enter, folder) {
+  harness.atTheEnd(`fsfreeze --unfreeze ${folder}`, { within: enter, seconds: 60 });
   mustRun([...enter, 'fsfreeze', '--freeze', folder]);
   const { said } = run([...enter, 'fsfreeze', '--freeze', folder]);
   if (!said.includes('busy')) throw new Error(`expected a frozen disk; ${said}`);
@@ -104,20 +104,20 @@ function freeze(stage, enter, folder) {
 
 /** A row on a full disk. */
 function fullDisk(id, row, how, kind, { restart }) {
-  const prepare = async (stage) => {
+  const prepare = async (harness) => {
     const {
       folders: [folder],
       enter,
-    } = await disks(stage, [kind]);
+    } = await disks(harness, [kind]);
     const options = { folder, wrap: enter, within: enter };
-    const service = await stage.service(options);
+    const service = await harness.service(options);
     const act = async () => {
       fill(enter, folder);
       if (!restart) return service.target;
       service.kill();
       await once(service.child, 'exit');
       fill(enter, folder);
-      return (await stage.service(options)).target;
+      return (await harness.service(options)).target;
     };
     return { target: service.target, act };
   };
@@ -126,9 +126,9 @@ function fullDisk(id, row, how, kind, { restart }) {
 
 /** A row in a container with a limit of so many thousandths of a processor. */
 function cpuLimit(thousandths) {
-  const prepare = async (stage) => {
-    const group = controlGroup(stage, 'cpu', { 'cpu.cfs_period_us': 100_000, 'cpu.cfs_quota_us': thousandths * 100 });
-    const { target } = await stage.service({ wrap: group.enter, within: group.enter });
+  const prepare = async (harness) => {
+    const group = controlGroup(harness, 'cpu', { 'cpu.cfs_period_us': 100_000, 'cpu.cfs_quota_us': thousandths * 100 });
+    const { target } = await harness.service({ wrap: group.enter, within: group.enter });
     const act = async () => {
       if (/^nr_throttled 0$/m.test(group.get('cpu.stat'))) throw new Error('nothing had to wait for a processor');
     };
@@ -145,10 +145,10 @@ function cpuLimit(thousandths) {
 
 /** A row in which little of a resource is left when a probe starts. If this kills the service, it is started again. */
 function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}, proof = () => {}, lost }) {
-  const prepare = async (stage) => {
-    const group = controlGroup(stage, controller);
+  const prepare = async (harness) => {
+    const group = controlGroup(harness, controller);
     const options = { wrap: group.enter, within: group.enter };
-    let service = await stage.service(options);
+    let service = await harness.service(options);
     const { target } = service;
     let isTight = false;
     const ask = oneAtATime(async (observer) => {
@@ -157,7 +157,7 @@ function squeezed(id, row, how, { controller, squeeze, loosen, settle = () => {}
       await sleep(20); // gives killed processes time to end
       loosen(group);
       if (service.child.exitCode === null && service.child.signalCode === null) return answer;
-      service = await stage.service(options);
+      service = await harness.service(options);
       Object.assign(target, service.target);
       settle(group);
       return { alive: false, said: 'dead: killed: the probe took what the service needed' };
@@ -233,11 +233,11 @@ const WITHOUT_FAKETIME = Number(anHourAgo) < Date.now() / 1000 - 3000 ? undefine
  * @param {Record<string, string>} [plan.env]
  * @param {() => number} [plan.begin] seconds that the clock is off by when the service starts
  * @param {readonly number[]} [plan.steps] and then, in turns
- * @param {(date: (format: string) => string, service: import('./stage.mjs').Service) => Promise<void>} [plan.ready]
+ * @param {(date: (format: string) => string, service: import('./harness.mjs').Service) => Promise<void>} [plan.ready]
  */
 function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = () => {} }) {
-  const prepare = async (stage) => {
-    const file = join(stage.folder, 'clock');
+  const prepare = async (harness) => {
+    const file = join(harness.folder, 'clock');
     const set = (seconds) => {
       writeFileSync(`${file}.new`, `${seconds < 0 ? '' : '+'}${seconds}`);
       renameSync(`${file}.new`, file);
@@ -252,11 +252,11 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
     };
     set(begin());
     // libfaketime leaves these behind where a process is killed.
-    stage.atTheEnd(
+    harness.atTheEnd(
       'sleep 1; for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done',
     );
     const within = ['env', ...Object.entries(faked).map(([name, value]) => `${name}=${value}`)];
-    const service = await stage.service({ env: faked, within });
+    const service = await harness.service({ env: faked, within });
     await service.tell('main', 'wait 750');
     const date = (format) => mustRun([...within, 'date', `+${format}`]);
     const act = async () => {
@@ -267,7 +267,7 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
       const isFirst = (seconds) => Math.abs(seconds - Date.now() / 1000 - first) < 5;
       await until('a probe sees the step', () => isFirst(Number(date('%s'))));
       const timers = rest.map((seconds, index) => setTimeout(set, (index + 1) * 3300, seconds));
-      stage.undo(() => {
+      harness.undo(() => {
         timers.forEach(clearTimeout);
       });
       // Not awaited: a probe may well come before the next beat.
@@ -284,8 +284,8 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
 
 /** A row in which somebody does something to each of the service's files, again and again. */
 function lostFiles(id, row, how, lose, lost) {
-  const prepare = async (stage) => {
-    const { target } = await stage.service();
+  const prepare = async (harness) => {
+    const { target } = await harness.service();
     const inDirectory = ['pid', 'error', 'timestamp'].map((name) => join(target.directory, name));
     const files = [...target.heartbeats, ...inDirectory, target.touch, target.pidFile];
     const act = async () => {
@@ -296,7 +296,7 @@ function lostFiles(id, row, how, lose, lost) {
       };
       loseAll();
       const timer = setInterval(loseAll, 2500);
-      stage.undo(() => {
+      harness.undo(() => {
         clearInterval(timer);
       });
     };
@@ -412,15 +412,15 @@ export const stresses = [
     missing: WITHOUT_DISKS,
     row: 'frozen disk beside a directory in memory',
     how: 'the loop writes a log to it, and waits 750 ms at most',
-    prepare: async (stage) => {
+    prepare: async (harness) => {
       const {
         folders: [disk, folder],
         enter,
-      } = await disks(stage, ['ext4', 'tmpfs']);
-      const service = await stage.service({ folder, wrap: enter, within: enter });
+      } = await disks(harness, ['ext4', 'tmpfs']);
+      const service = await harness.service({ folder, wrap: enter, within: enter });
       await service.tell('main', `log ${join(disk, 'log')} 750`);
       const act = async () => {
-        freeze(stage, enter, disk);
+        freeze(harness, enter, disk);
         await service.heard('givenUp');
       };
       return { target: service.target, act };
@@ -433,23 +433,23 @@ export const stresses = [
     row: 'frozen disk under the heartbeat',
     how: 'a service for each observer, which does nothing on that disk for the others',
     asks: 8,
-    prepare: async (stage) => {
+    prepare: async (harness) => {
       const {
         folders: [disk],
         enter,
-      } = await disks(stage, ['ext4']);
+      } = await disks(harness, ['ext4']);
       const services = new Map();
       for (const name of INSTRUMENTS) {
         const folder = join(disk, name);
         mustRun([...enter, 'mkdir', folder]);
-        services.set(name, await stage.service({ folder, wrap: enter, within: enter, instruments: [name] }));
+        services.set(name, await harness.service({ folder, wrap: enter, within: enter, instruments: [name] }));
       }
       const ask = (observer) => observer.ask(services.get(instrument(observer)).target);
       return {
         target: {},
         ask,
         act: async () => {
-          freeze(stage, enter, disk);
+          freeze(harness, enter, disk);
         },
       };
     },
@@ -483,11 +483,11 @@ export const stresses = [
     row: '100 % CPU neighbours',
     how: 'two busy processes for each core',
     alone: true,
-    prepare: async (stage) => {
-      const { target } = await stage.service();
+    prepare: async (harness) => {
+      const { target } = await harness.service();
       const act = async () => {
         for (let busy = 0; busy < 2 * cpus().length; busy++) {
-          stage.spawn(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
+          harness.spawn(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' });
         }
         const before = cpus();
         await sleep(500);

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { NODE, observers } from './observers.mjs';
-import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './stage.mjs';
+import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './harness.mjs';
 
 /**
  * A row. `prepare` starts a service that must be alive for every observer. Then `act` does what the row is about; it may
@@ -18,7 +18,7 @@ import { INSTRUMENTS, inside, statusOf, TEN_HANDLERS, until } from './stage.mjs'
  * @property {Record<string, string>} [lost] why observers of this library give the wrong answer
  * @property {boolean} [alone] runs alone, because it would disturb other rows
  * @property {number} [asks] how often each observer is asked; default: see run.mjs
- * @property {(stage: import('./stage.mjs').Stage) => Promise<Prepared>} prepare
+ * @property {(harness: import('./harness.mjs').Harness) => Promise<Prepared>} prepare
  */
 
 /**
@@ -48,8 +48,8 @@ const WITHOUT_ROOT = process.geteuid() === 0 ? undefined : 'root';
 
 /** A row in which loops or handlers get a word. */
 function wedge(id, row, how, { loop = 'main', word, orders = [[loop, word]], lost = NO_LIMIT, proof, ...options }) {
-  const prepare = async (stage) => {
-    const service = await stage.service(options);
+  const prepare = async (harness) => {
+    const service = await harness.service(options);
     const act = async () => {
       const proven = proof && service.heard(proof);
       for (const order of orders) await service.tell(...order);
@@ -71,8 +71,8 @@ const NOT_REAPING = ['sh', '-c', 'exec 3<&0; "$@" <&3 & exec sleep 1000000', 'sh
 
 /** A row in which the process is killed; `then` may do more. */
 function killed(id, row, how, { init, lost, then }) {
-  const prepare = async (stage) => {
-    const service = await stage.service({ container: true, wrap: init });
+  const prepare = async (harness) => {
+    const service = await harness.service({ container: true, wrap: init });
     const act = async () => {
       service.kill();
       await then(service);
@@ -84,12 +84,12 @@ function killed(id, row, how, { init, lost, then }) {
 
 /** A row in which a container ends, and a new one with the same files hangs before it beats or listens. */
 function restarted(id, row, how, { setup = () => [], says }) {
-  const prepare = async (stage) => {
-    const before = await stage.service({ container: true, limit: 60_000 });
+  const prepare = async (harness) => {
+    const before = await harness.service({ container: true, limit: 60_000 });
     const act = async () => {
       before.kill();
-      const init = await stage.container([
-        ...setup(stage.folder),
+      const init = await harness.container([
+        ...setup(harness.folder),
         NODE,
         '-e',
         'console.log(); setInterval(() => {}, 1e6)',
@@ -151,8 +151,8 @@ export const wedges = [
     row: 'SIGSTOP',
     how: 'the process is stopped',
     lost: NO_LIMIT,
-    prepare: async (stage) => {
-      const service = await stage.service();
+    prepare: async (harness) => {
+      const service = await harness.service();
       const act = async () => {
         service.kill('SIGSTOP');
         await until('it is stopped', () => statusOf(service.pid, 'State')?.startsWith('T'));
@@ -223,15 +223,15 @@ export const wedges = [
     how:
       'a `Timestamp` for each: the first beat of the second one throws `ERR_HEARTBEAT_IN_USE`, as does a second `load()`, ' +
       'and the service ends with exit code 1. The others are asked about a service without us, whose second loop awaits for ever',
-    prepare: async (stage) => {
+    prepare: async (harness) => {
       const loops = ['mail', 'jobs'];
       for (const instrument of ['heartbeat', 'directory']) {
-        const { code, said } = await stage.refused({ loops, samePath: true, instruments: [instrument] });
+        const { code, said } = await harness.refused({ loops, samePath: true, instruments: [instrument] });
         if (code !== 1 || !said.includes('ERR_HEARTBEAT_IN_USE'))
           throw new Error(`the service ended with ${code}: ${said}`);
       }
       const instruments = INSTRUMENTS.filter((name) => !['heartbeat', 'directory'].includes(name));
-      const service = await stage.service({ loops, instruments });
+      const service = await harness.service({ loops, instruments });
       const act = async () => {
         await service.tell('jobs', 'never');
       };

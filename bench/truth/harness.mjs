@@ -50,7 +50,7 @@ const WITH_US = ['setpriv', '--pdeathsig', 'KILL'];
  * @property {import('node:child_process').ChildProcess} child
  */
 
-export class Stage {
+export class Harness {
   #undo = [];
   #folder;
 
