@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { read, type Finding } from '../src/cli/doctor/finding';
+import type { Finding } from '../src/cli/doctor/finding';
 import { folderFindings } from '../src/cli/doctor/folder';
 import { heartbeatFindings } from '../src/cli/doctor/heartbeat';
 import { limitFindings, limits } from '../src/cli/doctor/limits';
@@ -11,7 +11,7 @@ import { reaperFinding } from '../src/cli/doctor/machine';
 import { probeIn } from '../src/cli/doctor/manifest';
 import { environmentFindings, probeFindings, time } from '../src/cli/doctor/probe';
 import { reports } from '../src/cli/report';
-import { systemClock } from '../src/proc';
+import { read, systemClock } from '../src/proc';
 import { serialise } from '../src/record';
 import { cli } from './support/cli';
 import { describeIf, WIDE } from './support/need';

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 // The command k8s-liveness.
 
-import { readFileSync } from 'node:fs';
-import { systemClock } from '../proc';
+import { read, statFields, systemClock } from '../proc';
 import type { Context } from './context';
 import { main } from './main';
 
@@ -28,13 +27,8 @@ if (require.main === module) {
   });
 }
 
-/** Whether our process group is the foreground group of the terminal: fields 5 and 8 of proc(5). */
+/** Whether our process group is the foreground group of the terminal: fields 5 and 8 of proc(5). No, without /proc. */
 function isInForeground(): boolean {
-  try {
-    const stat = readFileSync('/proc/self/stat', 'utf8');
-    const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return group !== undefined && group === foreground;
-  } catch {
-    return false; // unknown without /proc
-  }
+  const [, , group, , , foreground] = statFields(read('/proc/self/stat') ?? '');
+  return group !== undefined && group === foreground;
 }

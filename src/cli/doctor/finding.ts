@@ -1,4 +1,4 @@
-import { accessSync, readFileSync } from 'node:fs';
+import { accessSync } from 'node:fs';
 
 export interface Finding {
   /** `error`: the probe, or the service beside it, will fail. `warning`: it may. */
@@ -26,14 +26,6 @@ export const error = (about: string, found: string, advice: string): Finding => 
 
 /** What a file holds; undefined if it cannot be read. */
 export type Read = (path: string) => string | undefined;
-
-export const read: Read = (path) => {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-};
 
 /** @param mode such as `constants.X_OK`. */
 export function mayAccess(path: string, mode: number): boolean {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as pause } from 'node:timers/promises';
-import { self, type Clock } from '../../proc';
+import { self, statFields, type Clock } from '../../proc';
 import { error, ok, warning, type Finding, type Read } from './finding';
 
 /** In milliseconds. Two clocks that agree differ by less. */
@@ -111,8 +111,9 @@ export function childrenOf(parent: number, read: Read): { pid: number; isZombie:
 
 function statOf(pid: number, read: Read): { state: string; parent: number } | undefined {
   const stat = read(`/proc/${pid}/stat`);
-  const [state = '', parent] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? [];
-  return stat === undefined ? undefined : { state, parent: Number(parent) };
+  if (stat === undefined) return undefined;
+  const [state = '', parent] = statFields(stat);
+  return { state, parent: Number(parent) };
 }
 
 /** @param left how many processes the probe has left behind in its runs. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 import { formatLimit } from '../../duration';
+import { statFields } from '../../proc';
 import { printable } from '../../verdict';
 import { CommandLine } from '../lint/command-line';
 import { error, mayAccess, ok, warning, type Finding, type Read } from './finding';
@@ -157,7 +158,7 @@ function inSeconds(ms: number): string {
 function childrensCpu(read: Read): number | undefined {
   const stat = read('/proc/self/stat');
   if (stat === undefined) return undefined;
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const fields = statFields(stat);
   return (Number(fields[13]) + Number(fields[14])) * TICK;
 }
 
