@@ -251,7 +251,7 @@ function clock(id, row, how, { env = {}, begin = () => 0, steps = [], ready = ()
       NO_FAKE_STAT: '1',
     };
     set(begin());
-    // libfaketime leaves these behind where a process is killed.
+    // libfaketime leaves these behind if a process is killed.
     harness.atTheEnd(
       'sleep 1; for f in /dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_*; do [ -d "/proc/${f##*_}" ] || rm -f "$f"; done',
     );

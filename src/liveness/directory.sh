@@ -17,8 +17,7 @@ k_read_number() {
       k_line=
     fi
     [ -z "$k_line$k_more" ] || break
-    # Other writers empty the file before they write it. A shell cannot sleep without a fork, so it looks again for 250
-    # ms.
+    # Other writers empty the file before they write it. A shell cannot sleep without a fork, so it looks for 250 ms.
     k_wait || {
       k_tried=yes
       break
