@@ -1115,6 +1115,23 @@ describe('a rule', () => {
     expect(message).toContain(`inherits ${said} of the container:`);
   });
 
+  const PID = 'the shell never sees its own pid';
+  const ONE = 'the program sees only one';
+  test.each([
+    ['command: ["sh", "-c", "echo $$"]', PID],
+    ['command: ["tini", "--", "gosu", "app", "bash", "-ec", "echo $$"]', PID],
+    ['command: ["sh", "-c"]\nargs: ["echo $$"]', PID],
+    ['args: ["sh", "-c", "echo $$"]', PID],
+    [liveness(shell("awk '{ print }' /x; echo $$")), PID],
+    [liveness(shell("awk '{ if ($0 == $$ ) print }' /x")), ONE],
+    [liveness(`["awk", "{ if ($0 == $$ ) print }", "/x"]`), ONE],
+    [liveness(`["node", "-e", "console.log('$$')"]`), ONE],
+    ['args: ["--pid", "$$"]', ONE],
+  ])('dollar-pair says who sees one $ less: %j', (container, reader) => {
+    const messages = findingsIn(podWith(container)).map(({ message }) => message);
+    expect(messages).toContain(`a command has $$: Kubernetes makes one $ of it, so ${reader}. Write $$$$`);
+  });
+
   test('has cases of both kinds', () => {
     expect(Object.keys(CASES)).toEqual(RULES.map(({ id }) => id));
   });

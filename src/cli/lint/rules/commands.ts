@@ -3,8 +3,8 @@
 import { basename } from 'node:path';
 import type { ProbeKind } from '../../../kubelet';
 import { RULE } from '../../manifest/numbers';
-import { AGENTS, external, hasChildren, type CommandLine, type Script, type Step } from '../command-line';
-import { variableOf, type Container } from '../pods';
+import { AGENTS, external, hasChildren, CommandLine, type Script, type Step } from '../command-line';
+import { variableOf, wordsOf, type Container } from '../pods';
 import { commandOf, perProbe, type Rule } from '../rule';
 
 /** Words that only a shell knows. */
@@ -270,16 +270,20 @@ export const dollars: Rule = {
   severity: 'error',
   describe: 'A command has $$, of which Kubernetes makes one $',
   isForAll: true,
-  check: function* ({ value, probes }) {
-    const lists = [value.get('command'), value.get('args'), ...probes.map(commandOf)];
-    for (const word of lists.flatMap(({ items }) => items)) {
-      // `$$(X)` and `$$X` are how to write $(X) and $X. A $ at a word's end may be a pattern's.
-      const found = /(?:^|[\s/='".,;(+-])\$\$(?![$\w({])/.test(word.text ?? '');
-      if (!found) continue;
-      yield {
-        where: word,
-        message: 'a command has $$: Kubernetes makes one $ of it, so the shell never sees its own pid. Write $$$$',
-      };
+  check: function* ({ value, probes, command }) {
+    const args = value.get('args');
+    const lists = [value.get('command'), args, ...probes.map(commandOf)];
+    const lines = [command, new CommandLine(wordsOf(args)), ...probes.map((probe) => probe.command)];
+    for (const where of lists.flatMap(({ items }) => items)) {
+      const text = where.text ?? '';
+      if (!PAIR.test(text)) continue;
+      // What is in single quotes belongs to another program, such as awk.
+      const isShell = lines.some((line) => line?.script?.text === text) && PAIR.test(text.replaceAll(/'[^']*'/g, "''"));
+      const reader = isShell ? 'the shell never sees its own pid' : 'the program sees only one';
+      yield { where, message: `a command has $$: Kubernetes makes one $ of it, so ${reader}. Write $$$$` };
     }
   },
 };
+
+/** `$$(X)` and `$$X` are how to write $(X) and $X. A $ at a word's end may be a pattern's. */
+const PAIR = /(?:^|[\s/='".,;(+-])\$\$(?![$\w({])/;
