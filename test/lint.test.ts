@@ -865,7 +865,7 @@ describe('a rule', () => {
         liveness(shell('cat /tmp/healthy | grep -q ok')),
         liveness(shell('[ -f /tmp/healthy ] && redis-cli ping')),
         liveness(shell('[ -f /tmp/wedged ] && exit 1; exit 0')),
-        liveness(shell('if [ -f /tmp/wedged ]; then exit 1; fi')),
+        liveness(shell('if [ -f /tmp/wedged ]; then\n  echo wedged >&2\n  exit 1\nfi')),
         liveness(shell('! test -f /tmp/wedged')),
         liveness('["ls", "/mnt/nfs"]'), // hangs with its server
         liveness('["stat", "/tmp/share"]', 'volumeMounts: [{ name: claim, mountPath: /tmp/share }]'),

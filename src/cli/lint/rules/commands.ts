@@ -168,7 +168,7 @@ export const staleFile: Rule = {
     const [file] = files;
     if (file === undefined || files.includes(undefined)) return undefined;
     // A file that must not be there is no heartbeat.
-    if (steps.some((step, at) => step.isNegated || isFailure(step, steps[at + 1]))) return undefined;
+    if (steps.some((step, at) => step.isNegated || isFailure(step, steps.slice(at + 1)))) return undefined;
     const isGrep = checks.some(({ program: [first = ''] }) => first.endsWith('grep'));
     const question = isGrep ? `what is in '${file}'` : `whether '${file}' is there`;
     return `only asks ${question}: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
@@ -176,8 +176,9 @@ export const staleFile: Rule = {
 };
 
 /** Whether the success of this step ends the script with an error. */
-function isFailure(step: Step, next: Step | undefined): boolean {
-  return (step.isCondition || next?.joint === '&&') && /^exit [1-9]/.test(next?.program.join(' ') ?? '');
+function isFailure({ isCondition }: Step, rest: readonly Step[]): boolean {
+  const end = rest.find(({ program: [first = ''] }) => !/^(?:echo|printf)$/.test(first));
+  return (isCondition || rest[0]?.joint === '&&') && /^exit [1-9]/.test(end?.program.join(' ') ?? '');
 }
 
 /** Commands, one word a line, that succeed if a file is there, or has some content. */
