@@ -918,6 +918,7 @@ describe('a rule', () => {
         liveness(node),
         liveness(sh, 'env: [{ name: LIVENESS_PATH, value: /run/liveness/x }]').replace(', timeoutSeconds: 5', ''),
         liveness('["/usr/bin/node_exporter"]').replace(', timeoutSeconds: 5', ''),
+        liveness('["yarn", "rmadmin", "-getServiceState", "rm1"]').replace(', timeoutSeconds: 5', ''), // Hadoop's
         liveness('["node", "liveness.js", "--maximum-age", "4s", "/run/liveness/x"]').replace(
           'timeoutSeconds: 5',
           'timeoutSeconds: 2, periodSeconds: 2',
@@ -927,6 +928,7 @@ describe('a rule', () => {
     'starts-npm': {
       bad: [
         liveness('["/usr/local/bin/npm", "exec", "--", "k8s-liveness", "check", "/run/liveness/x"]'),
+        liveness('["yarn", "node", "check.js"]'),
         liveness('["yarn", "k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["pnpm", "exec", "k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["su-exec", "app", "npm", "run", "--silent", "check"]'),
@@ -937,6 +939,8 @@ describe('a rule', () => {
         liveness('["node_modules/.bin/k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["node", "/usr/lib/node_modules/npm/check.js"]'),
         liveness('["grep", "npx", "/proc/1/cmdline"]'),
+        liveness('["yarn", "node", "-list"]'), // Hadoop's
+        liveness('["/opt/hadoop/bin/yarn", "version"]'),
         liveness('["a"]', 'command: ["npm", "start"]'),
       ],
     },

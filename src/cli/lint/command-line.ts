@@ -61,6 +61,9 @@ const STARTERS = new Map<string, { readonly valued?: RegExp; readonly own?: numb
 const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'done', '!', '{', '}', 'case', 'esac'];
 const BUILTINS = '() . : [ [[ cd command echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
 
+/** Hadoop has a program `yarn` too. */
+const HADOOP = /^\S*hadoop|^\S*yarn (?:app|application|cluster|container|node -|queue|rmadmin|top)/;
+
 /** What a command of a manifest runs. No shell reads it, unless it names one. */
 export class CommandLine {
   /** What the shell reads, if the command is `sh -c SCRIPT`. */
@@ -86,8 +89,10 @@ export class CommandLine {
 
   /** The programs that are Node, or start it. */
   get nodes(): readonly Program[] {
-    return this.programs.filter(({ words: [first = ''] }) =>
-      /^(?:node|nodejs|npm|npx|yarn|pnpm|tsx|ts-node|k8s-liveness)$/.test(basename(first)),
+    return this.programs.filter(
+      ({ words }) =>
+        /^(?:node|nodejs|npm|npx|yarn|yarnpkg|pnpm|pnpx|tsx|ts-node|k8s-liveness)$/.test(basename(words[0] ?? '')) &&
+        !HADOOP.test(words.join(' ')),
     );
   }
 

@@ -87,7 +87,7 @@ export const startsNpm: Rule = {
   severity: 'warning',
   describe: 'A probe starts npm, npx, yarn or pnpm, which takes many times as long as the check',
   check: perProbe(({ command }) => {
-    const words = command?.programs.find(({ words: [first = ''] }) => PACKAGE_MANAGER.test(first))?.words;
+    const words = command?.nodes.find(({ words: [first = ''] }) => PACKAGE_MANAGER.test(basename(first)))?.words;
     if (words === undefined) return undefined;
     const isOurs = words.some((word) => word.startsWith('k8s-liveness'));
     const instead = isOurs ? '["sh", "node_modules/k8s-liveness/dist/liveness.sh", ...]' : 'what it runs, such as ["node", "check.js"]'; // prettier-ignore
@@ -95,7 +95,7 @@ export const startsNpm: Rule = {
   }),
 };
 
-const PACKAGE_MANAGER = /(?:^|\/)(?:npm|npx|pnpm|pnpx|yarn|yarnpkg)$/;
+const PACKAGE_MANAGER = /^(?:npm|npx|pnpm|pnpx|yarn|yarnpkg)$/;
 
 const TOO_LATE: Record<ProbeKind, string> = {
   startup: 'a healthy container may never start',
