@@ -8,7 +8,7 @@ import { serialise } from '../src/record';
 import { REASONS } from '../src/verdict';
 import { cli } from './support/cli';
 import { blocksOf } from './support/markdown';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { PYTHON } from './support/readers';
 import { aged, fileOf, record, scratch } from './support/records';
 

@@ -21,7 +21,7 @@ import { self, systemClock, type Clock } from '../src/proc';
 import { cli } from './support/cli';
 import { manualClock } from './support/clock';
 import { blocksOf } from './support/markdown';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, OLD, record, recordAt, scratch } from './support/records';

@@ -16,7 +16,7 @@ import { patiently } from '../src/judge';
 import { ProcessTimestamp } from '../src/process-timestamp';
 import { serialise, type HeartbeatRecord } from '../src/record';
 import { expectOneAnswer, type Case } from './support/cases';
-import { describeIf, WIDE } from './support/need';
+import { describeIf, WIDE } from './support/describe-if';
 import { ended, withoutFirstThread, living, ready, start, threadOfOurs, zombie } from './support/processes';
 import { AS_NOBODY, ask, mounted, PYTHON, run, SHELLS } from './support/readers';
 import { aged, directoryOf, open, record, scratch, startOf, type Holding } from './support/records';

@@ -21,7 +21,7 @@ import { parse, serialise, type HeartbeatRecord } from '../src/record';
 import { Timestamp } from '../src/timestamp';
 import { REASONS } from '../src/verdict';
 import { expectOneAnswer, type Case } from './support/cases';
-import { describeIf, WIDE } from './support/need';
+import { describeIf, WIDE } from './support/describe-if';
 import { ended, withoutFirstThread, living, ready, start, threadOfOurs, zombie } from './support/processes';
 import { AS_NOBODY, ask, LIVENESS_JS, LIVENESS_SH, mounted, run, PYTHON, SHELLS, type Answer } from './support/readers';
 import { aged, fileOf, OLD, open, record, scratch, startOf, uptime } from './support/records';

@@ -14,7 +14,7 @@ import { reports } from '../src/cli/report';
 import { read, systemClock } from '../src/proc';
 import { serialise } from '../src/record';
 import { cli } from './support/cli';
-import { describeIf, WIDE } from './support/need';
+import { describeIf, WIDE } from './support/describe-if';
 import { PYTHON } from './support/readers';
 import { aged, fileOf, record, scratch } from './support/records';
 

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Timestamp, type LivenessError } from '../src';
 import { LAST_WALL, parse, RECORD_SIZE, serialise, type HeartbeatRecord } from '../src/record';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { ask, HEARTBEAT_PY, PYTHON, SHELLS } from './support/readers';
 import { recordAt, scratch } from './support/records';
 import { PATIENCE } from './support/until';

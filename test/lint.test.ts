@@ -14,7 +14,7 @@ import { lintText, type Finding } from '../src/cli/lint/findings';
 import { RULES } from '../src/cli/lint/rules';
 import { cli } from './support/cli';
 import { blocksOf } from './support/markdown';
-import { WIDE } from './support/need';
+import { WIDE } from './support/describe-if';
 import { scratch } from './support/records';
 
 const page = readFileSync('docs/lint.md', 'utf8');

@@ -13,7 +13,7 @@ import { parseLimit } from '../src/duration';
 import { coldStart, decision, dockerDecision, seesEveryBeat, type ProbeTiming } from '../src/kubelet';
 import { cli } from './support/cli';
 import { schemaError, typeErrors } from './support/kubernetes';
-import { WIDE } from './support/need';
+import { WIDE } from './support/describe-if';
 import { scratch } from './support/records';
 
 const WHY_REQUEST = ' # else a wedged neighbour that has a request starves this pod and its probe\n';

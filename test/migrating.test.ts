@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { ProcessTimestamp, Timestamp, TIMESTAMP_PATH } from '../src';
 import { manualClock } from './support/clock';
 import { cli } from './support/cli';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { ended, zombie } from './support/processes';
 import { LIVENESS_JS, LIVENESS_SH, PYTHON, run } from './support/readers';
 import { aged, beforeRemoval, directoryOf, fileOf, record, scratch } from './support/records';

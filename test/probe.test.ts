@@ -3,7 +3,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { SHELLS } from './support/readers';
 import { aged, fileOf, record, scratch } from './support/records';
 import { PATIENCE } from './support/until';

@@ -17,7 +17,7 @@ import { pathToFileURL } from 'node:url';
 import type { Duration } from 'date-fns';
 import { LivenessError, ProcessTimestamp, Timestamp, type HealthCheck, type TimestampOptions } from '../src';
 import { manualClock, type ManualClock } from './support/clock';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
 import { beforeRemoval, directoryOf, record, scratch } from './support/records';

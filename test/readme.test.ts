@@ -9,7 +9,7 @@ import { parse as parseYaml } from 'yaml';
 import { coldStart, decision, seesEveryBeat } from '../src/kubelet';
 import { serialise } from '../src/record';
 import { blocksOf } from './support/markdown';
-import { WIDE } from './support/need';
+import { WIDE } from './support/describe-if';
 import { SHELLS } from './support/readers';
 import { aged, beforeRemoval, directoryOf, fileOf, record, scratch } from './support/records';
 import { until } from './support/until';

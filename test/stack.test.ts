@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { transformSync } from 'esbuild';
 import { serialise, type HeartbeatRecord } from '../src/record';
 import { blocksOf } from './support/markdown';
-import { describeIf, WIDE } from './support/need';
+import { describeIf, WIDE } from './support/describe-if';
 import { anyonesNode, AS_NOBODY } from './support/readers';
 import { aged, beforeRemoval, fileOf, open, scratch, startOf } from './support/records';
 import { until } from './support/until';

@@ -26,7 +26,7 @@ import type { Duration } from 'date-fns';
 import { ProcessTimestamp, Timestamp, TIMESTAMP_PATH, type TimestampOptions } from '../src';
 import type { HeartbeatRecord } from '../src/record';
 import { manualClock, type ManualClock } from './support/clock';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { canMount, FILL, TMPFS, within } from './support/mounts';
 import { ready, start } from './support/processes';
 import { fileOf, OLD, open, record, recordAt, scratch } from './support/records';

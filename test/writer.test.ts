@@ -7,7 +7,7 @@ import { Timestamp } from '../src';
 import { parse } from '../src/record';
 import { manualClock } from './support/clock';
 import { canMount, within } from './support/mounts';
-import { describeIf } from './support/need';
+import { describeIf } from './support/describe-if';
 import { scratch } from './support/records';
 
 test('every reader accepts a record, whatever the clocks and the limit are', () => {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { HeartbeatRecord } from '../../src/record';
 import { Timestamp } from '../../src/timestamp';
 import { canMount } from '../support/mounts';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { ready, start } from '../support/processes';
 import { ask, mounted, type Asking } from '../support/readers';
 import { aged, fileOf, open, recordAt, scratch } from '../support/records';

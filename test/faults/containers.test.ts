@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BUSYBOX, type Container, DASH, HEARTBEAT, MIB, NODE, type Run, Sandbox, textOf } from '../support/containers';
 import { until } from '../support/until';
 import { canMount } from '../support/mounts';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { ready, start } from '../support/processes';
 import { scratch } from '../support/records';
 

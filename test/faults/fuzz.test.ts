@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { SHELLS } from '../support/readers';
 import { scratch } from '../support/records';
 

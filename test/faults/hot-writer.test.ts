@@ -1,6 +1,6 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { ready, start } from '../support/processes';
 import { LIVENESS_SH, SHELLS } from '../support/readers';
 import { scratch } from '../support/records';

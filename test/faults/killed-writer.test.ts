@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { start } from '../support/processes';
 import { scratch } from '../support/records';
 

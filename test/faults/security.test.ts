@@ -16,7 +16,7 @@ import { join, resolve } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { serialise } from '../../src/record';
 import { Timestamp } from '../../src/timestamp';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { ready, start } from '../support/processes';
 import { AS_NOBODY, LIVENESS_JS, LIVENESS_SH, PYTHON, SHELLS } from '../support/readers';
 import { aged, directoryOf, fileOf, open, record, scratch } from '../support/records';

@@ -10,7 +10,7 @@ import type { Container as ContainerSpec, Pod, Probe } from 'kubernetes-types/co
 import { parse } from 'yaml';
 import { parseLimit } from '../../src/duration';
 import { coldStart, decision, type Bounds, type Delays, type ProbeTiming } from '../../src/kubelet';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { missing, Node, until, type Container, type Said } from './node';
 import { Report } from './report';
 

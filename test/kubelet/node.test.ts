@@ -1,7 +1,7 @@
 /** The node that the other tests run pods on: whatever happens to it, it leaves nothing behind, and nobody waits for ever. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { missing, Node } from './node';
 
 const PODS = 'http://127.0.0.1:10255/pods';

@@ -1,5 +1,5 @@
 import type { DeathReason } from '../../src/verdict';
-import { WIDE } from './need';
+import { WIDE } from './describe-if';
 import { ask, PYTHON, SHELLS, type Asking } from './readers';
 
 /** One row of the table: a path, who asks about it, and the answer that every reader must give. */

@@ -6,7 +6,7 @@ import { patiently } from '../../src/judge';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { Timestamp } from '../../src/timestamp';
 import { formatVerdict } from '../../src/verdict';
-import { WIDE } from './need';
+import { WIDE } from './describe-if';
 import { beforeRemoval, scratch } from './records';
 import { PATIENCE } from './until';
 

@@ -21,7 +21,7 @@ import { milliseconds, parseLimit } from '../../src/duration';
 import { parse } from 'yaml';
 import { cli } from '../support/cli';
 import { schemaError, typeErrors } from '../support/kubernetes';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { scratch } from '../support/records';
 
 const CHART = resolve('examples/chart');

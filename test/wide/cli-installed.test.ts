@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CronJob } from 'kubernetes-models/batch/v1/CronJob';
 import { parse as parseYaml } from 'yaml';
 import { blocksOf } from '../support/markdown';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { aged, directoryOf, fileOf, record, scratch } from '../support/records';
 import { PATIENCE, until } from '../support/until';
 

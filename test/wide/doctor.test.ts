@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import type { Finding } from '../../src/cli/doctor/finding';
 import { type Container, MIB, Sandbox, type Spec } from '../support/containers';
 import { canMount, TMPFS } from '../support/mounts';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { mounted } from '../support/readers';
 import { scratch } from '../support/records';
 import { PATIENCE } from '../support/until';

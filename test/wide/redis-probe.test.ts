@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { Pod } from 'kubernetes-models/v1/Pod';
 import { parse as parseYaml } from 'yaml';
 import { canMount } from '../support/mounts';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { PATIENCE, until } from '../support/until';
 
 const EXAMPLE = resolve('examples/redis-probe');

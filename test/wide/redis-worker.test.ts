@@ -11,7 +11,7 @@ import { clientOf, type Client } from '../../examples/redis-worker/queue';
 import { RedisServer } from '../../examples/redis-worker/story/redis-server';
 import { ProcessTimestamp } from '../../src/process-timestamp';
 import { decision } from '../../src/kubelet';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { run, SHELLS, type Answer } from '../support/readers';
 import { beforeRemoval, scratch } from '../support/records';
 import { until } from '../support/until';

@@ -6,7 +6,7 @@ import { get } from 'node:http';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Timestamp } from '../../src/timestamp';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { start } from '../support/processes';
 import { run } from '../support/readers';
 import { beforeRemoval, scratch } from '../support/records';

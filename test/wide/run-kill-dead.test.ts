@@ -9,7 +9,7 @@ import { BUSYBOX, Sandbox, textOf } from '../support/containers';
 import { parse } from '../../src/record';
 import { blocksOf } from '../support/markdown';
 import { canMount } from '../support/mounts';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { open, scratch } from '../support/records';
 import { until } from '../support/until';
 

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { parse, type HeartbeatRecord } from '../../src/record';
-import { describeIf } from '../support/need';
+import { describeIf } from '../support/describe-if';
 import { until } from '../support/until';
 
 const WORKER = resolve('examples/worker');
