@@ -78,7 +78,7 @@ describeIf(missing.length === 0, `${missing.join(', ')} (apt-get install runc po
         expect(well.about('reaping')).toMatch(/^ok: PID 1 \(\S+\) does not reap/);
 
         const faults: [string[], string, RegExp][] = [
-          [['--command', '/app/none'], 'start', /^error: no such command/],
+          [['--command', '/app/none'], 'start', /^error: no executable of this name/],
           [[...SH, '/app/none/timestamp'], 'folder', /^error: \/app is read-only/],
           [
             ['--command', '["sh","-c","busybox sleep 0.05 & exit 0"]'],
