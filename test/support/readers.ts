@@ -10,9 +10,9 @@ import { WIDE } from './describe-if';
 import { beforeRemoval, scratch } from './records';
 import { PATIENCE } from './until';
 
-/** `alive`, a reason, `cannot ask`, or `killed` if its own limit on processor time ended it. */
 export interface Answer {
   readonly reader: string;
+  /** `alive`, a reason, `cannot ask`, `killed` if its own limit on processor time ended it, or `host ended`. */
   readonly verdict: string;
   readonly exit: number | null;
   /** The line as it was printed. */
@@ -142,7 +142,7 @@ class Host {
     const file = probe.at(-1) ?? '';
     const command = [...within, ...probe.slice(0, -1), join(shipped, `many${extname(file)}`), file];
     const key = JSON.stringify([reader, cwd, command]);
-    const host = this.#all.get(key) ?? new Host(reader, command, cwd);
+    const host = this.#all.get(key) ?? new Host(reader, command, cwd, () => this.#all.delete(key));
     this.#all.set(key, host);
     return host;
   }
@@ -150,7 +150,7 @@ class Host {
   readonly #waiting: ((answer: Answer) => void)[] = [];
   readonly #child: ChildProcess;
 
-  private constructor(reader: string, [command = '', ...args]: readonly string[], cwd: string) {
+  private constructor(reader: string, [command = '', ...args]: readonly string[], cwd: string, onEnd: () => void) {
     const child = spawn(command, args, { cwd, env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'inherit'] });
     let line = '';
     createInterface(child.stdout)
@@ -159,15 +159,22 @@ class Host {
         line = text.startsWith(END) ? '' : `${line}${line && '\n'}${text}`;
       })
       .on('close', () => {
-        for (const settle of this.#waiting.splice(0)) settle(answerOf(reader, line, null));
+        onEnd();
+        // Not `killed`, which some rows accept from a probe: here the host itself ended.
+        for (const settle of this.#waiting.splice(0)) settle({ reader, verdict: 'host ended', exit: null, line });
       });
+    child.stdin.on('error', () => undefined); // it has ended, so 'close' comes
     beforeRemoval.push(() => child.stdin.end()); // it ends then
     this.#child = child;
   }
 
   ask(words: readonly string[], path: string): Promise<Answer> {
     return new Promise((settle) => {
-      this.#waiting.push(settle);
+      const timer = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE);
+      this.#waiting.push((answer) => {
+        clearTimeout(timer);
+        settle(answer);
+      });
       this.#child.stdin?.write(`${words.join(' ')}\n${path}\n`);
     });
   }
