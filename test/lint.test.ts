@@ -929,6 +929,7 @@ describe('a rule', () => {
       bad: [
         liveness('["/usr/local/bin/npm", "exec", "--", "k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["yarn", "node", "check.js"]'),
+        liveness('["yarn", "node", "--enable-source-maps", "check.js"]'),
         liveness('["yarn", "k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["pnpm", "exec", "k8s-liveness", "check", "/run/liveness/x"]'),
         liveness('["su-exec", "app", "npm", "run", "--silent", "check"]'),

@@ -62,7 +62,7 @@ const KEYWORDS = ['if', 'then', 'elif', 'else', 'fi', 'while', 'until', 'do', 'd
 const BUILTINS = '() . : [ [[ cd command echo eval exit export false for kill local printf pwd read return set shift source test trap true type ulimit umask unset wait'.split(' '); // prettier-ignore
 
 /** Hadoop has a program `yarn` too. */
-const HADOOP = /^\S*hadoop|^\S*yarn (?:app|application|cluster|container|node -|queue|rmadmin|top)/;
+const HADOOP = /^\S*hadoop|^\S*yarn (?:app|application|cluster|container|node -(?:list|status)|queue|rmadmin|top)/;
 
 /** What a command of a manifest runs. No shell reads it, unless it names one. */
 export class CommandLine {
