@@ -860,6 +860,8 @@ describe('a rule', () => {
         liveness(shell('grep -qi ok /app/health >/dev/null && head -n 2 /run/app.pid')),
         liveness(shell('if [ -f /tmp/healthy ]; then exit 0; else exit 1; fi')),
         liveness(shell('exec gosu app cat /tmp/healthy')),
+        liveness(shell('if ! test -f /tmp/healthy; then echo wedged >&2; exit 1; fi')),
+        liveness(shell('! cat /tmp/healthy && exit 1; exit 0')),
       ],
       good: [
         liveness(shell('cat /tmp/healthy | grep -q ok')),
@@ -867,6 +869,7 @@ describe('a rule', () => {
         liveness(shell('[ -f /tmp/wedged ] && exit 1; exit 0')),
         liveness(shell('if [ -f /tmp/wedged ]; then\n  echo wedged >&2\n  exit 1\nfi')),
         liveness(shell('! test -f /tmp/wedged')),
+        liveness(shell('if ! test -f /tmp/wedged; then exit 0; fi; exit 1')),
         liveness('["ls", "/mnt/nfs"]'), // hangs with its server
         liveness('["stat", "/tmp/share"]', 'volumeMounts: [{ name: claim, mountPath: /tmp/share }]'),
         liveness('["ls", "/tmp/"]'),

@@ -168,7 +168,7 @@ export const staleFile: Rule = {
     const [file] = files;
     if (file === undefined || files.includes(undefined)) return undefined;
     // A file that must not be there is no heartbeat.
-    if (steps.some((step, at) => step.isNegated || isFailure(step, steps.slice(at + 1)))) return undefined;
+    if (steps.some((step, at) => step.isNegated !== isFailure(step, steps.slice(at + 1)))) return undefined;
     const isGrep = checks.some(({ program: [first = ''] }) => first.endsWith('grep'));
     const question = isGrep ? `what is in '${file}'` : `whether '${file}' is there`;
     return `only asks ${question}: a service that hangs leaves its file behind, so it passes for ever. Ask how old the file is: liveness.sh judges a heartbeat file, liveness.js --maximum-age 2m any file`;
