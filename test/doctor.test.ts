@@ -152,6 +152,8 @@ describe('the probe', () => {
     const [options = '', certificates = ''] = broken.environment;
     expect(options).toMatch(/^warning: the probe inherits NODE_OPTIONS=--require \S+ -> .*env NODE_OPTIONS=$/);
     expect(certificates).toMatch(/^warning: the probe inherits NODE_EXTRA_CA_CERTS=.* -> .*env NODE_EXTRA_CA_CERTS=$/);
+    variables.NODE_OPTIONS = '--max-old-space-size=256';
+    expect(as(...node).environment).toEqual([certificates]); // harmless, as for lint
     const mended = as('env', 'NODE_OPTIONS=', 'NODE_EXTRA_CA_CERTS=', ...node);
     expect([mended.answer.slice(0, 2), mended.environment]).toEqual(['ok', ['']]);
     expect(as('sh', '-c', 'NODE_OPTIONS= node x').environment).toEqual([certificates]);

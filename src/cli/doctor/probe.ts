@@ -4,7 +4,7 @@ import { delimiter, resolve } from 'node:path';
 import { formatLimit } from '../../duration';
 import { statFields } from '../../proc';
 import { printable } from '../../verdict';
-import { CommandLine } from '../lint/command-line';
+import { CommandLine, harmfulOptions } from '../lint/command-line';
 import { error, mayAccess, ok, warning, type Finding, type Read } from './finding';
 
 /** Milliseconds in a clock tick of /proc. */
@@ -166,12 +166,13 @@ function childrensCpu(read: Read): number | undefined {
 export function environmentFindings({ command, env }: Probe): Finding[] {
   const { nodes } = new CommandLine(command);
   const harm = {
-    NODE_OPTIONS: 'an agent that it loads slows or breaks the probe',
+    NODE_OPTIONS: 'it makes the probe slow, or makes it fail or hang',
     NODE_EXTRA_CA_CERTS: 'it makes Node 20 take 1.6 times the CPU',
   };
   return Object.entries(harm).flatMap(([name, why]) => {
     // An empty variable counts as unset.
     if (!env[name] || nodes.every(({ assigned }) => assigned.has(name))) return [];
+    if (name === 'NODE_OPTIONS' && harmfulOptions(env[name]).length === 0) return [];
     const found = printable(`${name}=${env[name]}`).slice(0, 100);
     return [warning('environment', `the probe inherits ${found}`, `${why}: begin the command with env ${name}=`)];
   });

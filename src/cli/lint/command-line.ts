@@ -143,6 +143,15 @@ function unset(options: readonly string[], assigned: Map<string, string>): void 
 /** The variables that change how Node starts. */
 export const AGENTS = ['NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'] as const;
 
+/** Options of Node that load something into each probe, stop it, write a file, or take its rights away. */
+const HARMFUL =
+  /(?<!\S)(?:(?:-r|--require|--import|--(?:experimental[-_])?loader)[=\s]+\S+|--(?:inspect(?:[-_](?:brk|wait))?|(?:cpu|heap)[-_]prof|(?:experimental[-_])?permission)(?=[=\s]|$))/g;
+
+/** The options in a NODE_OPTIONS that do harm to a probe. */
+export function harmfulOptions(text = ''): string[] {
+  return text.match(HARMFUL) ?? [];
+}
+
 /** The script of `sh -c SCRIPT`. */
 function scriptIn([shell = '', ...rest]: readonly string[]): string | undefined {
   if (!SHELLS.includes(basename(shell))) return undefined;

@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import type { ProbeKind } from '../../../kubelet';
 import { RULE } from '../../manifest/numbers';
-import { AGENTS, external, hasChildren, CommandLine, type Script, type Step } from '../command-line';
+import { AGENTS, external, harmfulOptions, hasChildren, CommandLine, type Script, type Step } from '../command-line';
 import { variableOf, wordsOf, type Container } from '../pods';
 import { commandOf, perProbe, type Rule } from '../rule';
 
@@ -236,10 +236,6 @@ function whyItLeavesChildren(script: Script): string | undefined {
   return 'runs programs below a shell: at a timeout only the shell is killed, and PID 1 does not reap the others';
 }
 
-/** Options of Node that load something into each probe, stop it, write a file, or take its rights away. */
-const HARMFUL =
-  /(?<!\S)(?:(?:-r|--require|--import|--(?:experimental[-_])?loader)[=\s]+\S+|--(?:inspect(?:[-_](?:brk|wait))?|(?:cpu|heap)[-_]prof|(?:experimental[-_])?permission)(?=[=\s]|$))/g;
-
 export const inheritedOptions: Rule = {
   id: 'inherited-node-options',
   severity: 'warning',
@@ -253,7 +249,7 @@ export const inheritedOptions: Rule = {
         const isInherited = entry && probe.command?.nodes.some(({ assigned }) => !assigned.has(name));
         if (!isInherited || text === '') return [];
         if (name !== 'NODE_OPTIONS') return [name];
-        const options = text?.match(HARMFUL) ?? [];
+        const options = harmfulOptions(text);
         return options.length > 0 ? [`${name} with ${options.join(' and ')}`] : [];
       });
       if (found.length === 0) continue;
