@@ -34,7 +34,7 @@ export class Progress {
   #hasLoop = false;
   #longestGap = 0;
   #longestTask = 0;
-  /** The loop's limit since its last beat; undefined before its first one. */
+  /** The limit of the loop's last beat. Before that, the limit of the class; undefined if nothing was begun yet. */
   limit: Limit | undefined;
 
   get beats(): number {
