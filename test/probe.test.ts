@@ -212,14 +212,15 @@ describe.each(shipped)('%s', (name, command) => {
       },
     );
   } else {
-    test('answers the same under -e and -u', () => {
+    test("answers the same under -e and -u, also with zsh's variable in its environment", () => {
       const [shell = '', ...rest] = command;
       for (const [path, code] of [
         [alive, 0],
         [stale, 1],
         [missing, 1],
       ] as const) {
-        expect(said([shell, ...rest.slice(0, -1), '-eu', LIVENESS_SH, path])).toEqual([code, ask(path)[1], '']);
+        for (const env of [{}, { ZSH_VERSION: '5.9' }])
+          expect(said([shell, ...rest.slice(0, -1), '-eu', LIVENESS_SH, path], env)).toEqual([code, ask(path)[1], '']);
       }
     });
 
