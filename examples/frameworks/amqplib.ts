@@ -5,7 +5,7 @@ import { timestamp, work } from './work.js';
 import { connect, type Channel, type ChannelModel } from 'amqplib';
 
 let isConsuming = true; // or connecting
-let isSettingUp = false; // the broker is there
+let isSettingUp = false; // the broker is there, so it has to answer
 let consumer: { channel: Channel; consumerTag: string };
 
 async function setup(connection: ChannelModel) {
@@ -24,7 +24,7 @@ async function setup(connection: ChannelModel) {
 const connection = await connect(`amqp://guest:guest@127.0.0.1:${port}?heartbeat=5`, { timeout: 5000, recovery: { setup, maxDelay: 1000 } });
 // Comes after the channel's close. In an outage it is alive; if each set-up fails while the broker is there, it is dead.
 connection.on('error', console.error).on('reconnect-scheduled', () => ([isConsuming, isSettingUp] = [!isSettingUp, false]));
-timestamp.refreshWhile(() => isConsuming);
+timestamp.refreshWhile(() => isConsuming && !isSettingUp);
 process.once('SIGTERM', () => consumer.channel.cancel(consumer.consumerTag).then(() => timestamp.finish()).then(() => connection.close()));
 // end of recipe
 

@@ -65,6 +65,15 @@ export const rows = [
     },
   },
   {
+    id: 'unanswered', row: 'set-up unanswered', expect: 'dead', watch: UNSEEN_S, rare: 'its library does the set-up',
+    how: 'after a lost connection the broker accepts a new one, and does not answer the set-up',
+    act: async (stage) => {
+      await stage.act('unanswered');
+      await stage.proxy.reset();
+      await stage.proxy.restore();
+    },
+  },
+  {
     id: 'crashed', row: 'crashed', expect: 'dead', watch: UNSEEN_S, mayRecover: true,
     how: 'the consumer ends by an error, and the process stays up',
     act: (stage) => stage.act('crashed'),

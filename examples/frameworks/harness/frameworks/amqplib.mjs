@@ -5,12 +5,15 @@ export default {
   server: 'rabbitmq',
   install: ['amqplib'],
   about: [
-    '`recovery` connects again. A channel shows no state, so the recipe keeps one. A `setup` that fails each time while the',
-    'broker accepts connections, for example because the queue has other options (406), is dead: it is no outage.',
+    '`recovery` connects again. A channel shows no state, so the recipe keeps one. A `setup` that does not end, or fails each',
+    'time, for example because the queue has other options (406), is dead: the broker accepts connections, so it is no outage.',
   ].join(' '),
   produce: queueProducer,
   acts: {
     stopped: ({ consumer }) => consumer.channel.cancel(consumer.consumerTag),
+    unanswered({ consumer: { channel } }) {
+      Object.getPrototypeOf(channel).assertQueue = () => new Promise(() => undefined);
+    },
     crashed: ({ consumer }) => consumer.channel.ack({ fields: { deliveryTag: 999_999 } }),
     'ack-lost'({ consumer: { channel } }) {
       channel.ack = () => { delete channel.ack; };
