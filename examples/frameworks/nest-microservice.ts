@@ -30,6 +30,7 @@ const timestamp = new WorkerTimestamp();
 let isConsuming = true; // or connecting; not after a null message, a cancel by the broker
 class MailServer extends ServerRMQ {
   override setupChannel(...[channel, callback]: Parameters<ServerRMQ['setupChannel']>) {
+    isConsuming = false; // until the broker has answered
     channel.on('close', () => (isConsuming = false)); // also if the service itself closes it
     return super.setupChannel(channel, callback).then(() => void (isConsuming = true));
   }

@@ -16,6 +16,9 @@ export default {
   },
   acts: {
     stopped: ({ app }) => app.close(),
+    unanswered({ strategy: { channel } }) {
+      Object.getPrototypeOf(channel._channel).assertQueue = () => new Promise(() => undefined);
+    },
     crashed: ({ strategy }) => strategy.channel.ack({ fields: { deliveryTag: 999_999 } }),
     'ack-lost'({ strategy: { channel } }) {
       const lost = channel._channel;
