@@ -134,6 +134,9 @@ interface Question {
 /** What a host prints behind the output of a probe, before the exit code. */
 const END = '\x1e';
 
+/** The hosts at a time: each Node takes 10 MB. */
+const MOST_HOSTS = 24;
+
 /** One process of a reader that answers question after question, because its start takes as long as many answers. */
 class Host {
   static readonly #all = new Map<string, Host>();
@@ -142,15 +145,23 @@ class Host {
     const file = probe.at(-1) ?? '';
     const command = [...within, ...probe.slice(0, -1), join(shipped, `many${extname(file)}`), file];
     const key = JSON.stringify([reader, cwd, command]);
-    const host = this.#all.get(key) ?? new Host(reader, command, cwd, () => this.#all.delete(key));
-    this.#all.set(key, host);
+    const known = this.#all.get(key);
+    const host = known && !known.#hasEnded ? known : new Host(reader, command, cwd);
+    this.#all.delete(key);
+    this.#all.set(key, host); // as the last one
+    const [oldest] = this.#all;
+    if (oldest && this.#all.size > MOST_HOSTS) {
+      this.#all.delete(oldest[0]);
+      oldest[1].#child.stdin?.end(); // it answers what it was asked, and ends
+    }
     return host;
   }
 
   readonly #waiting: ((answer: Answer) => void)[] = [];
   readonly #child: ChildProcess;
+  #hasEnded = false;
 
-  private constructor(reader: string, [command = '', ...args]: readonly string[], cwd: string, onEnd: () => void) {
+  private constructor(reader: string, [command = '', ...args]: readonly string[], cwd: string) {
     const child = spawn(command, args, { cwd, env: ENVIRONMENT, stdio: ['pipe', 'pipe', 'inherit'] });
     let line = '';
     createInterface(child.stdout)
@@ -159,12 +170,12 @@ class Host {
         line = text.startsWith(END) ? '' : `${line}${line && '\n'}${text}`;
       })
       .on('close', () => {
-        onEnd();
+        this.#hasEnded = true;
         // Not `killed`, which some rows accept from a probe: here the host itself ended.
         for (const settle of this.#waiting.splice(0)) settle({ reader, verdict: 'host ended', exit: null, line });
       });
     child.stdin.on('error', () => undefined); // it has ended, so 'close' comes
-    beforeRemoval.push(() => child.stdin.end()); // it ends then
+    beforeRemoval.push(() => child.stdin.end());
     this.#child = child;
   }
 
