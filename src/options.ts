@@ -39,7 +39,7 @@ export function assertArguments(name: string, path: unknown, options: unknown): 
 }
 
 /** What a class may call its `maximumAge` by mistake, such as `max_age` in Python's k8s-liveness. */
-const MISNAMED = ['max_age', 'maximum_age', 'max_age_seconds', 'maxAge', 'maximumage', 'maximumAgeMs'];
+const MISNAMED = ['max_age', 'maximum_age', 'max_age_seconds', 'maximumage', 'maximumAgeMs'];
 
 function misnamedLimit(timestamp: object): string | undefined {
   return MISNAMED.find((name) => name in timestamp);

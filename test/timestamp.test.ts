@@ -265,7 +265,7 @@ describe('maximumAge', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  describe.each(['max_age', 'maximum_age', 'max_age_seconds', 'maxAge', 'maximumage', 'maximumAgeMs'])(
+  describe.each(['max_age', 'maximum_age', 'max_age_seconds', 'maximumage', 'maximumAgeMs'])(
     'that is called %s',
     (name) => {
       const expected = {
