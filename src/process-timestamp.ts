@@ -136,10 +136,9 @@ export class ProcessTimestamp extends Timestamp {
         this.path,
       );
     }
-    // A loop may call this on every turn, and reading takes much less time than a rename.
-    if (this.error === error) return this;
     try {
-      this.#writeError(error);
+      // A loop may call this on every turn, and reading takes much less time than a rename.
+      if (this.error !== error) this.#writeError(error);
     } catch (failure) {
       // If the number is the same and only the file was lost, a failure must not stop a loop. The next call tries again.
       if (this.#error !== error) throw failure;

@@ -768,6 +768,16 @@ describe('as a Timestamp', () => {
     timestamp.reset();
   });
 
+  test('restores the number of the last set(), also if another program had already written it', async () => {
+    const timestamp = (await new Daemon(directory, { clock }).load([])).set(0);
+    writeFileSync(join(directory, 'error'), '7');
+    timestamp.set(7);
+    rmSync(join(directory, 'error'));
+    clock.advance(2000);
+    expect(timestamp.refresh().verdict()).toMatchObject({ reason: 'failed', detail: 'error 7' });
+    timestamp.reset();
+  });
+
   test('restores a file that somebody emptied, and leaves a file to which somebody wrote another number', async () => {
     const timestamp = (await new Daemon(directory, { clock }).load([])).set(0);
     for (const name of ['pid', 'error']) writeFileSync(join(directory, name), '');
