@@ -1,7 +1,7 @@
 // The command line in memory, by main(argv, io). test/wide/cli-installed.test.ts tests the installed program.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import {
   chmodSync,
   chownSync,
@@ -25,6 +25,7 @@ import { describeIf } from './support/describe-if';
 import { ended, living } from './support/processes';
 import { ask, LIVENESS_SH } from './support/readers';
 import { aged, directoryOf, fileOf, OLD, record, recordAt, scratch } from './support/records';
+import { until } from './support/until';
 
 const COMMANDS = ['check', 'touch', 'run', 'status', 'stack', 'doctor', 'manifest', 'lint', 'completion'];
 
@@ -567,6 +568,23 @@ describe('run', () => {
     signals.emit('SIGINT');
     signals.emit('SIGTERM');
     expect((await running).code).toBe(8);
+  });
+
+  describeIf(process.geteuid?.() === 0, 'root, to run a command as another user')('without the right to signal', () => {
+    test('the command, says so and goes on', async () => {
+      const directory = join(scratch(), 'unit');
+      const other = ['setpriv', '--reuid=65534', '--clear-groups', 'sh', '-c', 'read line; exit 7'];
+      const words = [process.execPath, resolve('dist/cli.js'), ...runIn(directory, ...other)];
+      const run = spawn('setpriv', ['--bounding-set=-kill', ...words], { stdio: ['pipe', 'ignore', 'pipe'] });
+      const pid = (): string => readFileSync(join(directory, 'pid'), 'utf8');
+      await until(() => existsSync(join(directory, 'error')) && statSync(`/proc/${pid()}`).uid === 65534);
+      run.kill();
+      const [said] = (await once(run.stderr, 'data')) as [Buffer];
+      expect(said.toString()).toBe('k8s-liveness run: cannot signal setpriv: EPERM\n');
+      run.stdin.end('\n');
+      expect(await once(run, 'close')).toEqual([7, null]);
+      expect(readFileSync(join(directory, 'error'), 'utf8')).toBe('7');
+    });
   });
 
   test('exits with 128 plus the number of the signal that ended the command', async () => {

@@ -156,9 +156,17 @@ async function execute(
   ];
   try {
     child = spawn(command, args, { stdio: 'inherit' }); // throws some errors, and emits others
+    const exit = new Promise<number>((settle) => {
+      child?.once('exit', (status, signal) => {
+        settle(status ?? 128 + constants.signals[signal ?? 'SIGKILL']);
+      });
+    });
     listener.started(child);
-    const [status, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals];
-    return status ?? 128 + constants.signals[signal];
+    await once(child, 'spawn');
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      complain(context, `cannot signal ${command}: ${error.code ?? error.message}`); // it runs as another user
+    });
+    return await exit;
   } catch (error) {
     const { code: cause, message } = error as NodeJS.ErrnoException;
     const isMissing = cause === 'ENOENT';
