@@ -68,7 +68,8 @@ const WRONG = Symbol('wrong');
 
 /**
  * The fields in the order of the line. Their columns are fixed, so that a torn line keeps its shape and only the
- * checksum fails.
+ * checksum fails. A new field goes to the end, where today's readers accept it as a later field. Then parse() must bear
+ * records without it, and NOTE_WIDTH shrinks by its column, because the file has RECORD_SIZE bytes.
  */
 const FIELDS: {
   readonly [Name in keyof HeartbeatRecord]: { readonly width: number; readonly shape: Shape<HeartbeatRecord[Name]> };

@@ -5,7 +5,7 @@ import type { Writer } from './writer';
 
 /** A piece of work in hand. `begin()` makes it. After its end, and after `delete()`, its methods do nothing. */
 export interface Task {
-  /** Its name in printable ASCII, as the probe's line shows it. */
+  /** Its name in printable ASCII. The probe's line shows its first 35 characters. */
   readonly name: string;
   /** How long it may be in hand without a `refresh()`, in milliseconds. */
   readonly limit: number;

@@ -83,7 +83,7 @@ export abstract class Timestamp {
     options?: TimestampOptions,
   ): T {
     type Constructor = new (path?: string, options?: TimestampOptions) => T;
-    const Class = (this === (Timestamp as unknown) ? StatedTimestamp : this) as Constructor;
+    const Class = (isTimestampItself(this) ? StatedTimestamp : this) as Constructor;
     const view = asViews(() => new Class(path, options));
     if (path !== undefined && view.path !== path) {
       throw new LivenessError(
@@ -393,6 +393,11 @@ export abstract class Timestamp {
   toString(): string {
     return formatVerdict(this.verdict());
   }
+}
+
+/** Outside the class: if a class names itself, the bundler names it `_Timestamp`, and messages would too. */
+function isTimestampItself(Class: unknown): boolean {
+  return Class === Timestamp;
 }
 
 /** The view that `Timestamp.byRef` makes: it judges by the limit that the file states. */

@@ -1101,6 +1101,11 @@ describe('the order of reasons', () => {
     expect(words(list)).toEqual(REASONS.filter((reason) => reason !== 'failed'));
   });
 
+  test("is the same in docs/cli.md's table of fields", () => {
+    const [, list = ''] = /why it is dead: ([^|]+)/.exec(page('docs/cli.md')) ?? [];
+    expect(words(list)).toEqual(REASONS);
+  });
+
   test('is the same in docs/process.md', () => {
     const [, table = ''] = /\| reason \| when \|\n.*\n((?:\|.*\n)+)/.exec(page('docs/process.md')) ?? [];
     expect([...table.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) => words(cell))).toEqual(REASONS);

@@ -2,6 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import * as door from '../src';
@@ -20,6 +21,11 @@ describe('the package', () => {
       'probe',
       'systemClock',
     ]);
+  });
+
+  test('names its classes and functions as its users do', () => {
+    const bundled = createRequire(__filename)(resolve('dist/index.js')) as Record<string, unknown>;
+    for (const [name, value] of Object.entries(bundled)) if (typeof value === 'function') expect(value.name).toBe(name);
   });
 
   test('asks for the Nodes it is tested on', () => {
