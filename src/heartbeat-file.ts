@@ -59,7 +59,7 @@ export class HeartbeatFile {
    * Closes the file, and removes it if it holds a whole record of ours. Any other file stays.
    *
    * @param isOthers says whether a record's line is another writer's; it may throw to prevent the removal.
-   * @param companions files to remove first, if we remove the record, or if we have written here and no line is left.
+   * @param companions files to remove first. They also go if we have written here, and the file has no line any more.
    */
   remove(isOthers: (line: string) => boolean, companions: readonly string[]): void {
     const found = readLine(this.#path);

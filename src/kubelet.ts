@@ -42,7 +42,7 @@ export function decision(limit: number, probe: ProbeTiming, { start, act }: Dela
   };
 }
 
-/** Whether there is a probe between any two stalls. Otherwise two short stalls with one beat between them may look like one. */
+/** Whether there is a probe between any two stalls. If not, two short stalls with one beat between them may look like a long one. */
 export function seesEveryBeat(limit: number, probe: ProbeTiming, { start }: Delays = NO_DELAYS): boolean {
   const longest = start + probe.timeoutSeconds;
   return Math.max(probe.periodSeconds, longest) + longest <= limit;

@@ -106,7 +106,7 @@ function whole(least: number, most = LARGEST): Shape<number> {
   };
 }
 
-/** The same, or `-` for `none`, which the checksum counts as 0. */
+/** A field of that shape, or `-` for the value `none`. The checksum counts `-` as 0. */
 function orNone<T, N>({ write, read, numbers }: Shape<T>, none: N): Shape<T | N> {
   return {
     write: (value) => (value === none ? NONE : write(value as T)),

@@ -137,7 +137,7 @@ export class Writer {
     });
   }
 
-  /** Makes the first beat, so that a wrong path throws at start-up. It is no beat of the loop: see `begin`. */
+  /** Makes the first beat, so that a wrong path throws at start-up. It does not count as a beat of the loop: see `Progress.hasLoop`. */
   claim(own: number | Duration, limitName: LimitName): void {
     const now = this.#clock.monotonic();
     this.progress.claim(this.#limitOf(own, false, limitName), now);

@@ -28,7 +28,7 @@ k_gone() {
   fi
   [ "$k_pid" != - ] || return
   k_stat=
-  # A test takes one system call. To redirect the error message of a failed open would take eight.
+  # Test first, by one system call: to hide the error message of a failed open takes eight.
   [ -r "/proc/$k_pid/stat" ] && k_read_stat <"/proc/$k_pid/stat"
   case $k_stat in
     *')'*) ;;

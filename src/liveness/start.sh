@@ -11,7 +11,7 @@
 # `read` takes one byte at a time, so a sparse terabyte would take for ever. A killed probe counts as failed. One second
 # is too little: gVisor also counts some of the time for which a busy sandbox makes the shell wait.
 ulimit -t 4
-# If nobody reads the line, a signal must not kill a probe that says alive.
+# Ignore SIGPIPE: it would kill a probe that says alive if nobody reads its line.
 trap '' PIPE
 
 k_cannot_ask() {

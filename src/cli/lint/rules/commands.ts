@@ -112,7 +112,7 @@ const TAKES_NOTHING = ['wc', 'cat', 'sort', 'head', 'tail', 'tee', 'true'];
 export const failsOpen: Rule = {
   id: 'fails-open',
   severity: 'error',
-  describe: 'The command exits 0 also when what it looks for is not so',
+  describe: 'The command exits 0 even if what it looks for is wrong',
   check: perProbe(({ command }) => command && whyItFailsOpen(command)),
 };
 
