@@ -573,6 +573,7 @@ describe('the programs that a command starts', () => {
     ['without its last line too', 'cat <<EOF | d\nb\nEOF', 'cat, d'],
     ['an empty one', 'cat <<EOF\nEOF\ne', 'cat, e'],
     ['an indented one', 'if a; then\n\tcat <<-EOF >&2\n\t\tb\n\tEOF\n\te\nfi', 'a, cat, e'],
+    ['one without its end, which takes the rest', 'cat <<EOF\nb; c\n', 'cat'],
     ['two of one line', 'cat <<A - <<B; d\nb\nB\nA\nc\nB\ne', 'cat -, d, e'],
     ['what is substituted in it runs', 'cat <<EOF\n) $(b) `c`\nEOF\ne', 'cat, e, b, c'],
     ['unless its delimiter is quoted', "cat << 'E F'\n$(b)\nE F\ne <<\\G\n`c`\nG", 'cat, e'],

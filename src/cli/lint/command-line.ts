@@ -287,12 +287,12 @@ function scan(
   const readDocuments = (): void => {
     for (const [isIndented, delimiter] of documents) {
       const end = delimiter.replaceAll(/['"\\]/g, '');
-      const lines = text.slice(at + 1).split('\n');
-      const last = lines.findIndex((line) => (isIndented ? line.replace(/^\t+/, '') : line) === end);
-      if (last < 0) continue; // no here-document, but `1 << 2`
-      const { script } = scan(lines.slice(0, last).join('\n'), 0, 'text', functions);
+      const closing = new RegExp(`^${isIndented ? '\\t*' : ''}${end.replaceAll(/\W/g, '\\$&')}$`, 'gm');
+      closing.lastIndex = at + 1;
+      const found = closing.exec(text); // without one, the rest of the script is the document, as in a shell
+      const { script } = scan(text.slice(at + 1, found?.index), 0, 'text', functions);
       if (delimiter === end) substitutions.push(...script.substitutions);
-      at += lines.slice(0, last + 1).join('\n').length + 1;
+      at = found ? closing.lastIndex : text.length;
     }
     documents = [];
   };
